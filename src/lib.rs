@@ -3,8 +3,17 @@
 //! A store's catalogue is read into one canonical schema and every pull ends in a certificate that says
 //! what was proved; enriched content is planned, merged, written back, verified, and can be undone.
 
+pub mod auth;
+pub mod connector;
 pub mod error;
+pub mod http;
+pub mod mapping;
+pub mod model;
+pub mod runtime;
+pub mod state;
+pub mod sync;
 pub mod time;
+pub mod transport;
 
 #[cfg(feature = "testkit")]
 pub mod testkit;

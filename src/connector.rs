@@ -1,0 +1,386 @@
+//! The contract of every connector: what it is asked, and what it answers.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::mapping::SchemaMap;
+use crate::model::{
+    Capabilities, CellValue, Cursor, Entity, ExternalId, FieldName, Lane, RecordRef, StoreKey, StoreProfile,
+    Text,
+};
+use crate::time::Timestamp;
+
+/// A store that records can be pulled from and, where the platform allows, pushed to.
+///
+/// Only a connected connector implements this: its profile is known, and its capabilities do not change.
+#[async_trait]
+pub trait Connector: fmt::Debug + Send + Sync + 'static {
+    /// Which store it is, and what is true of it.
+    fn info(&self) -> &ConnectorInfo;
+
+    /// What it can do for this store.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// The compiled map of a kind of record; `None` where it has none.
+    fn schema(&self, entity: Entity) -> Option<&SchemaMap>;
+
+    /// Probes the store: credentials, rights, versions, and what stands in the way.
+    ///
+    /// # Errors
+    /// Only where no finding can be made at all; a refused credential is a finding.
+    async fn check(&self) -> Result<Health>;
+
+    /// Reads one page of raw records.
+    ///
+    /// # Errors
+    /// `Unsupported` for what the capabilities do not claim; else what the pipeline says.
+    async fn pull_page(&self, request: &PullRequest) -> Result<Page>;
+
+    /// Writes one record's changes, and answers once per patch, in order.
+    ///
+    /// # Errors
+    /// Only where nothing was sent at all. Otherwise each field has its own answer.
+    async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {
+        let _ = request;
+        Err(Error::new(ErrorKind::Unsupported, "push_unsupported", "this connector only reads"))
+    }
+}
+
+/// Which store a connector speaks to.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ConnectorInfo {
+    /// The store, as everything that we keep about it is keyed.
+    pub store: StoreKey,
+    /// The version of the platform's API.
+    pub api_version: &'static str,
+    /// What is true of the store.
+    pub profile: StoreProfile,
+}
+
+impl ConnectorInfo {
+    /// Describes a store.
+    #[must_use]
+    pub fn new(store: StoreKey, api_version: &'static str, profile: StoreProfile) -> Self {
+        Self { store, api_version, profile }
+    }
+}
+
+/// What a probe found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Health {
+    /// The findings; none means that nothing stands in the way.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that a probe found, with its remedy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The stable code.
+    pub code: String,
+    /// Whether work can go on.
+    pub severity: Severity,
+    /// What was seen.
+    pub evidence: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl Finding {
+    /// Describes a finding.
+    #[must_use]
+    pub fn new(
+        code: impl Into<String>,
+        severity: Severity,
+        evidence: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self { code: code.into(), severity, evidence: evidence.into(), remedy: remedy.into() }
+    }
+}
+
+/// Whether work can go on in spite of a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// It can.
+    Note,
+    /// It can, but some of it will fail or be slow.
+    Warning,
+    /// It cannot.
+    Error,
+}
+
+/// What to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PullRequest {
+    /// The kind of record.
+    pub entity: Entity,
+    /// Which records.
+    pub select: Select,
+    /// What for.
+    pub purpose: Purpose,
+    /// How much of each.
+    pub detail: Detail,
+    /// The position; none for the start.
+    pub cursor: Option<Cursor>,
+    /// The records a page should hold; none for the connector's choice.
+    pub page_size: Option<NonZeroU32>,
+    /// Who waits.
+    pub lane: Lane,
+    /// The longest time for the call, waits and retries included; none for the pipeline's own bound.
+    pub timeout: Option<Duration>,
+}
+
+impl PullRequest {
+    /// Everything of a kind, for a catalogue.
+    #[must_use]
+    pub fn all(entity: Entity) -> Self {
+        Self {
+            entity,
+            select: Select::All,
+            purpose: Purpose::Catalogue,
+            detail: Detail::Full,
+            cursor: None,
+            page_size: None,
+            lane: Lane::default(),
+            timeout: None,
+        }
+    }
+
+    /// Records by their ids, read in a way that gives stored values.
+    #[must_use]
+    pub fn by_ids(entity: Entity, ids: Vec<ExternalId>, purpose: Purpose) -> Self {
+        Self { select: Select::Ids(ids), purpose, lane: Lane::Interactive, ..Self::all(entity) }
+    }
+
+    /// The same request at another position.
+    #[must_use]
+    pub fn at(&self, cursor: Option<Cursor>) -> Self {
+        Self { cursor, ..self.clone() }
+    }
+}
+
+/// Which records to read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Select {
+    /// All that the credential can see.
+    All,
+    /// What changed since a time of the platform's clock.
+    Since(Timestamp),
+    /// These, of any number: the connector cuts the list, and each id is answered by a record or in
+    /// [`Page::missing`].
+    Ids(Vec<ExternalId>),
+}
+
+/// What a read is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Purpose {
+    /// A pull.
+    Catalogue,
+    /// The read before a write: by ids, of stored values, never from a cache.
+    Guard,
+    /// The read after a write: by ids, of stored values, never from a cache.
+    Verify,
+}
+
+/// How much of each record to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Detail {
+    /// All that the map reads.
+    Full,
+    /// The ids.
+    IdsOnly,
+}
+
+/// A page: the unit of work, of retry, of backpressure and of the checkpoint.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Page {
+    /// The records as they came.
+    pub items: Vec<RawItems>,
+    /// Where the next page begins; none at the end of the list.
+    pub next: Option<Cursor>,
+    /// Further pages that are already known, after `next`: they may be fetched at once, and are delivered in
+    /// this order.
+    pub ahead: Vec<Cursor>,
+    /// How many records the whole list has.
+    pub total: Total,
+    /// Of the ids that were asked for, those that are not there.
+    pub missing: Vec<ExternalId>,
+    /// The platform's own time when it answered.
+    pub server_time: Option<Timestamp>,
+    /// What was wrong with the answer but could be read over, such as noise before the JSON.
+    pub degraded: Vec<&'static str>,
+}
+
+/// Records as they came: one response, kept whole.
+///
+/// It is not cut into records here: that would be a second pass over the bytes, which costs a third of all
+/// the work of a pull (`docs/architecture.md`, decision on raw pages). [`SchemaMap::map`] does both in one.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RawItems {
+    /// The kind of the records.
+    pub entity: Entity,
+    /// The response's body.
+    pub body: Bytes,
+    /// Where in it the records are.
+    pub shape: Shape,
+}
+
+impl RawItems {
+    /// Wraps a response's body.
+    #[must_use]
+    pub fn new(entity: Entity, body: Bytes, shape: Shape) -> Self {
+        Self { entity, body, shape }
+    }
+}
+
+/// Where in a body the records are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Shape {
+    /// The body is an array of records.
+    List,
+    /// The body is one record.
+    One,
+}
+
+/// How many records a list has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Total {
+    /// So many. Only this is a check.
+    Exact(u64),
+    /// So many or more.
+    AtLeast(u64),
+    /// The platform does not say.
+    #[default]
+    NotGiven,
+}
+
+/// Changes to write.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct PushRequest {
+    /// One patch a record.
+    pub patches: Vec<Patch>,
+    /// The instant of the runtime's clock past which the guard read is too old: nothing is sent after it.
+    pub guard_until: Duration,
+    /// Who waits.
+    pub lane: Lane,
+}
+
+impl PushRequest {
+    /// Asks for the patches to be written before `guard_until` of the runtime's clock.
+    #[must_use]
+    pub fn new(patches: Vec<Patch>, guard_until: Duration) -> Self {
+        Self { patches, guard_until, lane: Lane::Interactive }
+    }
+}
+
+/// The changes of one record.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Patch {
+    /// The record.
+    pub target: RecordRef,
+    /// What to write, by field.
+    pub changes: Vec<PatchField>,
+}
+
+impl Patch {
+    /// Describes the changes of a record.
+    #[must_use]
+    pub fn new(target: RecordRef, changes: Vec<PatchField>) -> Self {
+        Self { target, changes }
+    }
+}
+
+/// A field's new value as the engine has merged it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct PatchField {
+    /// The field.
+    pub field: FieldName,
+    /// What to write: for a list, the whole list as it shall be.
+    pub value: PatchValue,
+    /// What the guard read found there, for platforms with a compare-and-set.
+    pub seen: CellValue,
+}
+
+impl PatchField {
+    /// Describes a change.
+    #[must_use]
+    pub fn new(field: FieldName, value: PatchValue, seen: CellValue) -> Self {
+        Self { field, value, seen }
+    }
+}
+
+/// A value to write.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum PatchValue {
+    /// A text, with the platform's own spelling of it where that is known.
+    Text {
+        /// The canonical text.
+        text: Text,
+        /// The platform's spelling, to be sent in its place.
+        raw: Option<Text>,
+    },
+    /// A whole list of terms.
+    Terms(Vec<crate::model::Term>),
+}
+
+/// What became of one patch.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Answer {
+    /// The record.
+    pub target: RecordRef,
+    /// By field, in the order of the patch.
+    pub fields: Vec<(FieldName, FieldAnswer)>,
+}
+
+impl Answer {
+    /// Answers a patch.
+    #[must_use]
+    pub fn new(target: RecordRef, fields: Vec<(FieldName, FieldAnswer)>) -> Self {
+        Self { target, fields }
+    }
+}
+
+/// What became of one field.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum FieldAnswer {
+    /// The platform took it; what the answer holds is said by the capabilities.
+    Accepted,
+    /// The platform refused it: it is not there.
+    Refused {
+        /// The stable code.
+        code: String,
+        /// Why, without values.
+        why: String,
+    },
+    /// Nobody knows: the answer was lost.
+    Unknown {
+        /// Why nobody knows.
+        why: String,
+    },
+}

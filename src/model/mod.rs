@@ -1,0 +1,41 @@
+//! Every noun that two rooms share: canonical records, references, cells, money, secrets, capabilities.
+//!
+//! No platform word lives here, and nothing here does IO or reads a clock.
+
+mod attribute;
+mod capabilities;
+mod cell;
+mod cursor;
+mod enrichment;
+mod field;
+mod inventory;
+mod measure;
+mod media;
+mod money;
+mod product;
+mod profile;
+mod record;
+mod reference;
+mod secret;
+mod text;
+mod variant;
+
+pub use attribute::{Attribute, Term};
+pub use capabilities::{
+    AnswerHolds, Capabilities, DeltaClock, EntityCapabilities, GuardKind, ListKind, Reversible, WritableField,
+};
+pub use cell::{BaseToken, Cell, CellState, CellValue, FieldName, Normaliser, TokenDigest};
+pub use cursor::{Cursor, Lane};
+pub use enrichment::{Edit, Enrichment, EnrichmentId, Expectation, FieldChange, Provenance};
+pub use field::Field;
+pub use inventory::{Availability, Inventory, StockTracking};
+pub use measure::{Dimensions, Length, LengthUnit, Mass, MassUnit};
+pub use media::Media;
+pub use money::{Currency, Money};
+pub use product::{Product, ProductStatus, Seo};
+pub use profile::StoreProfile;
+pub use record::{Record, Tokens};
+pub use reference::{Entity, ExternalId, Platform, RecordRef, StoreKey};
+pub use secret::Secret;
+pub use text::Text;
+pub use variant::{OptionValue, Variant};

@@ -1,0 +1,207 @@
+//! Canonical records of any kind.
+
+use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{BaseToken, Entity, Field, FieldName, Product, RecordRef, Text, Variant};
+use crate::time::Timestamp;
+
+/// A canonical record; in JSON the kind stands first, as `entity`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "entity", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Record {
+    /// A product.
+    Product(Box<Product>),
+    /// A variant.
+    Variant(Box<Variant>),
+}
+
+impl Record {
+    /// A record of which nothing but its reference is known.
+    #[must_use]
+    pub fn new(reference: RecordRef) -> Self {
+        match reference.kind {
+            Entity::Product => Self::Product(Box::new(Product::new(reference))),
+            Entity::Variant => Self::Variant(Box::new(Variant::new(reference))),
+        }
+    }
+
+    /// Which record it is.
+    #[must_use]
+    pub fn reference(&self) -> &RecordRef {
+        match self {
+            Self::Product(product) => &product.reference,
+            Self::Variant(variant) => &variant.reference,
+        }
+    }
+
+    pub(crate) fn reference_mut(&mut self) -> &mut RecordRef {
+        match self {
+            Self::Product(product) => &mut product.reference,
+            Self::Variant(variant) => &mut variant.reference,
+        }
+    }
+
+    /// When the platform says that it was last changed: the record's change stamp.
+    #[must_use]
+    pub fn modified_at(&self) -> Option<Timestamp> {
+        let field: &Field<Timestamp> = match self {
+            Self::Product(product) => &product.modified_at,
+            Self::Variant(variant) => &variant.modified_at,
+        };
+        field.value().copied()
+    }
+
+    /// The base tokens of its cells.
+    #[must_use]
+    pub fn base(&self) -> &Tokens {
+        match self {
+            Self::Product(product) => &product.base,
+            Self::Variant(variant) => &variant.base,
+        }
+    }
+
+    pub(crate) fn base_mut(&mut self) -> &mut Tokens {
+        match self {
+            Self::Product(product) => &mut product.base,
+            Self::Variant(variant) => &mut variant.base,
+        }
+    }
+}
+
+/// The base tokens of a record: one a cell, or one a key of a list.
+///
+/// A list that was read whole has an entry even where it is empty: a key that is missing in it was absent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tokens(Vec<(FieldName, Entry)>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    One(BaseToken),
+    Keyed(Keyed),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Keyed(Vec<(Text, BaseToken)>);
+
+impl Tokens {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The token of a field of one value.
+    #[must_use]
+    pub fn get(&self, field: &FieldName) -> Option<&BaseToken> {
+        match self.entry(field)? {
+            Entry::One(token) => Some(token),
+            Entry::Keyed(_) => None,
+        }
+    }
+
+    /// The tokens of a list field's keys, where the list was read.
+    #[must_use]
+    pub fn keys(&self, field: &FieldName) -> Option<&[(Text, BaseToken)]> {
+        match self.entry(field)? {
+            Entry::Keyed(keys) => Some(&keys.0),
+            Entry::One(_) => None,
+        }
+    }
+
+    /// Sets the token of a field of one value.
+    pub fn set(&mut self, field: FieldName, token: impl Into<BaseToken>) {
+        self.0.push((field, Entry::One(token.into())));
+    }
+
+    /// Sets the tokens of a list's keys.
+    pub fn set_keys(&mut self, field: FieldName, keys: Vec<(Text, BaseToken)>) {
+        self.0.push((field, Entry::Keyed(Keyed(keys))));
+    }
+
+    fn entry(&self, field: &FieldName) -> Option<&Entry> {
+        self.0.iter().find(|(name, _)| name == field).map(|(_, entry)| entry)
+    }
+}
+
+impl Serialize for Tokens {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, entry)| (name, entry)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Tokens {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Pairs::default()).map(Self)
+    }
+}
+
+impl Serialize for Keyed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (key, token) in &self.0 {
+            map.serialize_entry(key, token)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Keyed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Pairs::default()).map(Self)
+    }
+}
+
+struct Pairs<K, V>(std::marker::PhantomData<(K, V)>);
+
+impl<K, V> Default for Pairs<K, V> {
+    fn default() -> Self {
+        Self(std::marker::PhantomData)
+    }
+}
+
+impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Visitor<'de> for Pairs<K, V> {
+    type Value = Vec<(K, V)>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object of base tokens")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(pairs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{CellValue, Normaliser, Platform};
+    use super::*;
+
+    #[test]
+    fn a_record_round_trips_with_its_kind_its_reference_and_its_tokens() {
+        let mut product = Product::new(RecordRef::new(Platform::new("woocommerce"), Entity::Product, "11"));
+        product.title = Field::Value("Cap".into());
+        product.sku = Field::Null;
+        product.base.set(FieldName::new("title"), CellValue::text("Cap").token(Normaliser::Trimmed1));
+        product.base.set_keys(
+            FieldName::new("tags"),
+            vec![("sale".into(), CellValue::text("sale").token(Normaliser::Folded1))],
+        );
+        let record = Record::Product(Box::new(product));
+        let json = serde_json::to_string(&record).unwrap();
+        assert!(
+            json.starts_with(
+                r#"{"entity":"product","ref":{"platform":"woocommerce","kind":"product","id":"11"},"sku":null,"title":"Cap""#
+            ),
+            "{json}"
+        );
+        assert_eq!(serde_json::from_str::<Record>(&json).unwrap(), record);
+    }
+}

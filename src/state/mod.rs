@@ -1,0 +1,77 @@
+//! What we keep ourselves: checkpoints, the write log, base values, leases. "Store" always means the
+//! merchant's; this room is "state".
+//!
+//! There is one write, [`StateStore::commit`]: a [`Unit`] of operations that happens whole or not at all.
+
+mod rows;
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::error::Result;
+use crate::model::{BaseToken, Cell, CellValue, RecordRef, StoreKey};
+use crate::time::Timestamp;
+
+pub use rows::{Checkpoint, Fence, Op, Outcome, PushId, RowId, RowKind, RunKey, SinkMark, Unit, WriteRow};
+
+/// Durable state, keyed by store. One state per store: two states cannot guard each other (rule W7).
+#[async_trait]
+pub trait StateStore: fmt::Debug + Send + Sync + 'static {
+    /// Does all operations of the unit, durably, or none.
+    ///
+    /// # Errors
+    /// `State` with code `fence_lost` where the unit's fence is not the newest one; with another code where
+    /// the state could not be written.
+    async fn commit(&self, store: &StoreKey, unit: Unit) -> Result<()>;
+
+    /// The checkpoint of a run.
+    ///
+    /// # Errors
+    /// `State` where it could not be read.
+    async fn checkpoint(&self, store: &StoreKey, run: &RunKey) -> Result<Option<Checkpoint>>;
+
+    /// The ids that a run delivered, in the order of their commits.
+    ///
+    /// # Errors
+    /// `State` where they could not be read.
+    async fn delivered(&self, store: &StoreKey, run: &RunKey) -> Result<Vec<u64>>;
+
+    /// The rows of the write log that answer the query, oldest first.
+    ///
+    /// # Errors
+    /// `State` where they could not be read.
+    async fn rows(&self, store: &StoreKey, query: &RowQuery) -> Result<Vec<WriteRow>>;
+
+    /// The value that a base token was made of, while it is kept.
+    ///
+    /// # Errors
+    /// `State` where it could not be read.
+    async fn base_value(&self, store: &StoreKey, token: &BaseToken) -> Result<Option<CellValue>>;
+
+    /// Takes or renews the lease of a store's writers, and gives the fence to commit under.
+    ///
+    /// # Errors
+    /// `State` with code `lease_held` where another holder has it past `now`.
+    async fn lease(&self, store: &StoreKey, holder: &str, now: Timestamp, until: Timestamp) -> Result<Fence>;
+
+    /// Gives the lease back, where the holder still has it.
+    ///
+    /// # Errors
+    /// `State` where it could not be written.
+    async fn release(&self, store: &StoreKey, holder: &str) -> Result<()>;
+}
+
+/// Which rows of the write log to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RowQuery {
+    /// Those of one cell.
+    Cell(Cell),
+    /// Those of all cells of a record.
+    Holder(RecordRef),
+    /// Those of one push.
+    Push(PushId),
+    /// Those that are not settled: `Intent` and `Unknown`.
+    Unsettled,
+}

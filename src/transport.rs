@@ -1,0 +1,52 @@
+//! One request, one response: the seam below everything that sends.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::error::Result;
+
+/// Sends one request and reads one response, without retries, redirects, cookies or credentials of its own.
+///
+/// A response of any status is `Ok`. An `Err` says by [`crate::Error::effect`] whether the request may have
+/// reached the other side.
+#[async_trait]
+pub trait HttpTransport: fmt::Debug + Send + Sync + 'static {
+    /// Sends the request.
+    ///
+    /// # Errors
+    /// `Unavailable` for a fault on the way, `Timeout` where a limit passed, `TooLarge` where the body is over
+    /// its cap, `Config` where the address may not be used.
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        limits: &AttemptLimits,
+    ) -> Result<http::Response<Bytes>>;
+}
+
+/// The bounds of one attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AttemptLimits {
+    /// The longest silence between two pieces of the answer (default 15 s).
+    pub read_timeout: Duration,
+    /// The longest time for the whole attempt (default 60 s).
+    pub attempt_timeout: Duration,
+    /// The largest body, counted after decompression (default 32 MiB).
+    pub max_body_bytes: usize,
+    /// Whether loopback and private addresses may be reached (default no).
+    pub private_hosts: bool,
+}
+
+impl Default for AttemptLimits {
+    fn default() -> Self {
+        Self {
+            read_timeout: Duration::from_secs(15),
+            attempt_timeout: Duration::from_secs(60),
+            max_body_bytes: 32 * 1024 * 1024,
+            private_hosts: false,
+        }
+    }
+}
