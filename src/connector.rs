@@ -5,14 +5,13 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::SchemaMap;
 use crate::model::{
-    Capabilities, CellValue, Cursor, Entity, ExternalId, FieldName, Lane, RecordRef, StoreKey, StoreProfile,
-    Text,
+    Capabilities, CellValue, Cursor, Entity, ExternalId, FieldName, Lane, RawItems, RecordRef, StoreKey,
+    StoreProfile, Text,
 };
 use crate::time::Timestamp;
 
@@ -226,39 +225,6 @@ pub struct Page {
     pub server_time: Option<Timestamp>,
     /// What was wrong with the answer but could be read over, such as noise before the JSON.
     pub degraded: Vec<&'static str>,
-}
-
-/// Records as they came: one response, kept whole.
-///
-/// It is not cut into records here: that would be a second pass over the bytes, which costs a third of all
-/// the work of a pull (`docs/architecture.md`, decision on raw pages). [`SchemaMap::map`] does both in one.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct RawItems {
-    /// The kind of the records.
-    pub entity: Entity,
-    /// The response's body.
-    pub body: Bytes,
-    /// Where in it the records are.
-    pub shape: Shape,
-}
-
-impl RawItems {
-    /// Wraps a response's body.
-    #[must_use]
-    pub fn new(entity: Entity, body: Bytes, shape: Shape) -> Self {
-        Self { entity, body, shape }
-    }
-}
-
-/// Where in a body the records are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Shape {
-    /// The body is an array of records.
-    List,
-    /// The body is one record.
-    One,
 }
 
 /// How many records a list has.

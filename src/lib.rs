@@ -5,6 +5,7 @@
 
 pub mod auth;
 pub mod connector;
+pub mod connectors;
 pub mod error;
 pub mod http;
 pub mod mapping;

@@ -35,8 +35,8 @@ impl Timestamp {
     /// [`ErrorKind::Rejected`] where the text is not such a time.
     pub fn parse_utc_civil(text: &str) -> Result<Self> {
         text.parse::<jiff::civil::DateTime>()
-            .and_then(|civil| civil.to_zoned(jiff::tz::TimeZone::UTC))
-            .map(|zoned| Self(zoned.timestamp()))
+            .and_then(|civil| jiff::tz::Offset::UTC.to_timestamp(civil))
+            .map(Self)
             .map_err(|_| unreadable("expected YYYY-MM-DDTHH:MM:SS"))
     }
 

@@ -4,7 +4,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{BaseToken, Entity, Field, FieldName, Product, RecordRef, Text, Variant};
+use super::{BaseToken, Entity, Field, FieldName, Product, RecordRef, StoreProfile, Text, Variant};
 use crate::time::Timestamp;
 
 /// A canonical record; in JSON the kind stands first, as `entity`.
@@ -41,6 +41,28 @@ impl Record {
         match self {
             Self::Product(product) => &mut product.reference,
             Self::Variant(variant) => &mut variant.reference,
+        }
+    }
+
+    /// Sets the store's locale and scope, and the platform's spellings.
+    pub(crate) fn place(&mut self, profile: &StoreProfile, raws: Vec<(&'static str, Text)>) {
+        let (locale, scope) = match self {
+            Self::Product(product) => {
+                product.raw_spelling.extend(raws.into_iter().map(|(field, raw)| (field.into(), raw)));
+                (&mut product.locale, &mut product.scope)
+            }
+            Self::Variant(variant) => (&mut variant.locale, &mut variant.scope),
+        };
+        locale.clone_from(&profile.locale);
+        scope.clone_from(&profile.scope);
+    }
+
+    /// The platform's spelling of a field, where the canonical text does not lead back to it.
+    #[must_use]
+    pub fn raw_spelling(&self, field: &FieldName) -> Option<&Text> {
+        match self {
+            Self::Product(product) => product.raw_spelling.get(field.as_str()),
+            Self::Variant(_) => None,
         }
     }
 

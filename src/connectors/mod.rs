@@ -1,0 +1,4 @@
+//! The connectors, each behind the feature of its name. None imports another.
+
+#[cfg(feature = "woocommerce")]
+pub mod woocommerce;

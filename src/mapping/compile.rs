@@ -1,0 +1,344 @@
+//! Rules compiled to a tree of nodes that one pass over the bytes walks.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::Entity;
+
+use super::canon::Canon;
+use super::fields::{self, ListDef};
+use super::rule::{Rule, Transform};
+use crate::model::Record;
+
+/// The most rules a map can have.
+const MAX_RULES: usize = 400;
+/// The deepest place a rule can name.
+const MAX_DEPTH: usize = 16;
+/// The most mapped keys an object can have: a set of bits tells which were seen.
+const MAX_KEYS: usize = 64;
+
+pub(super) type NodeId = u16;
+
+/// A place on the wire, and what is done there.
+#[derive(Debug, Default)]
+pub(super) struct Node {
+    pub(super) keys: Keys,
+    pub(super) each: Option<NodeId>,
+    pub(super) select: Option<Select>,
+    pub(super) target: Option<Target>,
+    pub(super) list: Option<List>,
+    pub(super) pattern: String,
+}
+
+/// A list that begins at a node.
+#[derive(Clone, Copy)]
+pub(super) struct List {
+    pub(super) def: &'static ListDef,
+    /// Whether the node is an object that stands for a list of one.
+    pub(super) single: bool,
+}
+
+impl std::fmt::Debug for List {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.def.name)
+    }
+}
+
+/// Elements of an array that are told apart by the value of a key.
+#[derive(Debug)]
+pub(super) struct Select {
+    pub(super) key: String,
+    pub(super) branches: Vec<(String, NodeId)>,
+}
+
+/// A field to fill.
+#[derive(Clone, Copy)]
+pub(super) struct Target {
+    pub(super) put: fn(&mut Record, Canon<'_>) -> bool,
+    pub(super) transform: Transform,
+    pub(super) field: &'static str,
+    /// Where several rules fill the field: its number among such fields, and this rule's rank.
+    pub(super) contest: Option<(usize, u8)>,
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} as {:?}", self.field, self.transform)
+    }
+}
+
+/// The mapped keys of an object, found by a small table without collisions.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    keys: Vec<(Box<str>, NodeId)>,
+    slots: Vec<u8>,
+    factor: u64,
+}
+
+impl Keys {
+    /// The key's number among its siblings, and its node.
+    #[inline]
+    pub(super) fn find(&self, key: &str) -> Option<(usize, NodeId)> {
+        let at = usize::from(*self.slots.get(self.slot(key))?);
+        let (name, node) = self.keys.get(at)?;
+        (**name == *key).then_some((at, *node))
+    }
+
+    /// The high bits of a product depend on all bits of its factor, the low ones do not.
+    #[inline]
+    fn slot(&self, key: &str) -> usize {
+        let bytes = key.as_bytes();
+        let ends = match (bytes.first(), bytes.get(bytes.len() / 2), bytes.last()) {
+            (Some(first), Some(middle), Some(last)) => {
+                u64::from(u32::from_le_bytes([*first, *middle, *last, 0]))
+            }
+            _ => 0,
+        };
+        let mixed = (ends | (bytes.len() as u64) << 24).wrapping_mul(self.factor) >> 40;
+        usize::try_from(mixed).unwrap_or(0) & self.slots.len().wrapping_sub(1)
+    }
+
+    fn get(&self, key: &str) -> Option<NodeId> {
+        self.keys.iter().find(|(name, _)| **name == *key).map(|(_, node)| *node)
+    }
+
+    /// Lays the table out. Where no factor keeps the keys apart, the map does not compile.
+    fn lay_out(&mut self) -> Result<()> {
+        if self.keys.len() > MAX_KEYS {
+            return Err(invalid(format!("an object can have at most {MAX_KEYS} mapped keys")));
+        }
+        if self.keys.is_empty() {
+            return Ok(());
+        }
+        for size in [4_usize, 8, 16, 32].map(|times| (self.keys.len() * times).next_power_of_two()) {
+            for factor in 0..500_u64 {
+                self.factor =
+                    0x9e37_79b9_7f4a_7c15_u64.wrapping_add(0xd1b5_4a32_d192_ed02_u64.wrapping_mul(factor));
+                self.slots = vec![u8::MAX; size];
+                let keys = std::mem::take(&mut self.keys);
+                let apart = keys.iter().enumerate().all(|(at, (key, _))| {
+                    let slot = self.slot(key);
+                    let free = self.slots.get(slot) == Some(&u8::MAX);
+                    if let (true, Some(place), Ok(at)) = (free, self.slots.get_mut(slot), u8::try_from(at)) {
+                        *place = at;
+                    }
+                    free
+                });
+                self.keys = keys;
+                if apart {
+                    return Ok(());
+                }
+            }
+        }
+        Err(invalid("the keys of an object cannot be told apart by length, first, middle and last letter"))
+    }
+}
+
+/// The compiled tree; node 0 is the record.
+#[derive(Debug)]
+pub(super) struct Tree {
+    pub(super) nodes: Vec<Node>,
+    pub(super) contests: usize,
+}
+
+pub(super) const ROOT: NodeId = 0;
+
+/// Compiles the reading side of the rules.
+pub(super) fn compile(entity: Entity, rules: &[Rule]) -> Result<Tree> {
+    if rules.len() > MAX_RULES {
+        return Err(invalid(format!("a map can have at most {MAX_RULES} rules, got {}", rules.len())));
+    }
+    let mut tree = Tree { nodes: vec![Node::default()], contests: 0 };
+    for rule in rules {
+        add(&mut tree, entity, rules, rule)
+            .map_err(|error| error.with_context("rule", format!("{} to {}", rule.from, rule.field)))?;
+    }
+    for node in &mut tree.nodes {
+        if node.select.is_some() && node.keys.keys.is_empty() == node.each.is_some() {
+            return Err(invalid("a place cannot be both an array of named elements and something else")
+                .with_context("place", node.pattern.clone()));
+        }
+        node.keys.lay_out()?;
+    }
+    Ok(tree)
+}
+
+fn add(tree: &mut Tree, entity: Entity, rules: &[Rule], rule: &Rule) -> Result<()> {
+    let def = fields::field(entity, &rule.field).ok_or_else(|| {
+        invalid("no such canonical field").with_remedy("mapping::fields::names lists the fields of a record")
+    })?;
+    if def.kind != rule.transform.kind() {
+        return Err(invalid(format!(
+            "the field holds {:?}, and the transform gives {:?}",
+            def.kind,
+            rule.transform.kind()
+        )));
+    }
+    let steps = parse(&rule.from)?;
+    let mut lists = list_names(&rule.field);
+    let wildcards = steps.iter().filter(|step| matches!(step, Step::Each)).count();
+    if wildcards > lists.len() {
+        return Err(invalid("an array's elements need a list field, or a key that selects one of them"));
+    }
+    // An object stands for a list of one where the field has a list more than the place has arrays.
+    let singles = lists.len() - wildcards;
+    if singles > 1 || (singles == 1 && (wildcards > 0 || steps.len() < 2)) {
+        return Err(invalid("the field has more lists than the place has arrays"));
+    }
+    let mut at = ROOT;
+    for (depth, step) in steps.iter().enumerate() {
+        if singles == 1 && depth + 1 == steps.len() {
+            begin_list(tree, at, entity, lists.remove(0), true)?;
+        }
+        if matches!(step, Step::Each) {
+            begin_list(tree, at, entity, lists.remove(0), false)?;
+        }
+        at = child(tree, at, step)?;
+    }
+    let same: Vec<&Rule> = rules.iter().filter(|other| other.field == rule.field).collect();
+    let contest = if same.len() > 1 {
+        if same.iter().filter(|other| other.rank == rule.rank).count() > 1 {
+            return Err(invalid("several rules fill this field: each needs a rank of its own"));
+        }
+        let known = tree
+            .nodes
+            .iter()
+            .filter_map(|node| node.target.as_ref())
+            .find(|target| target.field == def.name)
+            .and_then(|target| target.contest);
+        let number = known.map_or_else(
+            || {
+                tree.contests += 1;
+                tree.contests - 1
+            },
+            |(number, _)| number,
+        );
+        Some((number, rule.rank))
+    } else {
+        None
+    };
+    let node = node_mut(tree, at)?;
+    if node.target.is_some() || node.each.is_some() || !node.keys.keys.is_empty() {
+        return Err(invalid("another rule reads this place"));
+    }
+    node.target = Some(Target { put: def.put, transform: rule.transform, field: def.name, contest });
+    Ok(())
+}
+
+fn begin_list(tree: &mut Tree, at: NodeId, entity: Entity, name: &str, single: bool) -> Result<()> {
+    let def = fields::list(entity, name).ok_or_else(|| invalid(format!("no such list: {name}")))?;
+    let node = node_mut(tree, at)?;
+    match node.list {
+        None => node.list = Some(List { def, single }),
+        Some(list) if list.def.name == name && list.single == single => {}
+        Some(_) => return Err(invalid("another rule reads this place as another list")),
+    }
+    Ok(())
+}
+
+/// `attributes[].values[]` names the lists `attributes[]` and `attributes[].values[]`.
+fn list_names(field: &str) -> Vec<&str> {
+    field.match_indices("[]").filter_map(|(at, brackets)| field.get(..at + brackets.len())).collect()
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    Key(String),
+    Each,
+    Where { key: String, value: String },
+}
+
+fn parse(place: &str) -> Result<Vec<Step>> {
+    let wrong = || invalid("a place must be a path such as /images/*/alt or /meta/*[key=name]/value");
+    let path = place.strip_prefix('/').ok_or_else(wrong)?;
+    let steps: Vec<Step> = path
+        .split('/')
+        .map(|part| match part {
+            "" => Err(wrong()),
+            "*" => Ok(Step::Each),
+            part if part.starts_with('*') => {
+                let inner =
+                    part.strip_prefix("*[").and_then(|part| part.strip_suffix(']')).ok_or_else(wrong)?;
+                let (key, value) = inner.split_once('=').ok_or_else(wrong)?;
+                Ok(Step::Where { key: key.to_owned(), value: value.to_owned() })
+            }
+            key => Ok(Step::Key(key.to_owned())),
+        })
+        .collect::<Result<_>>()?;
+    if steps.len() > MAX_DEPTH {
+        return Err(invalid(format!("a place can be at most {MAX_DEPTH} deep")));
+    }
+    Ok(steps)
+}
+
+fn child(tree: &mut Tree, at: NodeId, step: &Step) -> Result<NodeId> {
+    let next = NodeId::try_from(tree.nodes.len()).map_err(|_| invalid("too many places"))?;
+    let node = node_mut(tree, at)?;
+    if node.target.is_some() {
+        return Err(invalid("another rule reads the place above this one"));
+    }
+    let (found, pattern) = match step {
+        Step::Key(key) => {
+            let found = node.keys.get(key);
+            if found.is_none() {
+                node.keys.keys.push((key.as_str().into(), next));
+            }
+            (found, format!("{}/{key}", node.pattern))
+        }
+        Step::Each => {
+            let found = node.each;
+            node.each.get_or_insert(next);
+            (found, format!("{}/*", node.pattern))
+        }
+        Step::Where { key, value } => {
+            let pattern = format!("{}/*[{key}={value}]", node.pattern);
+            let select = node.select.get_or_insert_with(|| Select { key: key.clone(), branches: Vec::new() });
+            if select.key != *key {
+                return Err(invalid("elements of one array can be selected by one key only"));
+            }
+            let found = select.branches.iter().find(|(name, _)| name == value).map(|(_, node)| *node);
+            if found.is_none() {
+                select.branches.push((value.clone(), next));
+            }
+            (found, pattern)
+        }
+    };
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    tree.nodes.push(Node { pattern, ..Node::default() });
+    Ok(next)
+}
+
+fn node_mut(tree: &mut Tree, at: NodeId) -> Result<&mut Node> {
+    tree.nodes.get_mut(usize::from(at)).ok_or_else(|| invalid("a place that is not there"))
+}
+
+fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Config, "map_invalid", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rule::{Direction, Transform, rule};
+    use super::*;
+
+    fn error(rules: &[Rule]) -> String {
+        compile(Entity::Product, rules).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_wrong_rule_is_refused_by_name_when_the_map_is_compiled() {
+        use Direction::Read;
+        assert!(error(&[rule("/a", "nothing", Transform::Text, Read)]).contains("no such canonical field"));
+        assert!(error(&[rule("/a", "price", Transform::Text, Read)]).contains("the field holds Money"));
+        assert!(error(&[rule("a", "title", Transform::Text, Read)]).contains("must be a path"));
+        assert!(error(&[rule("/a/*", "title", Transform::Text, Read)]).contains("need a list field"));
+        let two = [rule("/a", "title", Transform::Text, Read), rule("/b", "title", Transform::Text, Read)];
+        assert!(error(&two).contains("a rank of its own"));
+        let same = [rule("/a", "title", Transform::Text, Read), rule("/a", "sku", Transform::Text, Read)];
+        assert!(error(&same).contains("another rule reads this place"), "{}", error(&same));
+        let below = [rule("/a", "title", Transform::Text, Read), rule("/a/b", "sku", Transform::Text, Read)];
+        assert!(error(&below).contains("above this one"));
+        let deep = rule("/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a", "title", Transform::Text, Read);
+        assert!(error(&[deep]).contains("at most 16 deep"));
+    }
+}

@@ -1,0 +1,542 @@
+//! The canonical fields that a rule can name, listed once: how each is set, and which of them are cells.
+
+use super::canon::{Canon, Kind};
+use crate::model::{
+    Attribute, Availability, CellValue, Dimensions, Entity, ExternalId, Field, FieldName, Inventory, Length,
+    Normaliser, OptionValue, Product, ProductStatus, Record, RecordRef, StockTracking, Term, Text, Variant,
+};
+
+/// A canonical field that holds one value: by name, kind, and the way to set it.
+pub(super) struct FieldDef {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) put: fn(&mut Record, Canon<'_>) -> bool,
+}
+
+/// A canonical list: by name, and the ways to begin it and to open an element.
+pub(super) struct ListDef {
+    pub(super) name: &'static str,
+    pub(super) begin: fn(&mut Record),
+    pub(super) open: fn(&mut Record),
+}
+
+/// A field whose value is a cell or a list of cells, with the way to read it.
+#[derive(Clone, Copy)]
+pub(super) enum CellAccess {
+    /// A text.
+    Text(fn(&Record) -> &Field<Text>),
+    /// A set of terms, keyed by their folded names.
+    Terms(fn(&Record) -> &Field<Vec<Term>>),
+}
+
+pub(super) fn field(entity: Entity, name: &str) -> Option<&'static FieldDef> {
+    tables(entity).iter().copied().flatten().find(|def| def.name == name)
+}
+
+pub(super) fn list(entity: Entity, name: &str) -> Option<&'static ListDef> {
+    let table = match entity {
+        Entity::Product => PRODUCT_LISTS,
+        Entity::Variant => VARIANT_LISTS,
+    };
+    table.iter().find(|def| def.name == name)
+}
+
+pub(super) fn cells(entity: Entity) -> &'static [(FieldName, CellAccess)] {
+    match entity {
+        Entity::Product => PRODUCT_CELLS,
+        Entity::Variant => VARIANT_CELLS,
+    }
+}
+
+/// The names of the fields of a kind of record that a rule can fill.
+pub fn names(entity: Entity) -> impl Iterator<Item = &'static str> {
+    tables(entity).iter().copied().flatten().map(|def| def.name)
+}
+
+static PRODUCT_TABLES: &[&[FieldDef]] =
+    &[&PRODUCT_SHARED, PRODUCT, &PRODUCT_CATEGORIES, &PRODUCT_TAGS, &PRODUCT_BRANDS];
+static VARIANT_TABLES: &[&[FieldDef]] = &[&VARIANT_SHARED, VARIANT];
+
+fn tables(entity: Entity) -> &'static [&'static [FieldDef]] {
+    match entity {
+        Entity::Product => PRODUCT_TABLES,
+        Entity::Variant => VARIANT_TABLES,
+    }
+}
+
+/// Reads the cell of a field from a record; for a list, of one key by its folded name.
+///
+/// `None` where the field is no cell of this kind of record, or where the list was not read.
+#[must_use]
+pub fn cell_value(record: &Record, field: &FieldName, key: Option<&str>) -> Option<CellValue> {
+    let (_, access) = cells(record.reference().kind).iter().find(|(name, _)| name == field)?;
+    match (access, key) {
+        (CellAccess::Text(get), None) => Some(match get(record) {
+            Field::Value(text) => CellValue::text(text),
+            Field::Absent | Field::Null => CellValue::Absent,
+        }),
+        (CellAccess::Terms(get), Some(key)) => {
+            let found = get(record).value()?.iter().find(|term| Normaliser::Folded1.apply(&term.name) == key);
+            Some(found.map_or(CellValue::Absent, |term| CellValue::text(&term.name)))
+        }
+        (CellAccess::Text(_), Some(_)) | (CellAccess::Terms(_), None) => None,
+    }
+}
+
+/// The terms of a list field of a record, where the list was read.
+#[must_use]
+pub fn terms<'a>(record: &'a Record, field: &FieldName) -> Option<&'a [Term]> {
+    let (_, access) = cells(record.reference().kind).iter().find(|(name, _)| name == field)?;
+    match access {
+        CellAccess::Terms(get) => get(record).value().map(Vec::as_slice),
+        CellAccess::Text(_) => None,
+    }
+}
+
+fn product(record: &mut Record) -> Option<&mut Product> {
+    match record {
+        Record::Product(product) => Some(product),
+        Record::Variant(_) => None,
+    }
+}
+
+fn variant(record: &mut Record) -> Option<&mut Variant> {
+    match record {
+        Record::Variant(variant) => Some(variant),
+        Record::Product(_) => None,
+    }
+}
+
+fn set<'c, T>(
+    place: Option<&mut Field<T>>,
+    value: Canon<'c>,
+    read: impl FnOnce(Canon<'c>) -> Option<T>,
+) -> bool {
+    let Some(place) = place else { return false };
+    if matches!(value, Canon::Null) {
+        *place = Field::Null;
+        return true;
+    }
+    read(value).is_some_and(|value| {
+        *place = Field::Value(value);
+        true
+    })
+}
+
+fn set_option<'c, T>(
+    place: Option<&mut Option<T>>,
+    value: Canon<'c>,
+    read: impl FnOnce(Canon<'c>) -> Option<T>,
+) -> bool {
+    let Some(place) = place else { return false };
+    if matches!(value, Canon::Null) {
+        *place = None;
+        return true;
+    }
+    read(value).is_some_and(|value| {
+        *place = Some(value);
+        true
+    })
+}
+
+fn set_plain<'c, T>(
+    place: Option<&mut T>,
+    value: Canon<'c>,
+    read: impl FnOnce(Canon<'c>) -> Option<T>,
+) -> bool {
+    match (place, read(value)) {
+        (Some(place), Some(value)) => {
+            *place = value;
+            true
+        }
+        _ => false,
+    }
+}
+
+fn push<'c, T>(
+    list: Option<&mut Vec<T>>,
+    value: Canon<'c>,
+    read: impl FnOnce(Canon<'c>) -> Option<T>,
+) -> bool {
+    match (list, read(value)) {
+        (Some(list), Some(value)) => {
+            list.push(value);
+            true
+        }
+        _ => false,
+    }
+}
+
+fn last<T: Default>(field: &mut Field<Vec<T>>) -> Option<&mut T> {
+    field.get_or_default().last_mut()
+}
+
+fn begin<T>(field: Option<&mut Field<Vec<T>>>) {
+    if let Some(field) = field {
+        *field = Field::Value(Vec::new());
+    }
+}
+
+fn open<T: Default>(field: Option<&mut Field<Vec<T>>>) {
+    if let Some(field) = field {
+        field.get_or_default().push(T::default());
+    }
+}
+
+fn status(word: &str) -> ProductStatus {
+    match word {
+        "active" => ProductStatus::Active,
+        "draft" => ProductStatus::Draft,
+        "private" => ProductStatus::Private,
+        "scheduled" => ProductStatus::Scheduled,
+        "trashed" => ProductStatus::Trashed,
+        other => ProductStatus::Other(other.into()),
+    }
+}
+
+fn availability(word: &str) -> Option<Availability> {
+    match word {
+        "in_stock" => Some(Availability::InStock),
+        "out_of_stock" => Some(Availability::OutOfStock),
+        "on_backorder" => Some(Availability::OnBackorder),
+        _ => None,
+    }
+}
+
+fn tracking(word: &str) -> Option<StockTracking> {
+    match word {
+        "own" => Some(StockTracking::Own),
+        "product" => Some(StockTracking::Product),
+        "none" => Some(StockTracking::None),
+        _ => None,
+    }
+}
+
+fn stock(place: Option<&mut Field<Inventory>>) -> Option<&mut Inventory> {
+    place.map(Field::get_or_default)
+}
+
+fn size(
+    place: Option<&mut Field<Dimensions>>,
+    value: Canon<'_>,
+    side: fn(&mut Dimensions) -> &mut Option<Length>,
+) -> bool {
+    // A side that is not given must not make dimensions of nothing.
+    if matches!(value, Canon::Null) {
+        return true;
+    }
+    set_option(place.map(|place| side(place.get_or_default())), value, Canon::length)
+}
+
+macro_rules! text_field {
+    ($of:ident, $name:literal, $($place:ident).+) => {
+        FieldDef { name: $name, kind: Kind::Text, put: |r, c| set($of(r).map(|x| &mut x.$($place).+), c, Canon::text) }
+    };
+}
+
+macro_rules! shared_fields {
+    ($of:ident) => {
+        [
+            FieldDef {
+                name: "status",
+                kind: Kind::Word,
+                put: |r, c| set($of(r).map(|x| &mut x.status), c, |c| c.word().map(|word| status(&word))),
+            },
+            text_field!($of, "sku", sku),
+            text_field!($of, "gtin", gtin),
+            text_field!($of, "title", title),
+            text_field!($of, "description", description),
+            text_field!($of, "url", url),
+            FieldDef {
+                name: "price",
+                kind: Kind::Money,
+                put: |r, c| set($of(r).map(|x| &mut x.price), c, Canon::money),
+            },
+            FieldDef {
+                name: "compare_at",
+                kind: Kind::Money,
+                put: |r, c| set($of(r).map(|x| &mut x.compare_at), c, Canon::money),
+            },
+            FieldDef {
+                name: "weight",
+                kind: Kind::Mass,
+                put: |r, c| set($of(r).map(|x| &mut x.weight), c, Canon::mass),
+            },
+            FieldDef {
+                name: "dimensions.length",
+                kind: Kind::Length,
+                put: |r, c| size($of(r).map(|x| &mut x.dimensions), c, |d| &mut d.length),
+            },
+            FieldDef {
+                name: "dimensions.width",
+                kind: Kind::Length,
+                put: |r, c| size($of(r).map(|x| &mut x.dimensions), c, |d| &mut d.width),
+            },
+            FieldDef {
+                name: "dimensions.height",
+                kind: Kind::Length,
+                put: |r, c| size($of(r).map(|x| &mut x.dimensions), c, |d| &mut d.height),
+            },
+            FieldDef {
+                name: "inventory.tracking",
+                kind: Kind::Word,
+                put: |r, c| {
+                    set_option(stock($of(r).map(|x| &mut x.inventory)).map(|i| &mut i.tracking), c, |c| {
+                        c.word().and_then(|word| tracking(&word))
+                    })
+                },
+            },
+            FieldDef {
+                name: "inventory.quantity",
+                kind: Kind::Decimal,
+                put: |r, c| {
+                    set_option(
+                        stock($of(r).map(|x| &mut x.inventory)).map(|i| &mut i.quantity),
+                        c,
+                        Canon::decimal,
+                    )
+                },
+            },
+            FieldDef {
+                name: "inventory.availability",
+                kind: Kind::Word,
+                put: |r, c| {
+                    set_option(stock($of(r).map(|x| &mut x.inventory)).map(|i| &mut i.availability), c, |c| {
+                        c.word().and_then(|word| availability(&word))
+                    })
+                },
+            },
+            FieldDef {
+                name: "media[].id",
+                kind: Kind::Id,
+                put: |r, c| {
+                    set_option($of(r).and_then(|x| last(&mut x.media)).map(|m| &mut m.id), c, Canon::id)
+                },
+            },
+            FieldDef {
+                name: "media[].url",
+                kind: Kind::Text,
+                put: |r, c| {
+                    set_option($of(r).and_then(|x| last(&mut x.media)).map(|m| &mut m.url), c, Canon::text)
+                },
+            },
+            FieldDef {
+                name: "media[].alt",
+                kind: Kind::Text,
+                put: |r, c| {
+                    set_option($of(r).and_then(|x| last(&mut x.media)).map(|m| &mut m.alt), c, Canon::text)
+                },
+            },
+            FieldDef {
+                name: "media[].title",
+                kind: Kind::Text,
+                put: |r, c| {
+                    set_option($of(r).and_then(|x| last(&mut x.media)).map(|m| &mut m.title), c, Canon::text)
+                },
+            },
+            FieldDef {
+                name: "created_at",
+                kind: Kind::Time,
+                put: |r, c| set($of(r).map(|x| &mut x.created_at), c, Canon::time),
+            },
+            FieldDef {
+                name: "modified_at",
+                kind: Kind::Time,
+                put: |r, c| set($of(r).map(|x| &mut x.modified_at), c, Canon::time),
+            },
+            FieldDef {
+                name: "ref.id",
+                kind: Kind::Id,
+                put: |r, c| set_plain(Some(&mut r.reference_mut().id), c, Canon::id),
+            },
+        ]
+    };
+}
+
+macro_rules! term_fields {
+    ($list:ident, $id:literal, $name:literal) => {
+        [
+            FieldDef {
+                name: $id,
+                kind: Kind::Id,
+                put: |r, c| {
+                    set_option(product(r).and_then(|p| last(&mut p.$list)).map(|t| &mut t.id), c, Canon::id)
+                },
+            },
+            FieldDef {
+                name: $name,
+                kind: Kind::Text,
+                put: |r, c| {
+                    let Some(term) = product(r).and_then(|p| last(&mut p.$list)) else { return false };
+                    term.raw_name = c.raw();
+                    set_plain(Some(&mut term.name), c, Canon::text)
+                },
+            },
+        ]
+    };
+}
+
+static PRODUCT_SHARED: [FieldDef; 22] = shared_fields!(product);
+static VARIANT_SHARED: [FieldDef; 22] = shared_fields!(variant);
+static PRODUCT_CATEGORIES: [FieldDef; 2] = term_fields!(categories, "categories[].id", "categories[].name");
+static PRODUCT_TAGS: [FieldDef; 2] = term_fields!(tags, "tags[].id", "tags[].name");
+static PRODUCT_BRANDS: [FieldDef; 2] = term_fields!(brands, "brands[].id", "brands[].name");
+
+fn attribute(record: &mut Record) -> Option<&mut Attribute> {
+    product(record).and_then(|product| last(&mut product.attributes))
+}
+
+fn option(record: &mut Record) -> Option<&mut OptionValue> {
+    variant(record).and_then(|variant| last(&mut variant.options))
+}
+
+static PRODUCT: &[FieldDef] = &[
+    text_field!(product, "structure", structure),
+    text_field!(product, "short_description", short_description),
+    text_field!(product, "seo.title", seo.title),
+    text_field!(product, "seo.description", seo.description),
+    text_field!(product, "seo.focus_keyword", seo.focus_keyword),
+    text_field!(product, "slug", slug),
+    FieldDef {
+        name: "attributes[].id",
+        kind: Kind::Id,
+        // A platform's 0 says that the attribute belongs to this product alone.
+        put: |r, c| {
+            set_option(attribute(r).map(|a| &mut a.id), c, Canon::id)
+                && attribute(r).is_some_and(|a| {
+                    a.id.take_if(|id| id.as_str() == "0");
+                    true
+                })
+        },
+    },
+    FieldDef {
+        name: "attributes[].key",
+        kind: Kind::Text,
+        put: |r, c| set_option(attribute(r).map(|a| &mut a.key), c, Canon::text),
+    },
+    FieldDef {
+        name: "attributes[].label",
+        kind: Kind::Text,
+        put: |r, c| set_plain(attribute(r).map(|a| &mut a.label), c, Canon::text),
+    },
+    FieldDef {
+        name: "attributes[].values[]",
+        kind: Kind::Text,
+        put: |r, c| push(attribute(r).map(|a| &mut a.values), c, Canon::text),
+    },
+    FieldDef {
+        name: "attributes[].visible",
+        kind: Kind::Bool,
+        put: |r, c| set_option(attribute(r).map(|a| &mut a.visible), c, Canon::truth),
+    },
+    FieldDef {
+        name: "attributes[].distinguishes_variants",
+        kind: Kind::Bool,
+        put: |r, c| set_option(attribute(r).map(|a| &mut a.distinguishes_variants), c, Canon::truth),
+    },
+    FieldDef {
+        name: "variants[]",
+        kind: Kind::Id,
+        put: |r, c| push(product(r).map(|p| p.variants.get_or_default()), c, Canon::id),
+    },
+];
+
+static VARIANT: &[FieldDef] = &[
+    FieldDef {
+        name: "product_ref.id",
+        kind: Kind::Id,
+        put: |r, c| {
+            let platform = r.reference().platform.clone();
+            let parent = |id: ExternalId| RecordRef { platform, kind: Entity::Product, id };
+            set_option(variant(r).map(|v| &mut v.product_ref), c, |c| c.id().map(parent))
+        },
+    },
+    FieldDef {
+        name: "options[].id",
+        kind: Kind::Id,
+        put: |r, c| set_option(option(r).map(|o| &mut o.id), c, Canon::id),
+    },
+    FieldDef {
+        name: "options[].key",
+        kind: Kind::Text,
+        put: |r, c| set_option(option(r).map(|o| &mut o.key), c, Canon::text),
+    },
+    FieldDef {
+        name: "options[].name",
+        kind: Kind::Text,
+        put: |r, c| set_plain(option(r).map(|o| &mut o.name), c, Canon::text),
+    },
+    FieldDef {
+        name: "options[].value",
+        kind: Kind::Text,
+        put: |r, c| set_plain(option(r).map(|o| &mut o.value), c, Canon::text),
+    },
+];
+
+macro_rules! list {
+    ($of:ident, $name:literal, $place:ident) => {
+        ListDef {
+            name: $name,
+            begin: |r| begin($of(r).map(|x| &mut x.$place)),
+            open: |r| open($of(r).map(|x| &mut x.$place)),
+        }
+    };
+}
+
+static PRODUCT_LISTS: &[ListDef] = &[
+    list!(product, "media[]", media),
+    list!(product, "categories[]", categories),
+    list!(product, "tags[]", tags),
+    list!(product, "brands[]", brands),
+    list!(product, "attributes[]", attributes),
+    ListDef {
+        name: "attributes[].values[]",
+        begin: |r| {
+            if let Some(attribute) = attribute(r) {
+                attribute.values.clear();
+            }
+        },
+        open: |_| {},
+    },
+    ListDef { name: "variants[]", begin: |r| begin(product(r).map(|p| &mut p.variants)), open: |_| {} },
+];
+
+static VARIANT_LISTS: &[ListDef] = &[list!(variant, "media[]", media), list!(variant, "options[]", options)];
+
+static PRODUCT_CELLS: &[(FieldName, CellAccess)] = &[
+    (FieldName::new("title"), CellAccess::Text(|r| text_of(r, |p| &p.title, |v| &v.title))),
+    (
+        FieldName::new("short_description"),
+        CellAccess::Text(|r| text_of(r, |p| &p.short_description, |_| &NONE)),
+    ),
+    (FieldName::new("description"), CellAccess::Text(|r| text_of(r, |p| &p.description, |v| &v.description))),
+    (FieldName::new("seo.title"), CellAccess::Text(|r| text_of(r, |p| &p.seo.title, |_| &NONE))),
+    (FieldName::new("seo.description"), CellAccess::Text(|r| text_of(r, |p| &p.seo.description, |_| &NONE))),
+    (FieldName::new("tags"), CellAccess::Terms(|r| terms_of(r, |p| &p.tags))),
+];
+
+static VARIANT_CELLS: &[(FieldName, CellAccess)] = &[(
+    FieldName::new("description"),
+    CellAccess::Text(|r| text_of(r, |p| &p.description, |v| &v.description)),
+)];
+
+static NONE: Field<Text> = Field::Absent;
+static NO_TERMS: Field<Vec<Term>> = Field::Absent;
+
+fn text_of(
+    record: &Record,
+    of_product: fn(&Product) -> &Field<Text>,
+    of_variant: fn(&Variant) -> &Field<Text>,
+) -> &Field<Text> {
+    match record {
+        Record::Product(product) => of_product(product),
+        Record::Variant(variant) => of_variant(variant),
+    }
+}
+
+fn terms_of(record: &Record, of_product: fn(&Product) -> &Field<Vec<Term>>) -> &Field<Vec<Term>> {
+    match record {
+        Record::Product(product) => of_product(product),
+        Record::Variant(_) => &NO_TERMS,
+    }
+}

@@ -1,0 +1,69 @@
+//! HTML that we send is clean by an allow-list.
+
+use crate::error::Result;
+#[cfg(not(feature = "html"))]
+use crate::error::{Error, ErrorKind};
+
+/// What cleaning made of a piece of HTML.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HtmlVerdict {
+    /// It may be sent as it is.
+    Clean,
+    /// It was changed: this may be sent.
+    Cleaned(String),
+}
+
+/// Cleans HTML by an allow-list: no scripts, styles, frames, event handlers or `javascript:` links; a bare `<`
+/// becomes `&lt;`. Cleaning twice changes nothing more.
+///
+/// # Errors
+/// `Unsupported` in a build without the feature `html`.
+#[cfg(feature = "html")]
+pub fn sanitise_html(html: &str) -> Result<HtmlVerdict> {
+    let clean =
+        ammonia::Builder::default().link_rel(None).add_generic_attributes(["class"]).clean(html).to_string();
+    Ok(if clean == html { HtmlVerdict::Clean } else { HtmlVerdict::Cleaned(clean) })
+}
+
+/// Refuses: without the feature `html` no HTML is sent.
+///
+/// # Errors
+/// `Unsupported`, always.
+#[cfg(not(feature = "html"))]
+pub fn sanitise_html(_html: &str) -> Result<HtmlVerdict> {
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        "html_unsupported",
+        "this build cannot clean HTML, so it sends none",
+    )
+    .with_remedy("enable the feature html"))
+}
+
+#[cfg(all(test, feature = "html"))]
+mod tests {
+    use super::*;
+
+    fn clean(html: &str) -> String {
+        match sanitise_html(html).unwrap() {
+            HtmlVerdict::Clean => html.to_owned(),
+            HtmlVerdict::Cleaned(clean) => clean,
+        }
+    }
+
+    #[test]
+    fn what_could_run_is_removed_and_a_bare_sign_is_escaped() {
+        assert_eq!(clean("<p class=\"lead\">Warm &amp; dry</p>\n"), "<p class=\"lead\">Warm &amp; dry</p>\n");
+        assert_eq!(clean("<p onclick=\"x()\">a<script>alert(1)</script></p>"), "<p>a</p>");
+        assert_eq!(clean("<a href=\"javascript:x\">a</a>"), "<a>a</a>");
+        assert_eq!(clean("5 < 6 and 7 > 3"), "5 &lt; 6 and 7 &gt; 3");
+    }
+
+    #[test]
+    fn cleaning_is_a_fixed_point() {
+        for html in ["<b>a", "<<b>>", "<math><mi><style><img src=x onerror=y>", "&nbsp;&eacute;", "a\u{0}b"] {
+            let once = clean(html);
+            assert_eq!(clean(&once), once, "{html:?}");
+        }
+    }
+}

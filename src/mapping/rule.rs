@@ -1,0 +1,120 @@
+//! One line a field: where it is on the wire, what it is called here, and how one becomes the other.
+
+use std::borrow::Cow;
+
+use crate::model::Normaliser;
+
+/// A rule of a map: a place on the wire, a canonical field, and the way between them.
+///
+/// A place is a path of keys. `*` stands for each element of an array, and `*[key=name]` for the element
+/// whose `key` is `name`: `/meta_data/*[key=_seo_title]/value`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rule {
+    /// Where the value is on the wire.
+    pub from: Cow<'static, str>,
+    /// The canonical field, one of [`super::fields`].
+    pub field: Cow<'static, str>,
+    /// How the wire's value becomes the canonical one.
+    pub transform: Transform,
+    /// Whether the field can be written there, too.
+    pub direction: Direction,
+    /// Where several rules fill one field: the one with the highest rank wins, whatever their order on the wire.
+    pub rank: u8,
+}
+
+impl Rule {
+    /// The same rule with another rank (default 0).
+    #[must_use]
+    pub const fn rank(mut self, rank: u8) -> Self {
+        self.rank = rank;
+        self
+    }
+}
+
+/// Writes a rule: `rule("/name", "title", Transform::EscapedText, Direction::ReadWrite)`.
+#[must_use]
+pub const fn rule(
+    from: &'static str,
+    field: &'static str,
+    transform: Transform,
+    direction: Direction,
+) -> Rule {
+    Rule { from: Cow::Borrowed(from), field: Cow::Borrowed(field), transform, direction, rank: 0 }
+}
+
+/// Whether a field is only read, or written as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// It is only read.
+    Read,
+    /// It is read and written.
+    ReadWrite,
+}
+
+/// How the wire's value becomes the canonical one, and back where there is a way back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Transform {
+    /// Text, byte for byte.
+    Text,
+    /// Text, byte for byte, where the empty text means that there is none.
+    OptionalText,
+    /// Plain text that the platform keeps with `&`, `<` and `>` as HTML entities.
+    EscapedText,
+    /// HTML, byte for byte.
+    Html,
+    /// An id: text or a whole number.
+    Id,
+    /// A truth value.
+    Bool,
+    /// A decimal, as text or as a number; the empty text means that there is none.
+    Decimal,
+    /// A decimal in the store's currency.
+    Money,
+    /// A decimal in the store's unit of mass.
+    Mass,
+    /// A decimal in the store's unit of length.
+    Length,
+    /// A date and time without a zone, in UTC.
+    UtcTime,
+    /// A word of the platform, with the canonical word for it. A truth value reads as `true` or `false`.
+    Word(&'static [(&'static str, &'static str)]),
+}
+
+impl Transform {
+    /// How values of such a field are compared.
+    #[must_use]
+    pub const fn normaliser(self) -> Normaliser {
+        match self {
+            Self::EscapedText => Normaliser::Trimmed1,
+            Self::Text
+            | Self::OptionalText
+            | Self::Html
+            | Self::Id
+            | Self::Bool
+            | Self::Decimal
+            | Self::Money
+            | Self::Mass
+            | Self::Length
+            | Self::UtcTime
+            | Self::Word(_) => Normaliser::Exact1,
+        }
+    }
+
+    /// The spelling on the wire of a canonical text; `None` where there is no way back.
+    #[must_use]
+    pub fn spell(self, text: &str) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Text | Self::OptionalText | Self::Html | Self::Id => Some(Cow::Borrowed(text)),
+            Self::EscapedText => Some(super::entities::escape(text)),
+            Self::Bool
+            | Self::Decimal
+            | Self::Money
+            | Self::Mass
+            | Self::Length
+            | Self::UtcTime
+            | Self::Word(_) => None,
+        }
+    }
+}
