@@ -15,7 +15,7 @@ use crate::time::{Entropy, Timestamp};
 pub struct RunKey(pub Text);
 
 /// A position in a sink, made by the sink.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SinkMark(pub u64);
 
@@ -54,6 +54,8 @@ pub struct Checkpoint {
     pub order_broken: bool,
     /// The largest change stamp that was seen.
     pub watermark: Option<Timestamp>,
+    /// The sink's mark when the run was opened.
+    pub opened: SinkMark,
     /// The sink's mark up to which this checkpoint speaks.
     pub mark: SinkMark,
     /// The certificate, as JSON, once the run has ended.
@@ -80,6 +82,7 @@ impl Checkpoint {
             overlap_broken: false,
             order_broken: false,
             watermark: None,
+            opened: mark,
             mark,
             certificate: None,
         }
