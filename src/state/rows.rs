@@ -202,7 +202,10 @@ pub enum Outcome {
     /// It is about to be sent, or we ended before its answer: counts as unknown when found at a start.
     Intent,
     /// Its answer was lost, and no read has settled it yet.
-    Unknown,
+    Unknown {
+        /// When the answer was given up.
+        at: Timestamp,
+    },
     /// A read by id found it.
     Landed {
         /// The value as it was read.
@@ -236,14 +239,14 @@ impl Outcome {
     pub fn landed_at(&self) -> Option<Timestamp> {
         match self {
             Self::Landed { at, .. } => Some(*at),
-            Self::Intent | Self::Unknown | Self::Refused { .. } | Self::NotLanded { .. } => None,
+            Self::Intent | Self::Unknown { .. } | Self::Refused { .. } | Self::NotLanded { .. } => None,
         }
     }
 
     /// Whether nobody knows yet.
     #[must_use]
     pub fn is_unsettled(&self) -> bool {
-        matches!(self, Self::Intent | Self::Unknown)
+        matches!(self, Self::Intent | Self::Unknown { .. })
     }
 }
 

@@ -14,6 +14,10 @@ impl Cancel {
         self.0.cancel();
     }
 
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
     pub(super) async fn cancelled(&self) {
         self.0.cancelled().await;
     }

@@ -1,11 +1,24 @@
 //! The engine over any connector: pull with a certificate, plan, apply, verify, undo.
 
+mod apply;
 mod cancel;
 mod certificate;
+mod plan;
+mod planner;
 mod pull;
+mod push;
+mod receipt;
+mod settle;
 mod sink;
+mod undo;
+mod verdict;
 
 pub use cancel::Cancel;
 pub use certificate::{Certificate, Check, CheckOutcome, Reason, Rule, Scope, Verdict};
+pub use plan::{Approval, Approvals, Plan, PlanPurpose, PlannedChange};
 pub use pull::{Progress, Pull};
+pub use push::{Push, PushSettings};
+pub use receipt::{FieldReceipt, Receipt, ReceiptOutcome, UndoOutcome, UndoReport, Warning};
+pub use settle::Settled;
 pub use sink::{Delivery, Rejected, Sink};
+pub use verdict::{ChangeVerdict, Conflict, Rejection};

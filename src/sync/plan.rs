@@ -1,0 +1,221 @@
+//! A plan: what would be written, with a verdict for each change. A value that can be kept and reviewed.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::verdict::ChangeVerdict;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Cell, CellValue, EnrichmentId, Reversible, StoreKey, Text};
+use crate::state::{PushId, RowId};
+use crate::time::Timestamp;
+
+/// The version of a plan's form.
+const FORMAT: u32 = 1;
+
+/// What would be written to one store. It is refused at another store, past its expiry, and when its hash does
+/// not fit its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Plan {
+    /// The version of this form.
+    pub format: u32,
+    /// The store that it is for.
+    pub store: StoreKey,
+    /// Whether it writes new content, or takes a push back.
+    pub purpose: PlanPurpose,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// When it may not be applied any more.
+    pub expires_at: Timestamp,
+    /// The changes.
+    pub changes: Vec<PlannedChange>,
+    /// The hash of all of the above: SHA-256, in hex.
+    pub hash: Text,
+}
+
+/// What a plan is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "purpose", content = "push")]
+#[non_exhaustive]
+pub enum PlanPurpose {
+    /// It writes new content.
+    Push,
+    /// It takes a push back.
+    Undo(PushId),
+}
+
+/// One change of one cell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PlannedChange {
+    /// Its number in the plan.
+    pub number: u32,
+    /// The cell.
+    pub cell: Cell,
+    /// What becomes of it.
+    pub verdict: ChangeVerdict,
+    /// The enrichment that wants it; none for an undo.
+    pub enrichment: Option<EnrichmentId>,
+    /// What was there when the record was pulled, where that is still kept.
+    pub was: Option<CellValue>,
+    /// What is there now.
+    pub seen: CellValue,
+    /// The platform's spelling of it, where the value alone does not lead back to it.
+    pub seen_raw: Option<Text>,
+    /// What would be there.
+    pub ours: CellValue,
+    /// The platform's spelling of it, where it is known.
+    pub ours_raw: Option<Text>,
+    /// The cell's last row that landed, when this was planned.
+    pub latest: Option<RowId>,
+    /// The row that it takes back.
+    pub undoes: Option<RowId>,
+    /// Whether it can be taken back.
+    pub reversible: Reversible,
+    /// What was done to the value before it got here, such as cleaning.
+    pub notes: Vec<String>,
+    /// How many writes it costs, shared with the other changes of its record.
+    pub cost: u32,
+}
+
+impl Plan {
+    pub(super) fn new(
+        store: StoreKey,
+        purpose: PlanPurpose,
+        made_at: Timestamp,
+        expires_at: Timestamp,
+        changes: Vec<PlannedChange>,
+    ) -> Self {
+        let mut plan =
+            Self { format: FORMAT, store, purpose, made_at, expires_at, changes, hash: Text::default() };
+        plan.hash = plan.content_hash();
+        plan
+    }
+
+    /// The changes that would be made.
+    pub fn to_apply(&self) -> impl Iterator<Item = &PlannedChange> {
+        self.changes.iter().filter(|change| change.verdict == ChangeVerdict::Apply)
+    }
+
+    /// Approves all changes that would be made.
+    pub fn approve_all(&self) -> Vec<Approval> {
+        self.to_apply().map(|change| Approval { plan: self.hash.clone(), change: change.number }).collect()
+    }
+
+    /// Checks that the plan is for this store, of this form, whole, and not expired.
+    pub(super) fn check(&self, store: &StoreKey, now: Timestamp) -> Result<()> {
+        let refuse = |code: &'static str, message: String| {
+            Err(Error::new(ErrorKind::Rejected, code, message).with_remedy("plan again"))
+        };
+        if self.format != FORMAT {
+            return refuse(
+                "plan_format",
+                format!("the plan has form {}, and this version reads {FORMAT}", self.format),
+            );
+        }
+        if self.hash != self.content_hash() {
+            return refuse("plan_changed", "the plan is not what its hash says".to_owned());
+        }
+        if self.store != *store {
+            return refuse(
+                "plan_foreign",
+                format!("the plan is for {}, and this store is {store}", self.store),
+            );
+        }
+        if now > self.expires_at {
+            return refuse("plan_expired", format!("the plan expired at {}", self.expires_at));
+        }
+        Ok(())
+    }
+
+    fn content_hash(&self) -> Text {
+        let unhashed = Self { hash: Text::default(), ..self.clone() };
+        let json = serde_json::to_vec(&unhashed).unwrap_or_default();
+        hex(&Sha256::digest(&json)).into()
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A person's yes to one change of one plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The plan's hash.
+    pub plan: Text,
+    /// The change's number.
+    pub change: u32,
+}
+
+/// Which changes may be applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Approvals {
+    /// Those that are named.
+    Only(Vec<Approval>),
+    /// All, reviewed or not.
+    AllowUnreviewed,
+}
+
+impl Approvals {
+    pub(super) fn allow(&self, plan: &Plan, change: &PlannedChange) -> bool {
+        match self {
+            Self::AllowUnreviewed => true,
+            Self::Only(approvals) => approvals
+                .iter()
+                .any(|approval| approval.plan == plan.hash && approval.change == change.number),
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.to_apply().count();
+        writeln!(
+            f,
+            "plan {:.12} for {}: {count} of {} changes to apply",
+            self.hash,
+            self.store,
+            self.changes.len()
+        )?;
+        for change in &self.changes {
+            writeln!(f, "#{} {}: {:?}", change.number, change.cell, change.verdict)?;
+            if let Some(was) = change.was.as_ref().filter(|was| **was != change.seen) {
+                writeln!(f, "  was  {}", show(was))?;
+            }
+            writeln!(f, "  -    {}", show(&change.seen))?;
+            writeln!(f, "  +    {}", show(&change.ours))?;
+            for note in &change.notes {
+                writeln!(f, "  note {note}")?;
+            }
+            match &change.reversible {
+                Reversible::Yes => {}
+                Reversible::Partly(why) => writeln!(f, "  undo only partly: {why}")?,
+                Reversible::No(why) => writeln!(f, "  no undo: {why}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A value in one line, cut at 160 characters.
+fn show(value: &CellValue) -> String {
+    let text = match value {
+        CellValue::Value(value) => value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned),
+        CellValue::Empty => return "(empty)".to_owned(),
+        CellValue::Absent => return "(absent)".to_owned(),
+        CellValue::Inherited(value) => format!("(inherited) {value}"),
+    };
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(160).collect();
+    if line.chars().count() < text.chars().count() {
+        format!("{line}… ({} bytes)", text.len())
+    } else {
+        line
+    }
+}

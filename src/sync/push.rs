@@ -1,0 +1,129 @@
+//! Push: enrichments to a plan, a plan to writes, writes to receipts, and all of it back again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Cancel;
+use crate::connector::{Connector, PullRequest, Purpose};
+use crate::error::{Error, ErrorKind, Result};
+use crate::mapping::SchemaMap;
+use crate::model::{Entity, ExternalId, Record, RecordRef, StoreKey};
+use crate::runtime::Runtime;
+use crate::state::{RowQuery, StateStore, WriteRow};
+use crate::time::Timestamp;
+
+/// Writes to one store, under one state: two states cannot guard each other.
+#[derive(Debug, Clone)]
+pub struct Push {
+    pub(super) connector: Arc<dyn Connector>,
+    pub(super) state: Arc<dyn StateStore>,
+    pub(super) runtime: Runtime,
+    pub(super) settings: PushSettings,
+    pub(super) cancel: Cancel,
+}
+
+/// The times that a push keeps to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PushSettings {
+    /// How long after its guard read a write may still be sent (default 5 s).
+    pub guard_window: Duration,
+    /// How long a lease of the store's writers lasts (default 60 s).
+    pub lease: Duration,
+    /// How long after its intent a byte of a write may still leave (default 30 s; inside the lease).
+    pub send_window: Duration,
+    /// How long a plan may be applied (default 24 h).
+    pub plan_expiry: Duration,
+    /// How often a write is guarded anew when its window passed before it was sent (default 3).
+    pub guard_attempts: u32,
+    /// Whether apply waits until lost answers can be settled (default yes).
+    pub wait_for_unknown: bool,
+}
+
+impl Default for PushSettings {
+    fn default() -> Self {
+        Self {
+            guard_window: Duration::from_secs(5),
+            lease: Duration::from_secs(60),
+            send_window: Duration::from_secs(30),
+            plan_expiry: Duration::from_secs(24 * 3600),
+            guard_attempts: 3,
+            wait_for_unknown: true,
+        }
+    }
+}
+
+impl Push {
+    /// Writes through the connector, with its log in the state.
+    #[must_use]
+    pub fn new(connector: Arc<dyn Connector>, state: Arc<dyn StateStore>, runtime: Runtime) -> Self {
+        Self { connector, state, runtime, settings: PushSettings::default(), cancel: Cancel::default() }
+    }
+
+    /// Sets the times that it keeps to.
+    #[must_use]
+    pub fn settings(mut self, settings: PushSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Sets a token that ends the work between two records.
+    #[must_use]
+    pub fn cancel(mut self, cancel: Cancel) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    pub(super) fn store(&self) -> &StoreKey {
+        &self.connector.info().store
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.runtime.clock().now()
+    }
+
+    pub(super) fn schema(&self, entity: Entity) -> Result<&SchemaMap> {
+        self.connector.schema(entity).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Unsupported,
+                "entity_unsupported",
+                format!("this connector has no map for {entity}"),
+            )
+        })
+    }
+
+    pub(super) async fn rows(&self, holder: &RecordRef) -> Result<Vec<WriteRow>> {
+        self.state.rows(self.store(), &RowQuery::Holder(holder.clone())).await
+    }
+
+    /// Reads records by id, as they are stored. Those that are not there are missing in the answer.
+    pub(super) async fn read(
+        &self,
+        targets: &[RecordRef],
+        purpose: Purpose,
+    ) -> Result<BTreeMap<RecordRef, Record>> {
+        let mut records = BTreeMap::new();
+        let mut by_entity: BTreeMap<Entity, Vec<ExternalId>> = BTreeMap::new();
+        for target in targets {
+            by_entity.entry(target.kind).or_default().push(target.id.clone());
+        }
+        for (entity, ids) in by_entity {
+            let schema = self.schema(entity)?;
+            let mut request = PullRequest::by_ids(entity, ids, purpose);
+            loop {
+                let page = self.connector.pull_page(&request).await?;
+                for items in &page.items {
+                    for record in schema.map(items, &self.connector.info().profile)?.records {
+                        records.insert(record.reference().clone(), record);
+                    }
+                }
+                if page.next.is_none() || page.next == request.cursor {
+                    break;
+                }
+                request = request.at(page.next);
+            }
+        }
+        Ok(records)
+    }
+}

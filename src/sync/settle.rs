@@ -1,0 +1,94 @@
+//! Lost answers: a read by id, late enough, says what became of the write.
+
+use std::collections::BTreeMap;
+
+use super::apply::{landed, settle_ops};
+use super::planner::read_cell;
+use super::push::Push;
+use super::receipt::ReceiptOutcome;
+use super::verdict::{Conflict, Rejection};
+use crate::connector::Purpose;
+use crate::error::Result;
+use crate::model::{Cell, CellValue, Normaliser, Record, RecordRef};
+use crate::state::{Fence, Outcome, PushId, RowQuery, Unit, WriteRow};
+use crate::time::Timestamp;
+
+/// A row that a read has settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settled {
+    /// The push that it belongs to.
+    pub push: PushId,
+    /// The cell.
+    pub cell: Cell,
+    /// What became of it.
+    pub outcome: ReceiptOutcome,
+}
+
+impl Push {
+    /// Settles the writes whose answers were lost, where enough time has passed to tell. Sends no write.
+    ///
+    /// # Errors
+    /// What the reads say, and `State`.
+    pub async fn settle(&self) -> Result<Vec<Settled>> {
+        self.settle_rows(None).await
+    }
+
+    pub(super) async fn settle_under(&self, fence: Fence) -> Result<Vec<Settled>> {
+        self.settle_rows(Some(fence)).await
+    }
+
+    async fn settle_rows(&self, fence: Option<Fence>) -> Result<Vec<Settled>> {
+        let now = self.now();
+        let settle_after = self.connector.capabilities().settle_after;
+        let mut rows = self.state.rows(self.store(), &RowQuery::Unsettled).await?;
+        rows.retain(|row| match row.outcome {
+            Outcome::Unknown { at } => at.saturating_add(settle_after) <= now,
+            // Found at a start: its sender may still be at it until `send_by`.
+            _ => row.send_by.saturating_add(settle_after) <= now,
+        });
+        let mut by_holder: BTreeMap<RecordRef, Vec<WriteRow>> = BTreeMap::new();
+        for row in rows {
+            by_holder.entry(row.cell.holder.clone()).or_default().push(row);
+        }
+        let mut settled = Vec::new();
+        for (holder, rows) in by_holder {
+            let records = self.read(std::slice::from_ref(&holder), Purpose::Verify).await?;
+            let mut ops = Vec::new();
+            for row in &rows {
+                let normaliser = self.normaliser(&row.cell)?;
+                let (outcome, receipt) = judge(row, records.get(&holder), normaliser, self.now());
+                ops.extend(settle_ops(row, outcome));
+                settled.push(Settled { push: row.push, cell: row.cell.clone(), outcome: receipt });
+            }
+            self.state.commit(self.store(), Unit { fence, ops }).await?;
+        }
+        Ok(settled)
+    }
+}
+
+/// What a late read says of a row (rule W6).
+fn judge(
+    row: &WriteRow,
+    record: Option<&Record>,
+    normaliser: Normaliser,
+    at: Timestamp,
+) -> (Outcome, ReceiptOutcome) {
+    let not_landed = |found: CellValue, receipt| (Outcome::NotLanded { found, at }, receipt);
+    let Some(record) = record else {
+        return not_landed(CellValue::Absent, ReceiptOutcome::Conflict(Conflict::Gone));
+    };
+    if let Some(landed) = landed(row, record, normaliser, at) {
+        return landed;
+    }
+    let found = read_cell(record, &row.cell).unwrap_or(CellValue::Absent);
+    let receipt = if !found.same(&row.before, normaliser) {
+        ReceiptOutcome::Conflict(Conflict::EditedSince)
+    } else if row.stamp.is_some() && record.modified_at() == row.stamp {
+        // Nothing came of it, for certain: it may be planned again.
+        ReceiptOutcome::Rejected(Rejection::NotSent { code: "not_landed".to_owned() })
+    } else {
+        ReceiptOutcome::Conflict(Conflict::MaybeReverted)
+    };
+    not_landed(found, receipt)
+}

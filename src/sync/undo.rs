@@ -1,0 +1,130 @@
+//! Undo: a plan like any other, with ours = before.
+
+use super::plan::{Approvals, Plan, PlanPurpose, PlannedChange};
+use super::planner::{is_ambiguous, read_cell};
+use super::push::Push;
+use super::receipt::{ReceiptOutcome, UndoOutcome, UndoReport};
+use super::verdict::{ChangeVerdict, Conflict, Rejection, head, landed_value, latest};
+use crate::connector::Purpose;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{CellValue, Record, RecordRef, Reversible};
+use crate::state::{PushId, RowKind, RowQuery, WriteRow};
+
+impl Push {
+    /// Plans to take a push back: each cell that landed and that nobody changed since, to what was there before.
+    ///
+    /// # Errors
+    /// `NotFound` where the log has no such push; what the reads say; `State`.
+    pub async fn plan_undo(&self, push: PushId) -> Result<Plan> {
+        self.settle().await?;
+        let rows = self.state.rows(self.store(), &RowQuery::Push(push)).await?;
+        if rows.is_empty() {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                "push_unknown",
+                format!("the write log has no push {push}"),
+            )
+            .with_remedy(
+                "give the id that a receipt shows, and the state file that the push was made with",
+            ));
+        }
+        let mut targets: Vec<RecordRef> = rows.iter().map(|row| row.cell.holder.clone()).collect();
+        targets.sort();
+        targets.dedup();
+        let records = self.read(&targets, Purpose::Guard).await?;
+        let now = self.now();
+        let mut changes = Vec::new();
+        let undoable = |row: &&WriteRow| {
+            row.kind == RowKind::Push && (row.outcome.landed_at().is_some() || row.outcome.is_unsettled())
+        };
+        for (number, row) in (0..).zip(rows.iter().filter(undoable)) {
+            let of_holder = self.rows(&row.cell.holder).await?;
+            let of_cell: Vec<WriteRow> =
+                of_holder.into_iter().filter(|other| other.cell == row.cell).collect();
+            changes.push(self.undo_change(number, row, &of_cell, records.get(&row.cell.holder))?);
+        }
+        let expires_at = now.saturating_add(self.settings.plan_expiry);
+        Ok(Plan::new(self.store().clone(), PlanPurpose::Undo(push), now, expires_at, changes))
+    }
+
+    fn undo_change(
+        &self,
+        number: u32,
+        row: &WriteRow,
+        rows: &[WriteRow],
+        record: Option<&Record>,
+    ) -> Result<PlannedChange> {
+        let normaliser = self.normaliser(&row.cell)?;
+        let seen = record.and_then(|record| read_cell(record, &row.cell));
+        let head = head(rows);
+        let verdict = match (&seen, head) {
+            _ if row.outcome.is_unsettled() => ChangeVerdict::Conflict(Conflict::Unsettled),
+            // U1: asked before V1.
+            _ if row.undone_by.is_some() => ChangeVerdict::Unchanged,
+            (_, Some(head)) if head.id != row.id => {
+                ChangeVerdict::Conflict(Conflict::SupersededByOurs { push: head.push })
+            }
+            (_, None) => ChangeVerdict::Conflict(Conflict::NotOurs),
+            (None, _) if record.is_none() => ChangeVerdict::Conflict(Conflict::Gone),
+            (None, _) => ChangeVerdict::Rejected(Rejection::Unreadable),
+            _ if record.is_some_and(|record| is_ambiguous(record, &row.cell)) => {
+                ChangeVerdict::Conflict(Conflict::AmbiguousKey)
+            }
+            (Some(theirs), _) if theirs.same(&row.before, normaliser) => ChangeVerdict::Unchanged,
+            _ if rows.iter().any(|row| row.outcome.is_unsettled()) => {
+                ChangeVerdict::Conflict(Conflict::Unsettled)
+            }
+            (Some(theirs), Some(head))
+                if !landed_value(head).is_some_and(|landed| landed.same(theirs, normaliser)) =>
+            {
+                ChangeVerdict::Conflict(Conflict::EditedSince)
+            }
+            _ => match self.reversible(&row.cell, &row.before) {
+                Reversible::No(reason) => ChangeVerdict::Rejected(Rejection::Irreversible { reason }),
+                Reversible::Yes | Reversible::Partly(_) => ChangeVerdict::Apply,
+            },
+        };
+        Ok(PlannedChange {
+            number,
+            cell: row.cell.clone(),
+            verdict,
+            enrichment: None,
+            was: None,
+            seen: seen.unwrap_or(CellValue::Absent),
+            seen_raw: record.and_then(|record| record.raw_spelling(&row.cell.field)).cloned(),
+            ours: row.before.clone(),
+            ours_raw: row.before_raw.clone(),
+            latest: latest(rows).map(|row| row.id),
+            undoes: Some(row.id),
+            reversible: Reversible::Yes,
+            notes: Vec::new(),
+            cost: 1,
+        })
+    }
+
+    /// Takes a push back where nobody changed it since, and says what became of each cell.
+    ///
+    /// # Errors
+    /// As [`Push::plan_undo`] and [`Push::apply`].
+    pub async fn undo(&self, push: PushId) -> Result<UndoReport> {
+        let plan = self.plan_undo(push).await?;
+        let receipt = self.apply(&plan, &Approvals::AllowUnreviewed).await?;
+        let cells =
+            receipt.fields.into_iter().map(|field| (field.cell, undo_outcome(field.outcome))).collect();
+        Ok(UndoReport { undone: push, push: receipt.push, cells })
+    }
+}
+
+fn undo_outcome(outcome: ReceiptOutcome) -> UndoOutcome {
+    match outcome {
+        ReceiptOutcome::Applied | ReceiptOutcome::Unchanged => UndoOutcome::Restored,
+        ReceiptOutcome::Conflict(
+            Conflict::SupersededByOurs { push } | Conflict::SupersededBeforeSent { push },
+        ) => UndoOutcome::SupersededByOurs { push },
+        ReceiptOutcome::Conflict(Conflict::Unsettled) | ReceiptOutcome::Unknown => UndoOutcome::Unsettled,
+        ReceiptOutcome::Conflict(_) => UndoOutcome::EditedSince,
+        ReceiptOutcome::Rejected(Rejection::Irreversible { reason }) => UndoOutcome::Irreversible { reason },
+        ReceiptOutcome::Rejected(rejection) => UndoOutcome::Irreversible { reason: format!("{rejection:?}") },
+        ReceiptOutcome::NotApproved => UndoOutcome::Irreversible { reason: "it was not approved".to_owned() },
+    }
+}

@@ -1,0 +1,237 @@
+//! What becomes of a change, decided from what is known before anything is sent. Pure.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{BaseToken, CellValue, EnrichmentId, Expectation, Normaliser};
+use crate::state::{Outcome, PushId, RowKind, WriteRow};
+use crate::time::Timestamp;
+
+/// Why a change is not made though the platform would take it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "why")]
+#[non_exhaustive]
+pub enum Conflict {
+    /// A list holds the key twice: nobody can say which one is meant.
+    AmbiguousKey,
+    /// A write of ours on the cell has no known outcome yet: settle it first.
+    Unsettled,
+    /// It was undone after the enrichment was made: make a new one from a fresh pull.
+    Undone,
+    /// Another enrichment of ours landed after this one was made.
+    SupersededByOurs {
+        /// The push that did it.
+        push: PushId,
+    },
+    /// We wrote the cell, and somebody changed it since: an edit of the merchant's.
+    Claimed,
+    /// It is not what a push of ours wrote.
+    NotOurs,
+    /// It is not empty.
+    NotEmpty,
+    /// The enrichment says nothing of what it expects to find, and there is something.
+    NoBase,
+    /// It is not what it was when the record was pulled.
+    EditedSince,
+    /// What the text was made from is not what it was.
+    SourceMoved,
+    /// The base token was made by a version that this one cannot read: pull again.
+    BaseUnreadable,
+    /// What was reviewed is not there any more: plan again.
+    PlanStale,
+    /// Another push landed between plan and apply.
+    SupersededBeforeSent {
+        /// The push that did it.
+        push: PushId,
+    },
+    /// It was written, and a read right after found the value before: a lost update or a revert.
+    Reverted,
+    /// The answer was lost, the value is the one before, but the record changed meanwhile.
+    MaybeReverted,
+    /// It was written, and a read right after found another value than what was sent.
+    ReadBackDiffers,
+    /// The record is not there any more.
+    Gone,
+}
+
+/// Why a change is never sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "why")]
+#[non_exhaustive]
+pub enum Rejection {
+    /// Two changes of one plan want different values in one cell.
+    Contradiction,
+    /// The connector cannot write the field for this kind of record.
+    NotWritable,
+    /// The value is not of the field's kind.
+    WrongKind,
+    /// It is longer than the field may be.
+    TooLong {
+        /// The bound, in bytes.
+        max_bytes: usize,
+    },
+    /// It is empty, and the field may not be.
+    Empty,
+    /// It has control characters, which platforms drop in silence.
+    ControlCharacters,
+    /// This build cannot clean HTML.
+    HtmlUnsupported,
+    /// The enrichment says that it was made in the future.
+    MadeInFuture,
+    /// The record is for another platform or kind than this store holds.
+    ForeignRecord,
+    /// The cell's present value cannot be read whole, so it cannot be merged.
+    Unreadable,
+    /// The platform refused it.
+    Refused {
+        /// The stable code.
+        code: String,
+    },
+    /// Nothing was sent, for this error.
+    NotSent {
+        /// The stable code.
+        code: String,
+    },
+    /// What was there before cannot be written again.
+    Irreversible {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What becomes of a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "verdict")]
+#[non_exhaustive]
+pub enum ChangeVerdict {
+    /// It is made.
+    Apply,
+    /// It is there already.
+    Unchanged,
+    /// It is not made.
+    Conflict(Conflict),
+    /// It is never sent.
+    Rejected(Rejection),
+}
+
+/// All that the verdict of one cell depends on.
+#[derive(Debug)]
+pub(super) struct CellFacts<'a> {
+    /// What the platform holds, read by id.
+    pub(super) theirs: &'a CellValue,
+    /// What we want there.
+    pub(super) ours: &'a CellValue,
+    pub(super) normaliser: Normaliser,
+    pub(super) expect: Expectation,
+    pub(super) base: Option<&'a BaseToken>,
+    pub(super) made_at: Timestamp,
+    pub(super) enrichment: &'a EnrichmentId,
+    /// The cell's rows, oldest first.
+    pub(super) rows: &'a [WriteRow],
+    /// The tokens of what the text was made from, each with what is there now.
+    pub(super) sources: &'a [(BaseToken, CellValue)],
+}
+
+/// Decides by the rules V1 to V7 and those between them; the first that matches wins.
+pub(super) fn verdict(facts: &CellFacts<'_>) -> ChangeVerdict {
+    match conflict(facts) {
+        Ok(verdict) => verdict,
+        Err(conflict) => ChangeVerdict::Conflict(conflict),
+    }
+}
+
+fn conflict(facts: &CellFacts<'_>) -> Result<ChangeVerdict, Conflict> {
+    let same = |one: &CellValue, other: &CellValue| one.same(other, facts.normaliser);
+    // V1
+    if same(facts.theirs, facts.ours) {
+        return Ok(ChangeVerdict::Unchanged);
+    }
+    // V2
+    if facts.rows.iter().any(|row| row.outcome.is_unsettled()) {
+        return Err(Conflict::Unsettled);
+    }
+    // V3
+    if facts.expect == Expectation::Any {
+        return Ok(ChangeVerdict::Apply);
+    }
+    let unreadable = |token: &BaseToken| token.read().is_none();
+    if facts.base.is_some_and(unreadable) || facts.sources.iter().any(|(token, _)| unreadable(token)) {
+        return Err(Conflict::BaseUnreadable);
+    }
+    if facts.sources.iter().any(|(token, now)| token.matches(now) == Some(false)) {
+        return Err(Conflict::SourceMoved);
+    }
+    // V4
+    let later =
+        || facts.rows.iter().filter(|row| row.outcome.landed_at().is_some_and(|at| at > facts.made_at));
+    if later().any(|row| matches!(row.kind, RowKind::Undo(_))) {
+        return Err(Conflict::Undone);
+    }
+    let other =
+        |row: &&WriteRow| row.kind == RowKind::Push && row.enrichment.as_ref() != Some(facts.enrichment);
+    if let Some(row) = later().find(other) {
+        return Err(Conflict::SupersededByOurs { push: row.push });
+    }
+    // V5
+    let head = head(facts.rows);
+    let landed = head.and_then(landed_value);
+    if landed.is_some_and(|landed| !same(landed, facts.theirs)) {
+        return Err(Conflict::Claimed);
+    }
+    match facts.expect {
+        // V6
+        Expectation::Ours if head.is_some() => Ok(ChangeVerdict::Apply),
+        Expectation::Ours => Err(Conflict::NotOurs),
+        Expectation::Empty => match facts.theirs {
+            CellValue::Empty | CellValue::Absent | CellValue::Inherited(_) => Ok(ChangeVerdict::Apply),
+            CellValue::Value(_) => Err(Conflict::NotEmpty),
+        },
+        // V7
+        Expectation::Base | Expectation::Any => match facts.base {
+            Some(base) if base.matches(facts.theirs) == Some(true) => Ok(ChangeVerdict::Apply),
+            Some(base) if head.is_some_and(|head| leads_to(facts.rows, base, head, facts.normaliser)) => {
+                Ok(ChangeVerdict::Apply)
+            }
+            Some(_) => Err(Conflict::EditedSince),
+            None if matches!(facts.theirs, CellValue::Empty | CellValue::Absent) => Ok(ChangeVerdict::Apply),
+            None => Err(Conflict::NoBase),
+        },
+    }
+}
+
+/// The cell's last row that landed, an undo's included.
+pub(super) fn latest(rows: &[WriteRow]) -> Option<&WriteRow> {
+    rows.iter().rev().find(|row| row.outcome.landed_at().is_some())
+}
+
+/// The last landed row of a push that is not undone and not ended by a release: our claim on the cell.
+pub(super) fn head(rows: &[WriteRow]) -> Option<&WriteRow> {
+    rows.iter()
+        .rev()
+        .take_while(|row| row.kind != RowKind::Release)
+        .find(|row| row.kind == RowKind::Push && row.outcome.landed_at().is_some() && row.undone_by.is_none())
+}
+
+pub(super) fn landed_value(row: &WriteRow) -> Option<&CellValue> {
+    match &row.outcome {
+        Outcome::Landed { value, .. } => Some(value),
+        _ => None,
+    }
+}
+
+/// Whether our rows lead from the base to the head without a gap.
+fn leads_to(rows: &[WriteRow], base: &BaseToken, head: &WriteRow, normaliser: Normaliser) -> bool {
+    let mut landed =
+        rows.iter().rev().skip_while(|row| row.id != head.id).filter(|row| landed_value(row).is_some());
+    let Some(mut row) = landed.next() else { return false };
+    loop {
+        if base.matches(&row.before) == Some(true) {
+            return true;
+        }
+        match landed.next() {
+            Some(below) if landed_value(below).is_some_and(|value| value.same(&row.before, normaliser)) => {
+                row = below
+            }
+            Some(_) | None => return false,
+        }
+    }
+}
