@@ -3,6 +3,10 @@
 //!
 //! There is one write, [`StateStore::commit`]: a [`Unit`] of operations that happens whole or not at all.
 
+#[cfg(test)]
+mod conformance;
+mod memory;
+mod refuse;
 mod rows;
 
 use std::fmt;
@@ -13,6 +17,7 @@ use crate::error::Result;
 use crate::model::{BaseToken, Cell, CellValue, RecordRef, StoreKey};
 use crate::time::Timestamp;
 
+pub use memory::MemoryState;
 pub use rows::{Checkpoint, Fence, Op, Outcome, PushId, RowId, RowKind, RunKey, SinkMark, Unit, WriteRow};
 
 /// Durable state, keyed by store. One state per store: two states cannot guard each other (rule W7).
