@@ -8,6 +8,8 @@ mod conformance;
 mod memory;
 mod refuse;
 mod rows;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::fmt;
 
@@ -19,6 +21,8 @@ use crate::time::Timestamp;
 
 pub use memory::MemoryState;
 pub use rows::{Checkpoint, Fence, Op, Outcome, PushId, RowId, RowKind, RunKey, SinkMark, Unit, WriteRow};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteState;
 
 /// Durable state, keyed by store. One state per store: two states cannot guard each other (rule W7).
 #[async_trait]
