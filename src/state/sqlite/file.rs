@@ -44,7 +44,10 @@ fn create_private(path: &Path) -> Result<()> {
 fn prepare(mut connection: Connection) -> Result<Connection> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     // A file that is not ours must be left as it is, so this comes before any setting that writes.
-    check_owner(&connection)?;
+    // One transaction, so that a state which another process makes meanwhile is seen whole or not yet.
+    let look = connection.transaction().map_err(failed)?;
+    check_owner(&look)?;
+    drop(look);
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(failed)?;
     if !["wal", "memory"].contains(&mode.as_str()) {
