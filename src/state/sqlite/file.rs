@@ -17,6 +17,9 @@ const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// As many as there are statements in this room, and some.
+const PREPARED_STATEMENTS: usize = 32;
+
 pub(super) fn open(path: &Path) -> Result<Connection> {
     create_private(path)?;
     // Without the URI flag a path is a path, whatever it begins with.
@@ -62,6 +65,7 @@ fn prepare(mut connection: Connection) -> Result<Connection> {
         connection.pragma_update(None, name, value).map_err(failed)?;
     }
     migrate(&mut connection)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
     Ok(connection)
 }
 
