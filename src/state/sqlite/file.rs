@@ -1,7 +1,7 @@
 //! Opening the file: whose it is, its settings, its schema.
 
 use std::io::ErrorKind as IoErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -17,31 +17,68 @@ const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How many processes may make the file at the same moment.
+const DRAFTS: u32 = 100;
+
 /// As many as there are statements in this room, and some.
 const PREPARED_STATEMENTS: usize = 32;
 
 pub(super) fn open(path: &Path) -> Result<Connection> {
-    create_private(path)?;
-    // Without the URI flag a path is a path, whatever it begins with.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    prepare(Connection::open_with_flags(path, flags).map_err(failed)?)
+    if !path.try_exists().map_err(cannot_make)? {
+        make(path)?;
+    }
+    connect(path)
 }
 
 pub(super) fn in_memory() -> Result<Connection> {
     prepare(Connection::open_in_memory().map_err(failed)?)
 }
 
-/// Makes an empty file that only its owner can read; SQLite gives its side files the same mode.
-fn create_private(path: &Path) -> Result<()> {
+/// Makes a new state under another name, and links it to its own once it is whole.
+///
+/// So two processes that begin together never see each other's half-made file, on which a change of the
+/// journal's mode answers "locked" at once, whatever the time-out is.
+fn make(path: &Path) -> Result<()> {
+    let draft = (0..DRAFTS)
+        .map(|number| {
+            let mut draft = path.as_os_str().to_owned();
+            draft.push(format!(".new{number}"));
+            PathBuf::from(draft)
+        })
+        .find_map(|draft| match create_private(&draft) {
+            Err(error) if error.kind() == IoErrorKind::AlreadyExists => None,
+            Err(error) => Some(Err(cannot_make(error))),
+            Ok(()) => Some(Ok(draft)),
+        });
+    let draft = draft.unwrap_or_else(|| Err(cannot_open()))?;
+    let made = connect(&draft).and_then(|connection| connection.close().map_err(|(_, error)| failed(error)));
+    // Unlike a rename, a link never takes the place of a state that another process has made meanwhile.
+    let linked = made.map(|()| std::fs::hard_link(&draft, path));
+    let removed = std::fs::remove_file(&draft);
+    let placed = match linked? {
+        // Some disks know no links; there the file is made in its place.
+        Err(error) if error.kind() != IoErrorKind::AlreadyExists => create_private(path),
+        placed => placed,
+    };
+    match placed {
+        Err(error) if error.kind() != IoErrorKind::AlreadyExists => Err(cannot_make(error)),
+        Ok(()) | Err(_) => removed.map_err(cannot_make),
+    }
+}
+
+/// Makes an empty file that only its owner can read, on Unix; SQLite gives its side files the same mode.
+fn create_private(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == IoErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(cannot_open().with_source(error)),
-    }
+    options.open(path).map(drop)
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    // Without the URI flag a path is a path, whatever it begins with.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    prepare(Connection::open_with_flags(path, flags).map_err(failed)?)
 }
 
 fn prepare(mut connection: Connection) -> Result<Connection> {
@@ -144,4 +181,8 @@ pub(super) fn failed(error: rusqlite::Error) -> Error {
 fn cannot_open() -> Error {
     Error::new(ErrorKind::State, "state_cannot_open", "the state's file could not be opened or made")
         .with_remedy("see that its folder exists and that this user may write there")
+}
+
+fn cannot_make(error: std::io::Error) -> Error {
+    cannot_open().with_source(error)
 }
