@@ -3,7 +3,13 @@
 //!
 //! There is one write, [`StateStore::commit`]: a [`Unit`] of operations that happens whole or not at all.
 
+#[cfg(test)]
+mod conformance;
+mod memory;
+mod refuse;
 mod rows;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::fmt;
 
@@ -13,7 +19,10 @@ use crate::error::Result;
 use crate::model::{BaseToken, Cell, CellValue, RecordRef, StoreKey};
 use crate::time::Timestamp;
 
+pub use memory::MemoryState;
 pub use rows::{Checkpoint, Fence, Op, Outcome, PushId, RowId, RowKind, RunKey, SinkMark, Unit, WriteRow};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteState;
 
 /// Durable state, keyed by store. One state per store: two states cannot guard each other (rule W7).
 #[async_trait]

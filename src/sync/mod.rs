@@ -3,6 +3,7 @@
 mod apply;
 mod cancel;
 mod certificate;
+mod jsonl;
 mod plan;
 mod planner;
 mod pull;
@@ -15,6 +16,7 @@ mod verdict;
 
 pub use cancel::Cancel;
 pub use certificate::{Certificate, Check, CheckOutcome, Reason, Rule, Scope, Verdict};
+pub use jsonl::{JsonlFinished, JsonlSink};
 pub use plan::{Approval, Approvals, Plan, PlanPurpose, PlannedChange};
 pub use pull::{Progress, Pull};
 pub use push::{Push, PushSettings};

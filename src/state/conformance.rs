@@ -1,0 +1,417 @@
+//! What every state must do, run over each of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{
+    Checkpoint, Fence, Op, Outcome, PushId, RowId, RowKind, RowQuery, RunKey, SinkMark, StateStore, Unit,
+    WriteRow,
+};
+use crate::error::ErrorKind;
+use crate::model::{
+    BaseToken, Cell, CellValue, Entity, FieldName, Normaliser, Platform, RecordRef, StoreKey, Text,
+};
+use crate::time::{SystemEntropy, Timestamp};
+
+type State = Arc<dyn StateStore>;
+
+/// Runs each claim over the state that `$make` gives, a fresh one each time.
+macro_rules! conformance {
+    ($make:expr) => {
+        crate::state::conformance::conformance!($make;
+            a_unit_happens_whole_or_not_at_all
+            a_row_id_is_taken_once
+            rows_are_answered_oldest_first_by_each_query
+            a_settled_row_keeps_its_outcome
+            a_row_is_taken_back_by_one_row_only
+            unknown_rows_are_refused
+            rows_may_be_appended_and_settled_in_one_unit
+            rows_come_back_as_they_were_written
+            r2_checkpoints_and_delivered_ids_are_kept_per_run
+            b2_base_values_are_kept_for_a_time
+            w7_a_lease_is_held_by_one
+            w7_an_old_fence_cannot_commit
+            w7_of_many_writers_one_gets_the_lease
+            stores_never_see_each_other
+            concurrent_units_are_all_kept
+        );
+    };
+    ($make:expr; $($claim:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $claim() {
+                crate::state::conformance::$claim($make).await;
+            }
+        )*
+    };
+}
+pub(super) use conformance;
+
+pub(super) async fn a_unit_happens_whole_or_not_at_all(state: State) {
+    let key = store("a");
+    let first = row("11", "title");
+    let second = row("12", "title");
+    commit(&state, vec![append(&first)]).await;
+    let token = CellValue::text("Cap").token(Normaliser::Trimmed1);
+    let unit = Unit::new(vec![
+        checkpoint("run", 5, vec![1, 2]),
+        append(&second),
+        Op::KeepBase { token: token.clone(), value: CellValue::text("Cap"), at: at(0) },
+        Op::Settle { row: first.id, outcome: Outcome::Unknown },
+        Op::MarkUndone { row: first.id, by: second.id },
+        append(&first),
+    ]);
+    refused(state.commit(&key, unit).await, "row_exists");
+
+    assert_eq!(rows(&state, &RowQuery::Unsettled).await, [first]);
+    assert_eq!(state.checkpoint(&key, &run("run")).await.unwrap(), None);
+    assert!(state.delivered(&key, &run("run")).await.unwrap().is_empty());
+    assert_eq!(state.base_value(&key, &token).await.unwrap(), None);
+    // What failed with the unit can be done without the operation at fault.
+    commit(&state, vec![append(&second)]).await;
+}
+
+pub(super) async fn a_row_id_is_taken_once(state: State) {
+    let first = row("11", "title");
+    let twice = Unit::new(vec![append(&first), append(&first)]);
+    refused(state.commit(&store("a"), twice).await, "row_exists");
+    assert!(rows(&state, &RowQuery::Unsettled).await.is_empty());
+}
+
+pub(super) async fn rows_are_answered_oldest_first_by_each_query(state: State) {
+    // Ids are given in the opposite order of the appends, as after a clock that was set back.
+    let mut made: Vec<WriteRow> = ["title", "slug", "title", "title"].map(|field| row("11", field)).into();
+    made.push(row("12", "title"));
+    made.sort_by_key(|row| std::cmp::Reverse(row.id));
+    let push = made[1].push;
+    made[3].push = push;
+    for row in &made {
+        commit(&state, vec![append(row)]).await;
+    }
+    let landed = Outcome::Refused { code: "gone".into(), at: at(3) };
+    commit(&state, vec![Op::Settle { row: made[2].id, outcome: landed.clone() }]).await;
+    commit(&state, vec![Op::Settle { row: made[0].id, outcome: Outcome::Unknown }]).await;
+    made[2].outcome = landed;
+    made[0].outcome = Outcome::Unknown;
+
+    let only = |keep: &dyn Fn(&WriteRow) -> bool| -> Vec<WriteRow> {
+        made.iter().filter(|row| keep(row)).cloned().collect()
+    };
+    let cell = cell("11", "title");
+    assert_eq!(rows(&state, &RowQuery::Cell(cell.clone())).await, only(&|row| row.cell == cell));
+    let holder = cell.holder;
+    assert_eq!(rows(&state, &RowQuery::Holder(holder.clone())).await, only(&|row| row.cell.holder == holder));
+    assert_eq!(rows(&state, &RowQuery::Push(push)).await, only(&|row| row.push == push));
+    assert_eq!(rows(&state, &RowQuery::Unsettled).await, only(&|row| row.outcome.is_unsettled()));
+}
+
+pub(super) async fn a_settled_row_keeps_its_outcome(state: State) {
+    let row = row("11", "title");
+    commit(&state, vec![append(&row)]).await;
+    commit(&state, vec![Op::Settle { row: row.id, outcome: Outcome::Unknown }]).await;
+    commit(&state, vec![Op::Settle { row: row.id, outcome: landed("Cap") }]).await;
+    // The same answer once more changes nothing; any other one is refused.
+    commit(&state, vec![Op::Settle { row: row.id, outcome: landed("Cap") }]).await;
+    for other in [landed("Hat"), Outcome::Unknown, Outcome::Intent] {
+        let unit = Unit::new(vec![Op::Settle { row: row.id, outcome: other }]);
+        refused(state.commit(&store("a"), unit).await, "row_settled");
+    }
+    let found = rows(&state, &RowQuery::Push(row.push)).await;
+    assert_eq!(found[0].outcome, landed("Cap"));
+    assert!(rows(&state, &RowQuery::Unsettled).await.is_empty());
+}
+
+pub(super) async fn a_row_is_taken_back_by_one_row_only(state: State) {
+    let row = row("11", "title");
+    let (by, other) = (row_id(), row_id());
+    commit(&state, vec![append(&row)]).await;
+    commit(&state, vec![Op::MarkUndone { row: row.id, by }]).await;
+    commit(&state, vec![Op::MarkUndone { row: row.id, by }]).await;
+    let unit = Unit::new(vec![Op::MarkUndone { row: row.id, by: other }]);
+    refused(state.commit(&store("a"), unit).await, "row_undone");
+    assert_eq!(rows(&state, &RowQuery::Push(row.push)).await[0].undone_by, Some(by));
+}
+
+pub(super) async fn unknown_rows_are_refused(state: State) {
+    let row = row_id();
+    for op in [Op::Settle { row, outcome: Outcome::Unknown }, Op::MarkUndone { row, by: row_id() }] {
+        refused(state.commit(&store("a"), Unit::new(vec![op])).await, "row_unknown");
+    }
+}
+
+pub(super) async fn rows_may_be_appended_and_settled_in_one_unit(state: State) {
+    let (row, by) = (row("11", "title"), row_id());
+    commit(
+        &state,
+        vec![
+            append(&row),
+            Op::Settle { row: row.id, outcome: landed("Cap") },
+            Op::MarkUndone { row: row.id, by },
+        ],
+    )
+    .await;
+    let expected = WriteRow { outcome: landed("Cap"), undone_by: Some(by), ..row };
+    assert_eq!(rows(&state, &RowQuery::Push(expected.push)).await, [expected]);
+}
+
+pub(super) async fn rows_come_back_as_they_were_written(state: State) {
+    let values = [
+        CellValue::text("Caf\u{e9} \u{1f9e2}\n\"quoted\" \u{0}"),
+        CellValue::Empty,
+        CellValue::Absent,
+        CellValue::Inherited(json!("fallback")),
+        CellValue::Value(json!(null)),
+        CellValue::Value(json!({"b": [1, 2.5, {"a": null}], "a": 18_446_744_073_709_551_615_u64})),
+    ];
+    let outcomes = [
+        Outcome::Intent,
+        Outcome::Unknown,
+        landed("Cap"),
+        Outcome::Refused { code: "invalid".into(), at: at(9) },
+        Outcome::NotLanded { found: CellValue::Absent, at: at(9) },
+    ];
+    let mut made = Vec::new();
+    for (number, value) in values.iter().enumerate() {
+        for outcome in &outcomes {
+            let mut row = row("11", "title");
+            row.cell = Cell { locale: Some("pt-BR".into()), scope: Some("eu".into()), ..row.cell };
+            row.cell.key = Some(format!("key \u{fc} {number}").into());
+            row.before = value.clone();
+            row.sent = value.clone();
+            row.before_raw = Some("<p>raw</p>".into());
+            row.kind = if number % 2 == 0 { RowKind::Undo(row_id()) } else { RowKind::Release };
+            row.latest_at_plan = Some(row_id());
+            row.enrichment = Some(crate::model::EnrichmentId("e1".into()));
+            row.stamp = Some("2026-11-22T17:08:40.123456789Z".parse().unwrap());
+            row.undone_by = Some(row_id());
+            row.outcome = outcome.clone();
+            made.push(row);
+        }
+    }
+    commit(&state, made.iter().map(append).collect()).await;
+    assert_eq!(rows(&state, &RowQuery::Holder(cell("11", "title").holder)).await, made);
+    assert_eq!(rows(&state, &RowQuery::Cell(made[7].cell.clone())).await, made[5..10]);
+}
+
+pub(super) async fn r2_checkpoints_and_delivered_ids_are_kept_per_run(state: State) {
+    let key = store("a");
+    commit(&state, vec![checkpoint("run", 1, vec![3, u64::MAX])]).await;
+    commit(&state, vec![checkpoint("other", 9, vec![7])]).await;
+    commit(&state, vec![checkpoint("run", u64::MAX, vec![0, 3]), checkpoint("run", 2, vec![])]).await;
+    let found = state.checkpoint(&key, &run("run")).await.unwrap().unwrap();
+    assert_eq!(found.mark, SinkMark(2));
+    assert_eq!(state.delivered(&key, &run("run")).await.unwrap(), [3, u64::MAX, 0, 3]);
+
+    commit(&state, vec![Op::ForgetRun(run("run")), Op::ForgetRun(run("never there"))]).await;
+    assert_eq!(state.checkpoint(&key, &run("run")).await.unwrap(), None);
+    assert!(state.delivered(&key, &run("run")).await.unwrap().is_empty());
+    assert_eq!(state.delivered(&key, &run("other")).await.unwrap(), [7]);
+
+    // A run that is forgotten and begun again in one unit has only what came after.
+    commit(&state, vec![Op::ForgetRun(run("other")), checkpoint("other", 4, vec![8])]).await;
+    assert_eq!(state.delivered(&key, &run("other")).await.unwrap(), [8]);
+}
+
+pub(super) async fn b2_base_values_are_kept_for_a_time(state: State) {
+    let key = store("a");
+    let unreadable: BaseToken = "z9-v-00".parse().unwrap();
+    let keep = |text: &str, seconds: i64| {
+        let value = CellValue::text(text);
+        Op::KeepBase { token: value.token(Normaliser::Trimmed1), value, at: at(seconds) }
+    };
+    let token = |text: &str| CellValue::text(text).token(Normaliser::Trimmed1);
+    commit(&state, vec![keep("old", 1), keep("seen again", 1), keep("new", 3)]).await;
+    commit(&state, vec![keep("seen again", 4), keep("new", 2)]).await;
+    assert_eq!(state.base_value(&key, &token("old")).await.unwrap(), Some(CellValue::text("old")));
+    assert_eq!(state.base_value(&key, &unreadable).await.unwrap(), None);
+
+    commit(&state, vec![Op::DropBasesBefore(at(3))]).await;
+    assert_eq!(state.base_value(&key, &token("old")).await.unwrap(), None);
+    for kept in ["seen again", "new"] {
+        assert_eq!(state.base_value(&key, &token(kept)).await.unwrap(), Some(CellValue::text(kept)));
+    }
+}
+
+pub(super) async fn w7_a_lease_is_held_by_one(state: State) {
+    let key = store("a");
+    let first = state.lease(&key, "first", at(0), at(60)).await.unwrap();
+    assert_eq!(state.lease(&key, "first", at(30), at(90)).await.unwrap(), first);
+    // A renewal never shortens the lease.
+    assert_eq!(state.lease(&key, "first", at(31), at(40)).await.unwrap(), first);
+    refused(state.lease(&key, "second", at(89), at(200)).await, "lease_held");
+    // It ends at its end, not after it.
+    let second = state.lease(&key, "second", at(90), at(150)).await.unwrap();
+    assert!(second > first);
+    // Only the holder gives it back.
+    state.release(&key, "first").await.unwrap();
+    refused(state.lease(&key, "first", at(91), at(200)).await, "lease_held");
+    state.release(&key, "second").await.unwrap();
+    state.release(&key, "second").await.unwrap();
+    assert!(state.lease(&key, "first", at(91), at(200)).await.unwrap() > second);
+    // A lease that ran out is a new one, also for the same holder.
+    let late = state.lease(&key, "first", at(200), at(300)).await.unwrap();
+    assert!(late > second);
+    refused(state.commit(&key, Unit::fenced(second, vec![])).await, "fence_lost");
+    state.commit(&key, Unit::fenced(late, vec![])).await.unwrap();
+}
+
+pub(super) async fn w7_an_old_fence_cannot_commit(state: State) {
+    let key = store("a");
+    let row = row("11", "title");
+    refused(state.commit(&key, Unit::fenced(Fence(0), vec![append(&row)])).await, "fence_lost");
+    let old = state.lease(&key, "first", at(0), at(60)).await.unwrap();
+    state.commit(&key, Unit::fenced(old, vec![append(&row)])).await.unwrap();
+    let new = state.lease(&key, "second", at(60), at(120)).await.unwrap();
+    let settle = vec![Op::Settle { row: row.id, outcome: landed("Cap") }];
+    refused(state.commit(&key, Unit::fenced(old, settle.clone())).await, "fence_lost");
+    refused(state.commit(&key, Unit::fenced(Fence(new.0 + 1), settle.clone())).await, "fence_lost");
+    assert_eq!(rows(&state, &RowQuery::Unsettled).await, [row]);
+    state.commit(&key, Unit::fenced(new, settle)).await.unwrap();
+}
+
+pub(super) async fn w7_of_many_writers_one_gets_the_lease(state: State) {
+    let takers: Vec<_> = (0..16)
+        .map(|number| {
+            let state = Arc::clone(&state);
+            tokio::spawn(
+                async move { state.lease(&store("a"), &format!("writer {number}"), at(0), at(60)).await },
+            )
+        })
+        .collect();
+    let mut taken = 0;
+    for taker in takers {
+        match taker.await.unwrap() {
+            Ok(_) => taken += 1,
+            Err(error) => assert_eq!(error.code(), "lease_held"),
+        }
+    }
+    assert_eq!(taken, 1);
+}
+
+pub(super) async fn stores_never_see_each_other(state: State) {
+    let (mine, token) = (row("11", "title"), CellValue::text("Cap").token(Normaliser::Trimmed1));
+    let unit = Unit::new(vec![
+        append(&mine),
+        checkpoint("run", 5, vec![1]),
+        Op::KeepBase { token: token.clone(), value: CellValue::text("Cap"), at: at(0) },
+    ]);
+    state.commit(&store("a"), unit).await.unwrap();
+    state.lease(&store("a"), "first", at(0), at(60)).await.unwrap();
+
+    let others = [
+        store("b"),
+        StoreKey::new("other tenant", Platform::new("woocommerce"), "a"),
+        StoreKey::new("tenant", Platform::new("magento"), "a"),
+    ];
+    for other in &others {
+        for query in [
+            RowQuery::Cell(mine.cell.clone()),
+            RowQuery::Holder(mine.cell.holder.clone()),
+            RowQuery::Push(mine.push),
+            RowQuery::Unsettled,
+        ] {
+            assert!(state.rows(other, &query).await.unwrap().is_empty());
+        }
+        assert_eq!(state.checkpoint(other, &run("run")).await.unwrap(), None);
+        assert!(state.delivered(other, &run("run")).await.unwrap().is_empty());
+        assert_eq!(state.base_value(other, &token).await.unwrap(), None);
+        let settle = Op::Settle { row: mine.id, outcome: Outcome::Unknown };
+        refused(state.commit(other, Unit::new(vec![settle])).await, "row_unknown");
+        state.lease(other, "second", at(0), at(60)).await.unwrap();
+        let all = vec![Op::ForgetRun(run("run")), Op::DropBasesBefore(at(1000)), append(&mine)];
+        state.commit(other, Unit::new(all)).await.unwrap();
+        state.release(other, "second").await.unwrap();
+    }
+    refused(state.lease(&store("a"), "second", at(1), at(60)).await, "lease_held");
+    assert_eq!(rows(&state, &RowQuery::Unsettled).await, [mine]);
+    assert!(state.checkpoint(&store("a"), &run("run")).await.unwrap().is_some());
+    assert!(state.base_value(&store("a"), &token).await.unwrap().is_some());
+}
+
+pub(super) async fn concurrent_units_are_all_kept(state: State) {
+    let writers: Vec<_> = (0..20)
+        .map(|number| {
+            let state = Arc::clone(&state);
+            tokio::spawn(async move {
+                let (row, ids) = (row("11", "title"), vec![number]);
+                state.commit(&store("a"), Unit::new(vec![append(&row), checkpoint("run", 0, ids)])).await
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap().unwrap();
+    }
+    assert_eq!(rows(&state, &RowQuery::Unsettled).await.len(), 20);
+    let mut delivered = state.delivered(&store("a"), &run("run")).await.unwrap();
+    delivered.sort_unstable();
+    assert!(delivered.into_iter().eq(0..20));
+}
+
+pub(super) fn store(account: &str) -> StoreKey {
+    StoreKey::new("tenant", Platform::new("woocommerce"), account)
+}
+
+pub(super) fn at(seconds: i64) -> Timestamp {
+    let start: Timestamp = "2026-11-22T17:08:40.5Z".parse().unwrap();
+    start.saturating_add(Duration::from_secs(seconds.try_into().unwrap()))
+}
+
+pub(super) fn run(name: &str) -> RunKey {
+    RunKey(Text::from(name))
+}
+
+pub(super) fn checkpoint(name: &str, mark: u64, delivered: Vec<u64>) -> Op {
+    let checkpoint = Checkpoint::new(run(name), "binding".into(), SinkMark(mark));
+    Op::Checkpoint { checkpoint: Box::new(checkpoint), delivered }
+}
+
+pub(super) fn row(id: &str, field: &'static str) -> WriteRow {
+    WriteRow {
+        id: row_id(),
+        push: PushId::new(at(0), &SystemEntropy).unwrap(),
+        kind: RowKind::Push,
+        plan: "plan".into(),
+        cell: cell(id, field),
+        enrichment: None,
+        latest_at_plan: None,
+        before: CellValue::text("before"),
+        before_raw: None,
+        stamp: None,
+        sent: CellValue::text("sent"),
+        send_by: at(30),
+        at: at(0),
+        outcome: Outcome::Intent,
+        undone_by: None,
+    }
+}
+
+pub(super) fn append(row: &WriteRow) -> Op {
+    Op::Append(Box::new(row.clone()))
+}
+
+pub(super) fn landed(text: &str) -> Outcome {
+    Outcome::Landed { value: CellValue::text(text), raw: None, key_id: Some("7".into()), at: at(2) }
+}
+
+fn cell(id: &str, field: &'static str) -> Cell {
+    Cell::new(RecordRef::new(Platform::new("woocommerce"), Entity::Product, id), FieldName::new(field))
+}
+
+fn row_id() -> RowId {
+    RowId::new(at(0), &SystemEntropy).unwrap()
+}
+
+pub(super) async fn rows(state: &State, query: &RowQuery) -> Vec<WriteRow> {
+    state.rows(&store("a"), query).await.unwrap()
+}
+
+pub(super) async fn commit(state: &State, ops: Vec<Op>) {
+    state.commit(&store("a"), Unit::new(ops)).await.unwrap();
+}
+
+fn refused<T>(result: crate::error::Result<T>, code: &str) {
+    let error = result.err().expect("the state refuses it");
+    assert_eq!((error.kind(), error.code()), (ErrorKind::State, code));
+}

@@ -1,0 +1,204 @@
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use super::super::conformance::{self, append, at, checkpoint, commit, landed, row, rows, run, store};
+use super::*;
+use crate::state::{Op, SinkMark};
+
+conformance::conformance!(Arc::new(SqliteState::in_memory().unwrap()));
+
+mod on_disk {
+    use super::*;
+
+    /// A file whose folder lives as long as the process's test, since the state outlives this call.
+    fn fresh() -> Arc<SqliteState> {
+        let folder = tempfile::tempdir().unwrap();
+        let state = SqliteState::open(folder.path().join("state.db")).unwrap();
+        // On Unix the open files outlive their names.
+        Arc::new(state)
+    }
+
+    conformance::conformance!(fresh());
+}
+
+#[tokio::test]
+async fn two_handles_of_one_file_guard_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let (one, two) = (SqliteState::open(&path).unwrap(), SqliteState::open(&path).unwrap());
+    let old = one.lease(&store("a"), "one", at(0), at(60)).await.unwrap();
+    assert_eq!(two.lease(&store("a"), "two", at(1), at(60)).await.unwrap_err().code(), "lease_held");
+    two.lease(&store("a"), "two", at(60), at(120)).await.unwrap();
+    let error = one.commit(&store("a"), Unit::fenced(old, vec![])).await.unwrap_err();
+    assert_eq!(error.code(), "fence_lost");
+}
+
+#[test]
+fn many_may_open_a_new_file_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let openers: Vec<_> = (0..8)
+        .map(|_| {
+            let path = path.clone();
+            std::thread::spawn(move || SqliteState::open(path).map(drop))
+        })
+        .collect();
+    for opener in openers {
+        opener.join().unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let state: Arc<dyn StateStore> = Arc::new(SqliteState::open(&path).unwrap());
+    let (first, second) = (row("11", "title"), row("12", "title"));
+    commit(&state, vec![append(&first), checkpoint("run", 7, vec![1, 2])]).await;
+    commit(&state, vec![append(&second), Op::Settle { row: first.id, outcome: landed("Cap") }]).await;
+
+    // What a killed process leaves behind: the file and its log, without the close that merges them.
+    let left = folder.path().join("left.db");
+    std::fs::copy(&path, &left).unwrap();
+    std::fs::copy(folder.path().join("state.db-wal"), folder.path().join("left.db-wal")).unwrap();
+    // A torn end of the log, as of a unit that was being written, takes nothing else with it.
+    let mut torn = std::fs::OpenOptions::new().append(true).open(folder.path().join("left.db-wal")).unwrap();
+    std::io::Write::write_all(&mut torn, &[7; 1000]).unwrap();
+    drop(torn);
+
+    let again: Arc<dyn StateStore> = Arc::new(SqliteState::open(&left).unwrap());
+    assert_eq!(rows(&again, &RowQuery::Unsettled).await, [second]);
+    assert_eq!(rows(&again, &RowQuery::Push(first.push)).await[0].outcome, landed("Cap"));
+    let kept = again.checkpoint(&store("a"), &run("run")).await.unwrap().unwrap();
+    assert_eq!(kept.mark, SinkMark(7));
+    assert_eq!(again.delivered(&store("a"), &run("run")).await.unwrap(), [1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_that_is_dropped_in_the_middle_leaves_whole_units() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let (acknowledged, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let state: Arc<dyn StateStore> = Arc::new(SqliteState::open(&path).unwrap());
+    let work = tokio::spawn(async move {
+        loop {
+            let pair = [row("11", "title"), row("12", "title")];
+            commit(&state, pair.iter().map(append).collect()).await;
+            acknowledged.send(pair.map(|row| row.id)).unwrap();
+        }
+    });
+    let mut known = vec![heard.recv().await.unwrap(), heard.recv().await.unwrap()];
+    work.abort();
+    work.await.unwrap_err();
+    while let Some(pair) = heard.recv().await {
+        known.push(pair);
+    }
+
+    let again: Arc<dyn StateStore> = Arc::new(SqliteState::open(&path).unwrap());
+    let found = rows(&again, &RowQuery::Unsettled).await;
+    assert_eq!(found.len() % 2, 0);
+    let found: Vec<_> = found.iter().map(|row| row.id).collect();
+    assert_eq!(found[..known.len() * 2], known.concat());
+}
+
+#[test]
+fn a_file_that_is_no_state_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("notes.txt");
+    let content = "a long text that is no database ".repeat(100);
+    std::fs::write(&text, &content).unwrap();
+    let error = SqliteState::open(&text).unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::State, "state_not_a_database"));
+    assert!(!error.remedy().is_empty());
+    assert_eq!(std::fs::read_to_string(&text).unwrap(), content);
+
+    let foreign = folder.path().join("other.db");
+    Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE things (id INTEGER)").unwrap();
+    let before = std::fs::read(&foreign).unwrap();
+    assert_eq!(SqliteState::open(&foreign).unwrap_err().code(), "state_foreign");
+    assert_eq!(std::fs::read(&foreign).unwrap(), before);
+
+    let nowhere = folder.path().join("no folder").join("state.db");
+    assert_eq!(SqliteState::open(&nowhere).unwrap_err().code(), "state_cannot_open");
+}
+
+#[test]
+fn a_newer_schema_is_refused_with_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    drop(SqliteState::open(&path).unwrap());
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let error = SqliteState::open(&path).unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::State, "state_newer"));
+    assert!(error.to_string().contains("update lily-connect"), "{error}");
+}
+
+#[test]
+fn the_settings_that_durability_and_erasure_need_are_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = SqliteState::open(folder.path().join("state.db")).unwrap();
+    let connection = state.connection.lock().unwrap();
+    let setting = |name: &str| -> String {
+        connection
+            .pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))
+            .map(|value| match value {
+                rusqlite::types::Value::Integer(number) => number.to_string(),
+                rusqlite::types::Value::Text(text) => text,
+                other => format!("{other:?}"),
+            })
+            .unwrap()
+    };
+    for (name, value) in [
+        ("journal_mode", "wal"),
+        ("synchronous", "2"),
+        ("secure_delete", "1"),
+        ("mmap_size", "0"),
+        ("busy_timeout", "5000"),
+        ("foreign_keys", "1"),
+        ("user_version", "1"),
+    ] {
+        assert_eq!(setting(name), value, "{name}");
+    }
+}
+
+#[test]
+fn every_query_of_rows_uses_an_index() {
+    let state = SqliteState::in_memory().unwrap();
+    let connection = state.connection.lock().unwrap();
+    for (filter, index) in [
+        ("cell = ?2", "write_log_by_cell"),
+        ("holder = ?2", "write_log_by_holder"),
+        ("push = ?2", "write_log_by_push"),
+        ("state IN ('intent', 'unknown') AND ?2 IS NULL", "write_log_unsettled"),
+    ] {
+        let sql = format!(
+            "EXPLAIN QUERY PLAN SELECT body FROM write_log WHERE store = ?1 AND {filter} ORDER BY seq"
+        );
+        let plan: Vec<String> = connection
+            .prepare(&sql)
+            .unwrap()
+            .query_map(params![1, "x"], |row| row.get(3))
+            .unwrap()
+            .map(|step| step.unwrap())
+            .collect();
+        assert_eq!(plan.len(), 1, "no sorting step: {plan:?}");
+        assert!(plan[0].contains(index), "{plan:?}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_file_and_its_side_files_are_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let state: Arc<dyn StateStore> = Arc::new(SqliteState::open(folder.path().join("state.db")).unwrap());
+    commit(&state, vec![append(&row("11", "title"))]).await;
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let mode = entry.unwrap().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        seen += 1;
+    }
+    assert_eq!(seen, 3);
+}
