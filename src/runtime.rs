@@ -52,6 +52,12 @@ impl Runtime {
         ApiClientBuilder::new(self.0.clone(), store, origin, authenticator)
     }
 
+    /// What its clients share: the way in for a client that is built without a runtime at hand.
+    #[must_use]
+    pub fn shared(&self) -> &Shared {
+        &self.0
+    }
+
     /// The clock.
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {

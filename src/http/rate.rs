@@ -339,3 +339,132 @@ fn too_long(wait: Duration) -> Error {
     .with_remedy("give the call more time, or ask for less at once");
     if wait.is_zero() { error } else { error.with_retry(Retry::After(wait)) }
 }
+
+#[cfg(all(test, feature = "testkit"))]
+mod tests {
+    use super::*;
+    use crate::testkit::FakeClock;
+    use std::sync::Mutex as StdMutex;
+
+    const FAR: Duration = Duration::from_secs(3600);
+
+    fn gate(clock: &Arc<FakeClock>, in_flight: u32, rate: Option<Rate>) -> Arc<Gate> {
+        let gate = Gate::new(Arc::clone(clock) as Arc<dyn Clock>);
+        gate.configure(NonZeroU32::new(in_flight).unwrap(), rate).unwrap();
+        Arc::new(gate)
+    }
+
+    async fn settle() {
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn the_rate_admits_its_burst_and_then_one_per_interval_in_virtual_time() {
+        let clock = Arc::new(FakeClock::automatic());
+        let three = NonZeroU32::new(3).unwrap();
+        let gate =
+            gate(&clock, 9, Some(Rate::new(NonZeroU32::new(2).unwrap(), Duration::from_secs(1), three)));
+        let mut times = Vec::new();
+        for _ in 0..6 {
+            drop(gate.acquire(Lane::Backfill, 1, FAR).await.unwrap());
+            times.push(clock.elapsed().as_millis());
+        }
+        assert_eq!(times, [0, 0, 0, 500, 1000, 1500]);
+        drop(gate.acquire(Lane::Backfill, 3, FAR).await.unwrap());
+        assert_eq!(clock.elapsed().as_millis(), 3000);
+    }
+
+    #[tokio::test]
+    async fn no_more_calls_than_allowed_are_in_flight_and_interactive_ones_go_first() {
+        let clock = Arc::new(FakeClock::new());
+        let gate = gate(&clock, 2, None);
+        let held = (
+            gate.acquire(Lane::Backfill, 1, FAR).await.unwrap(),
+            gate.acquire(Lane::Backfill, 1, FAR).await.unwrap(),
+        );
+        let order = Arc::new(StdMutex::new(Vec::new()));
+        let mut tasks = Vec::new();
+        for (name, lane) in [
+            ("b1", Lane::Backfill),
+            ("b2", Lane::Backfill),
+            ("i1", Lane::Interactive),
+            ("i2", Lane::Interactive),
+        ] {
+            let (gate, order) = (Arc::clone(&gate), Arc::clone(&order));
+            tasks.push(tokio::spawn(async move {
+                let permit = gate.acquire(lane, 1, FAR).await.unwrap();
+                order.lock().unwrap().push(name);
+                settle().await;
+                drop(permit);
+            }));
+            settle().await;
+        }
+        assert!(order.lock().unwrap().is_empty());
+        drop(held);
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(*order.lock().unwrap(), ["i1", "i2", "b1", "b2"]);
+    }
+
+    #[tokio::test]
+    async fn overload_halves_the_calls_in_flight_once_and_answers_bring_them_back() {
+        let clock = Arc::new(FakeClock::new());
+        let gate = gate(&clock, 8, None);
+        let allowed = || gate.lock().allowed;
+        clock.advance(Duration::from_secs(1));
+        gate.overloaded(Duration::from_secs(1));
+        assert_eq!(allowed(), 4.0);
+        // Sent before the cut: it says nothing new.
+        gate.overloaded(Duration::ZERO);
+        assert_eq!(allowed(), 4.0);
+        for _ in 0..9 {
+            gate.overloaded(clock.elapsed());
+        }
+        assert_eq!(allowed(), 1.0);
+        let one = gate.acquire(Lane::Interactive, 1, FAR).await.unwrap();
+        let late = clock.elapsed() + Duration::from_secs(1);
+        let waiting = tokio::spawn({
+            let gate = Arc::clone(&gate);
+            async move { gate.acquire(Lane::Interactive, 1, late).await.map(drop) }
+        });
+        settle().await;
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(waiting.await.unwrap().unwrap_err().code(), "limiter_wait_too_long");
+        drop(one);
+        for _ in 0..40 {
+            gate.succeeded();
+        }
+        assert_eq!(allowed(), 8.0);
+    }
+
+    #[tokio::test]
+    async fn a_waiter_that_gives_up_leaves_its_place_to_the_next() {
+        let clock = Arc::new(FakeClock::new());
+        let gate = gate(&clock, 1, None);
+        let held = gate.acquire(Lane::Backfill, 1, FAR).await.unwrap();
+        let wait = |gate: &Arc<Gate>| {
+            let gate = Arc::clone(gate);
+            tokio::spawn(async move { gate.acquire(Lane::Backfill, 1, FAR).await.map(drop) })
+        };
+        let (first, second) = (wait(&gate), wait(&gate));
+        settle().await;
+        first.abort();
+        settle().await;
+        drop(held);
+        second.await.unwrap().unwrap();
+        assert!(gate.is_at_rest());
+    }
+
+    #[tokio::test]
+    async fn a_pause_stops_the_store_and_is_not_shortened() {
+        let clock = Arc::new(FakeClock::automatic());
+        let gate = gate(&clock, 1, None);
+        gate.pause(Duration::from_secs(30));
+        gate.pause(Duration::from_secs(10));
+        drop(gate.acquire(Lane::Interactive, 1, FAR).await.unwrap());
+        assert_eq!(clock.elapsed(), Duration::from_secs(30));
+    }
+}
