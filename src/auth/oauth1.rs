@@ -149,3 +149,112 @@ impl fmt::Debug for OAuth1 {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::{SystemEntropy, Timestamp};
+
+    fn signer(base: &str) -> OAuth1 {
+        let origin = Origin::https(base).or_else(|_| Origin::http(base)).unwrap();
+        OAuth1::new(origin, "ck_1", &Secret::new("cs_1&2")).unwrap()
+    }
+
+    #[test]
+    fn the_base_string_is_sorted_and_encoded_twice() {
+        let signer = signer("http://Shop.example:80/sub/");
+        let url =
+            Url::parse("http://shop.example/sub/wp-json/wc/v3/products?search=a%20b%2B&include=2%2C1&b=")
+                .unwrap();
+        assert_eq!(
+            signer.base_string(&Method::PUT, &url, "n", 42),
+            "PUT&http%3A%2F%2Fshop.example%2Fsub%2Fwp-json%2Fwc%2Fv3%2Fproducts&b%3D%26include%3D2%252C1%26\
+             oauth_consumer_key%3Dck_1%26oauth_nonce%3Dn%26oauth_signature_method%3DHMAC-SHA256%26\
+             oauth_timestamp%3D42%26search%3Da%2520b%252B"
+        );
+    }
+
+    #[test]
+    fn the_signing_base_replaces_the_origins_base() {
+        let signer = signer("http://10.0.0.7:8080/shop").signing_base("https://www.shop.example").unwrap();
+        let url = Url::parse("http://10.0.0.7:8080/shop/wp-json/x").unwrap();
+        assert!(
+            signer
+                .base_string(&Method::GET, &url, "n", 1)
+                .starts_with("GET&https%3A%2F%2Fwww.shop.example%2Fwp-json%2Fx&oauth_")
+        );
+        assert!(self::signer("http://a.example").signing_base("a.example").is_err());
+    }
+
+    #[tokio::test]
+    async fn the_header_proves_the_secret_without_showing_it() {
+        let signer = signer("http://shop.example");
+        let url = Url::parse("http://shop.example/x").unwrap();
+        let now = Timestamp::from_unix_seconds(1_795_368_022).unwrap();
+        let request = RequestToSign::new(&Method::GET, &url, now, &SystemEntropy);
+        let one = signer.headers(&request).await.unwrap().remove(0).1;
+        let two = signer.headers(&request).await.unwrap().remove(0).1;
+        assert!(one.is_sensitive());
+        assert_ne!(one, two, "each nonce is new");
+        let text = std::str::from_utf8(one.as_bytes()).unwrap();
+        assert!(text.starts_with("OAuth oauth_consumer_key=\"ck_1\", oauth_nonce=\""), "{text}");
+        assert!(text.contains("oauth_timestamp=\"1795368022\""), "{text}");
+        for shown in [text, &format!("{signer:?}")] {
+            assert!(!shown.contains("cs_1"), "{shown}");
+        }
+        let elsewhere = Url::parse("http://evil.example/x").unwrap();
+        let request = RequestToSign::new(&Method::GET, &elsewhere, now, &SystemEntropy);
+        assert_eq!(signer.headers(&request).await.unwrap_err().code(), "origin_mismatch");
+    }
+
+    /// Requests that a real server accepted, with their base strings and signatures.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the recordings are not part of the package")]
+    fn the_signatures_are_those_that_a_server_accepted() {
+        let Some(folder) = std::env::var_os("LILY_SPECS_DIR") else {
+            eprintln!("SKIPPED: LILY_SPECS_DIR is not set, so no recorded signature was checked");
+            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "LILY_SPECS_DIR must be set in CI");
+            return;
+        };
+        let file = std::path::Path::new(&folder).join("woocommerce/oauth1-vectors.json");
+        let all: serde_json::Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let secret = Secret::new(text(&all["consumer_secret"]));
+        let mut checked = 0;
+        for vector in all["vectors"].as_array().unwrap() {
+            if vector["algorithm"] != "HMAC-SHA256" {
+                continue;
+            }
+            let base_string = text(&vector["signature_base_string"]);
+            let field = |name: &str| {
+                let at = base_string.find(&format!("{name}%3D")).unwrap() + name.len() + 3;
+                base_string[at..].split("%26").next().unwrap().to_owned()
+            };
+            let mut url = Url::parse(&text(&vector["url_base"])).unwrap();
+            let mut query = String::new();
+            for (name, value) in vector["params"].as_object().unwrap() {
+                query.push(if query.is_empty() { ' ' } else { '&' });
+                percent_encode(name, &mut query);
+                query.push('=');
+                percent_encode(&text(value), &mut query);
+            }
+            url.set_query(Some(query.trim()).filter(|query| !query.is_empty()));
+            let home = url.join("/").unwrap();
+            let origin = Origin::https(home.as_str()).or_else(|_| Origin::http(home.as_str())).unwrap();
+            let signer = OAuth1::new(origin, &text(&all["consumer_key"]), &secret).unwrap();
+            let method = Method::from_bytes(text(&vector["method"]).as_bytes()).unwrap();
+            let (nonce, time) = (field("oauth_nonce"), field("oauth_timestamp").parse().unwrap());
+
+            let label = text(&vector["label"]);
+            assert_eq!(signer.base_string(&method, &url, &nonce, time), base_string, "{label}");
+            assert_eq!(signer.sign(&base_string).unwrap(), text(&vector["signature"]), "{label}");
+            if let Some(sent) = vector["sent_authorization"].as_str() {
+                let request = RequestToSign::new(&method, &url, Timestamp::UNIX_EPOCH, &SystemEntropy);
+                assert_eq!(signer.authorization(&request, &nonce, time).unwrap().expose(), sent, "{label}");
+            }
+            checked += 1;
+        }
+        eprintln!("checked {checked} recorded HMAC-SHA256 signatures");
+        assert!(checked > 0, "no recorded signature was found");
+    }
+}

@@ -2,6 +2,8 @@
 
 mod address;
 mod reqwest;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::time::Duration;
