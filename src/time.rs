@@ -132,6 +132,12 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     fn elapsed(&self) -> Duration;
     /// Sleeps for that long by [`Clock::elapsed`].
     async fn sleep(&self, time: Duration);
+    /// Sleeps for that long as the bound of something else that is awaited.
+    ///
+    /// A virtual clock that moves on by itself must not move on for this, or every bound would be reached.
+    async fn limit(&self, time: Duration) {
+        self.sleep(time).await;
+    }
 }
 
 /// Waits for `future`, but at most for `limit`; `None` where the limit came first.
@@ -139,7 +145,7 @@ pub async fn within<F: Future>(clock: &dyn Clock, limit: Duration, future: F) ->
     tokio::select! {
         biased;
         output = future => Some(output),
-        () = clock.sleep(limit) => None,
+        () = clock.limit(limit) => None,
     }
 }
 

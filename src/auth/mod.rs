@@ -1,15 +1,21 @@
 //! Credentials: bound to an origin, and turned into headers. Nothing here sends.
 
+mod basic;
+mod oauth1;
 mod origin;
+mod percent;
 
 use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::time::{Entropy, Timestamp};
 
+pub use basic::Basic;
+pub use oauth1::OAuth1;
 pub use origin::Origin;
+pub(crate) use percent::percent_encode;
 
 /// What an authenticator may read of a request before it is sent.
 #[derive(Debug)]
@@ -57,4 +63,32 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
     async fn refresh(&self) -> Result<bool> {
         Ok(false)
     }
+}
+
+/// Refuses to sign for an address that is not the credentials' own.
+fn belongs(origin: &Origin, url: &url::Url) -> Result<()> {
+    if origin.holds(url) {
+        Ok(())
+    } else {
+        Err(Error::new(
+            ErrorKind::Config,
+            "origin_mismatch",
+            "these credentials belong to another address and are not sent there",
+        )
+        .with_remedy("make an authenticator for that address"))
+    }
+}
+
+/// Marks a header's value as a credential, so that nobody prints it.
+fn credential(text: &str) -> Result<http::HeaderValue> {
+    let mut value = http::HeaderValue::from_str(text).map_err(|_| {
+        Error::new(
+            ErrorKind::Config,
+            "credential_unusable",
+            "a credential has bytes that no header can carry",
+        )
+        .with_remedy("copy the credential again, without line breaks")
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }

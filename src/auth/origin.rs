@@ -90,7 +90,12 @@ impl Origin {
     /// Whether an address has this origin and lies below its base path.
     #[must_use]
     pub fn holds(&self, url: &Url) -> bool {
-        url.origin() == self.base.origin() && url.path().starts_with(self.base.path())
+        url.scheme() == self.base.scheme()
+            && url.host_str() == self.base.host_str()
+            && url.port_or_known_default() == self.base.port_or_known_default()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.path().starts_with(self.base.path())
     }
 }
 

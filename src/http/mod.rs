@@ -1,5 +1,27 @@
 //! The one pipeline that every call takes: the only room that sends.
+//!
+//! [`ApiClient::execute`] shows its order; each policy has a file of its own, and there is exactly one layer
+//! that retries.
 
+mod backoff;
+mod breaker;
+mod classify;
+mod client;
+mod observe;
+mod rate;
 mod request;
+mod response;
+mod retry;
+mod shared;
+#[cfg(all(test, feature = "testkit"))]
+mod tests;
 
+pub use backoff::Backoff;
+pub use breaker::BreakerSettings;
+pub use classify::{Classifier, Outcome, StatusTable};
+pub use client::{ApiClient, ApiClientBuilder, ClientSettings};
+pub use observe::{AttemptEvent, AttemptResult, Observer, WaitReason};
+pub use rate::Rate;
 pub use request::{ApiRequest, Idempotency};
+pub use response::{ApiResponse, BodyFault};
+pub use shared::Shared;

@@ -28,6 +28,10 @@ pub struct ApiRequest {
     pub lane: Lane,
     /// The longest time for the whole call, waits and retries included (default 5 minutes).
     pub timeout: Duration,
+    /// The longest silence between two pieces of the answer, where it differs from the client's.
+    pub read_timeout: Option<Duration>,
+    /// The longest time for one attempt, where it differs from the client's.
+    pub attempt_timeout: Option<Duration>,
     /// The instant of the runtime's clock ([`crate::time::Clock::elapsed`]) past which no byte may leave.
     pub not_after: Option<Duration>,
 }
@@ -65,6 +69,8 @@ impl ApiRequest {
             idempotency,
             lane: Lane::default(),
             timeout: Duration::from_secs(300),
+            read_timeout: None,
+            attempt_timeout: None,
             not_after: None,
         }
     }
@@ -87,6 +93,28 @@ impl ApiRequest {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Sets the longest silence and the longest time of one attempt, for calls that are slower than most.
+    #[must_use]
+    pub fn attempt_limits(mut self, read_timeout: Duration, attempt_timeout: Duration) -> Self {
+        self.read_timeout = Some(read_timeout);
+        self.attempt_timeout = Some(attempt_timeout);
+        self
+    }
+
+    /// Sets what it costs of the store's budget.
+    #[must_use]
+    pub fn cost(mut self, cost: u32) -> Self {
+        self.cost = cost;
+        self
+    }
+
+    /// Sets whether it may be repeated when its answer was lost.
+    #[must_use]
+    pub fn idempotency(mut self, idempotency: Idempotency) -> Self {
+        self.idempotency = idempotency;
         self
     }
 

@@ -1,5 +1,10 @@
 //! One request, one response: the seam below everything that sends.
 
+mod address;
+mod reqwest;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -8,6 +13,8 @@ use bytes::Bytes;
 
 use crate::error::Result;
 
+pub use self::reqwest::{ReqwestTransport, ReqwestTransportBuilder};
+
 /// Sends one request and reads one response, without retries, redirects, cookies or credentials of its own.
 ///
 /// A response of any status is `Ok`. An `Err` says by [`crate::Error::effect`] whether the request may have
@@ -15,6 +22,9 @@ use crate::error::Result;
 #[async_trait]
 pub trait HttpTransport: fmt::Debug + Send + Sync + 'static {
     /// Sends the request.
+    ///
+    /// The pipeline leaves the parsed [`url::Url`] among the request's extensions, which saves a second
+    /// parse; the URI is what counts where the two differ.
     ///
     /// # Errors
     /// `Unavailable` for a fault on the way, `Timeout` where a limit passed, `TooLarge` where the body is over

@@ -1,0 +1,607 @@
+//! The pipeline: one call, from the deadline to the answer.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use url::Url;
+
+use super::breaker::BreakerSettings;
+use super::classify::{Classifier, Outcome, StatusTable, by_status};
+use super::observe::{AttemptEvent, AttemptResult, WaitReason};
+use super::rate::{Gate, Rate};
+use super::retry::may_repeat;
+use super::shared::{Host, Shared};
+use super::{ApiRequest, ApiResponse, Backoff, BodyFault, Idempotency};
+use crate::auth::{Authenticator, Origin, RequestToSign, percent_encode};
+use crate::error::{Effect, Error, ErrorKind, Result, Retry};
+use crate::model::StoreKey;
+use crate::time::Timestamp;
+use crate::transport::AttemptLimits;
+
+/// The bounds of a client. Clients of one store share its limiter: the last one made sets it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ClientSettings {
+    /// The most calls in flight at the store (default 2); fewer while it is overloaded.
+    pub max_in_flight: NonZeroU32,
+    /// A ceiling that is known beforehand (default none).
+    pub rate: Option<Rate>,
+    /// The most attempts of a call, the first included (default 5).
+    pub attempts: u32,
+    /// The waits between attempts.
+    pub backoff: Backoff,
+    /// The longest wait that the server may ask for (default 5 min); a longer one is cut to it.
+    pub retry_after_cap: Duration,
+    /// When the breaker opens.
+    pub breaker: BreakerSettings,
+    /// The bounds of one attempt; whether private hosts may be reached is one of them.
+    pub limits: AttemptLimits,
+    /// The `User-Agent` (default `lily-connect/` and the version).
+    pub user_agent: String,
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self {
+            max_in_flight: NonZeroU32::MIN.saturating_add(1),
+            rate: None,
+            attempts: 5,
+            backoff: Backoff::default(),
+            retry_after_cap: Duration::from_secs(300),
+            breaker: BreakerSettings::default(),
+            limits: AttemptLimits::default(),
+            user_agent: concat!("lily-connect/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// Settings of an [`ApiClient`].
+#[derive(Debug)]
+pub struct ApiClientBuilder {
+    shared: Shared,
+    store: StoreKey,
+    origin: Origin,
+    authenticator: Arc<dyn Authenticator>,
+    classifier: Arc<dyn Classifier>,
+    settings: ClientSettings,
+}
+
+impl ApiClientBuilder {
+    /// Begins a client for a store at an origin, with the credentials that are bound to it.
+    #[must_use]
+    pub fn new(
+        shared: Shared,
+        store: StoreKey,
+        origin: Origin,
+        authenticator: Arc<dyn Authenticator>,
+    ) -> Self {
+        Self {
+            shared,
+            store,
+            origin,
+            authenticator,
+            classifier: Arc::new(StatusTable),
+            settings: ClientSettings::default(),
+        }
+    }
+
+    /// Sets who refines what an answer's status says (default nobody).
+    #[must_use]
+    pub fn classifier(mut self, classifier: Arc<dyn Classifier>) -> Self {
+        self.classifier = classifier;
+        self
+    }
+
+    /// Sets the bounds.
+    #[must_use]
+    pub fn settings(mut self, settings: ClientSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Allows or forbids loopback and private addresses (default forbidden).
+    #[must_use]
+    pub fn private_hosts(mut self, allowed: bool) -> Self {
+        self.settings.limits.private_hosts = allowed;
+        self
+    }
+
+    /// Sets the most calls in flight at the store (default 2).
+    #[must_use]
+    pub fn max_in_flight(mut self, calls: NonZeroU32) -> Self {
+        self.settings.max_in_flight = calls;
+        self
+    }
+
+    /// Sets a ceiling that is known beforehand (default none).
+    #[must_use]
+    pub fn rate(mut self, rate: Rate) -> Self {
+        self.settings.rate = Some(rate);
+        self
+    }
+
+    /// Makes the client; nothing is sent.
+    ///
+    /// # Errors
+    /// `Config` where the user agent cannot be a header, there would be no attempt, or the rate is unusable.
+    pub fn build(self) -> Result<ApiClient> {
+        let user_agent = HeaderValue::from_str(&self.settings.user_agent).map_err(|_| {
+            Error::new(
+                ErrorKind::Config,
+                "user_agent_unusable",
+                "the user agent has bytes that no header can carry",
+            )
+        })?;
+        if self.settings.attempts == 0 {
+            return Err(Error::new(ErrorKind::Config, "attempts_zero", "attempts must be 1 or more, got 0"));
+        }
+        let (gate, host) = self.shared.store(&self.store, &self.origin.authority(), self.settings.breaker);
+        gate.configure(self.settings.max_in_flight, self.settings.rate)?;
+        Ok(ApiClient {
+            shared: self.shared,
+            store: self.store,
+            origin: self.origin,
+            authenticator: self.authenticator,
+            classifier: self.classifier,
+            settings: self.settings,
+            user_agent,
+            gate,
+            host,
+            clock_offset_ms: AtomicI64::new(0),
+        })
+    }
+}
+
+/// Sends the calls of one connector to one store: the only way out.
+pub struct ApiClient {
+    shared: Shared,
+    store: StoreKey,
+    origin: Origin,
+    authenticator: Arc<dyn Authenticator>,
+    classifier: Arc<dyn Classifier>,
+    settings: ClientSettings,
+    user_agent: HeaderValue,
+    gate: Arc<Gate>,
+    host: Arc<Host>,
+    /// How far the platform's clock is ahead of ours, as it was last seen to matter.
+    clock_offset_ms: AtomicI64,
+}
+
+impl ApiClient {
+    /// Sends a request, and repeats it where that is safe and may help.
+    ///
+    /// # Errors
+    /// What the last attempt gave: the error's effect says whether it may have taken effect. `RateLimited`,
+    /// `Timeout` or `CircuitOpen` where no attempt could be made in the call's time.
+    pub async fn execute(&self, request: ApiRequest) -> Result<ApiResponse> {
+        Call::new(self, &request)?.next().await
+    }
+
+    /// The same, and reads the answer: a read whose body is broken is repeated within the same bounds.
+    ///
+    /// # Errors
+    /// As [`ApiClient::execute`], and what `read` gave. A broken answer to a write is an error with
+    /// [`Effect::Possible`].
+    pub async fn execute_with<T, F>(&self, request: ApiRequest, mut read: F) -> Result<T>
+    where
+        F: FnMut(ApiResponse) -> Result<T, BodyFault> + Send,
+        T: Send,
+    {
+        let mut call = Call::new(self, &request)?;
+        loop {
+            let fault = match read(call.next().await?) {
+                Ok(read) => return Ok(read),
+                Err(fault) => fault,
+            };
+            call.body_fault(fault).await?;
+        }
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &StoreKey {
+        &self.store
+    }
+
+    /// Where the calls go.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The whole address of a request, below the origin's base.
+    fn address(&self, request: &ApiRequest) -> Result<(Url, Uri)> {
+        let base = self.origin.base().as_str();
+        let path = request.path.trim_start_matches('/');
+        let mut text = String::with_capacity(base.len() + path.len() + 32 * request.query.len());
+        text.push_str(base);
+        text.push_str(path);
+        let mut separator = if path.contains('?') { '&' } else { '?' };
+        for (name, value) in &request.query {
+            text.push(separator);
+            percent_encode(name, &mut text);
+            text.push('=');
+            percent_encode(value, &mut text);
+            separator = '&';
+        }
+        let url = Url::parse(&text).ok().filter(|url| url.fragment().is_none() && self.origin.holds(url));
+        let parts = url.and_then(|url| Uri::try_from(url.as_str()).ok().map(|uri| (url, uri)));
+        parts.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Config,
+                "path_unusable",
+                "a path must be percent-encoded and stay below the base",
+            )
+        })
+    }
+
+    /// The platform's time, as far as we know it.
+    fn platform_now(&self) -> Timestamp {
+        let now = self.shared.clock().now();
+        let offset = self.clock_offset_ms.load(Ordering::Relaxed);
+        let by = Duration::from_millis(offset.unsigned_abs());
+        if offset < 0 { now.saturating_sub(by) } else { now.saturating_add(by) }
+    }
+
+    /// Takes the platform's `Date` for the time from now on; `false` where it gave none.
+    fn learn_clock(&self, response: &ApiResponse) -> bool {
+        let Some(theirs) = response.server_time() else {
+            return false;
+        };
+        let offset = theirs.unix_millis().saturating_sub(response.received_at().unix_millis());
+        self.clock_offset_ms.store(offset, Ordering::Relaxed);
+        true
+    }
+}
+
+impl fmt::Debug for ApiClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiClient")
+            .field("store", &self.store)
+            .field("origin", &self.origin)
+            .field("authenticator", &self.authenticator)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A call under way: its deadline, and what it has used up.
+struct Call<'a> {
+    client: &'a ApiClient,
+    request: &'a ApiRequest,
+    url: Url,
+    uri: Uri,
+    limits: AttemptLimits,
+    deadline: Duration,
+    attempt: u32,
+    refreshed: bool,
+    clock_learned: bool,
+    /// Why there is another attempt.
+    last: Option<Error>,
+}
+
+/// How an attempt ended.
+enum Ended {
+    Success(ApiResponse),
+    /// New credentials were fetched, or the clock was corrected: once more, at once.
+    Again,
+    /// Another attempt may help.
+    Retry {
+        error: Error,
+        after: Option<Duration>,
+    },
+    Failed(Error),
+}
+
+impl<'a> Call<'a> {
+    fn new(client: &'a ApiClient, request: &'a ApiRequest) -> Result<Self> {
+        let (url, uri) = client.address(request)?;
+        let mut limits = client.settings.limits;
+        limits.read_timeout = request.read_timeout.unwrap_or(limits.read_timeout);
+        limits.attempt_timeout = request.attempt_timeout.unwrap_or(limits.attempt_timeout);
+        let deadline = client.shared.clock().elapsed().saturating_add(request.timeout);
+        client.host.budget.deposit();
+        Ok(Self {
+            client,
+            request,
+            url,
+            uri,
+            limits,
+            deadline,
+            attempt: 0,
+            refreshed: false,
+            clock_learned: false,
+            last: None,
+        })
+    }
+
+    /// Makes attempts until one succeeds.
+    async fn next(&mut self) -> Result<ApiResponse> {
+        loop {
+            let ended = match self.try_once().await {
+                Ok(ended) => ended,
+                Err(error) => {
+                    return Err(match self.last.take() {
+                        Some(last) => error.with_source(last),
+                        None => error,
+                    });
+                }
+            };
+            match ended {
+                Ended::Success(response) => return Ok(response),
+                Ended::Again => {}
+                Ended::Retry { error, after } => self.before_retry(error, after).await?,
+                Ended::Failed(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The answer was read, and was no good.
+    async fn body_fault(&mut self, fault: BodyFault) -> Result<()> {
+        let once = self.request.idempotency == Idempotency::Once;
+        let marked = |error: Error| if once { error.with_effect(Effect::Possible) } else { error };
+        match fault {
+            BodyFault::Broken(error) => self.before_retry(marked(error), None).await,
+            BodyFault::Final(error) => Err(marked(error)),
+        }
+    }
+
+    /// One attempt: admitted, in turn, signed, sent, learned from, classified. An `Err` is one of ours, made
+    /// before anything was sent.
+    async fn try_once(&mut self) -> Result<Ended> {
+        let client = self.client;
+        let clock = client.shared.clock();
+
+        // A call that would be refused anyway does not queue.
+        let asked_at = clock.elapsed();
+        client.host.breaker.check(asked_at)?;
+        let until = self.request.not_after.map_or(self.deadline, |instant| instant.min(self.deadline));
+        let permit = client
+            .gate
+            .acquire(self.request.lane, self.request.cost, until)
+            .await
+            .map_err(|error| self.not_in_time(error))?;
+        let waited = clock.elapsed().saturating_sub(asked_at);
+        if !waited.is_zero()
+            && let Some(observer) = client.shared.observer()
+        {
+            observer.waited(&client.store, WaitReason::Limiter, waited);
+        }
+
+        let headers = self.headers().await?;
+
+        // Whatever it waited for, nothing leaves past the guard's window or the deadline.
+        let sent_at = clock.elapsed();
+        self.still_in_time(sent_at)?;
+        let admitted = client.host.breaker.admit(sent_at)?;
+        let mut limits = self.limits;
+        limits.attempt_timeout = limits.attempt_timeout.min(self.deadline.saturating_sub(sent_at));
+
+        self.attempt += 1;
+        let sent = client.shared.transport().send(self.outgoing(headers), &limits).await;
+        let ended_at = clock.elapsed();
+
+        let response = match sent {
+            Ok(answer) => Ok(ApiResponse::new(answer, clock.now(), self.attempt)),
+            Err(error) => Err(error),
+        };
+        let (status, body_bytes) = match &response {
+            Ok(response) => (Some(response.status()), response.body().len()),
+            Err(_) => (None, 0),
+        };
+
+        let opened = match &response {
+            Ok(response) if response.status().is_server_error() => admitted.failed(ended_at),
+            Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout) => {
+                admitted.failed(ended_at)
+            }
+            // A refusal by our own guards says nothing about the store.
+            Err(error) if error.kind() == ErrorKind::Config => {
+                drop(admitted);
+                false
+            }
+            Ok(_) | Err(_) => {
+                admitted.answered();
+                false
+            }
+        };
+        if opened {
+            tracing::warn!(store = %client.store, "circuit opened");
+            if let Some(observer) = client.shared.observer() {
+                observer.circuit_opened(&client.store);
+            }
+        }
+        let overloaded = matches!(&response, Err(error) if error.kind() == ErrorKind::Timeout)
+            || status
+                .is_some_and(|status| status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error());
+        if overloaded {
+            client.gate.overloaded(sent_at);
+        } else if status.is_some_and(|status| status.is_success()) {
+            client.gate.succeeded();
+        }
+
+        let ended = self.classify(response).await;
+        drop(permit);
+
+        let result = match &ended {
+            Ok(Ended::Success(_)) => AttemptResult::Success,
+            Ok(Ended::Again | Ended::Retry { .. }) => AttemptResult::Retryable,
+            Ok(Ended::Failed(_)) | Err(_) => AttemptResult::Failed,
+        };
+        let event = AttemptEvent {
+            store: &client.store,
+            method: &self.request.method,
+            path: self.url.path(),
+            attempt: self.attempt,
+            status,
+            body_bytes,
+            took: ended_at.saturating_sub(sent_at),
+            result,
+        };
+        observe(&client.shared, &event);
+        ended
+    }
+
+    /// The headers of an attempt: the signature is new each time.
+    async fn headers(&self) -> Result<HeaderMap> {
+        const JSON: HeaderValue = HeaderValue::from_static("application/json");
+        let client = self.client;
+        let to_sign = RequestToSign::new(
+            &self.request.method,
+            &self.url,
+            client.platform_now(),
+            client.shared.entropy().as_ref(),
+        );
+        let credentials = client.authenticator.headers(&to_sign).await?;
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(ACCEPT, JSON);
+        headers.insert(USER_AGENT, client.user_agent.clone());
+        if self.request.body.is_some() {
+            headers.insert(CONTENT_TYPE, JSON);
+        }
+        for (name, mut value) in credentials {
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        Ok(headers)
+    }
+
+    fn outgoing(&self, headers: HeaderMap) -> http::Request<Bytes> {
+        let mut outgoing = http::Request::new(self.request.body.clone().unwrap_or_default());
+        *outgoing.method_mut() = self.request.method.clone();
+        *outgoing.uri_mut() = self.uri.clone();
+        *outgoing.headers_mut() = headers;
+        outgoing.extensions_mut().insert(self.url.clone());
+        outgoing
+    }
+
+    /// Says what an attempt's end means, and fetches what the next one needs.
+    async fn classify(&mut self, response: Result<ApiResponse>) -> Result<Ended> {
+        let client = self.client;
+        let response = match response {
+            Ok(response) => response,
+            Err(error) => {
+                return Ok(if matches!(error.retry(), Retry::Never) {
+                    Ended::Failed(error)
+                } else {
+                    Ended::Retry { error, after: None }
+                });
+            }
+        };
+        let outcome = client.classifier.classify(self.request, &response, by_status(&response));
+        Ok(match outcome {
+            Outcome::Success => Ended::Success(response),
+            Outcome::Refresh(error) => {
+                if !self.refreshed && client.authenticator.refresh().await? {
+                    self.refreshed = true;
+                    Ended::Again
+                } else {
+                    Ended::Failed(error)
+                }
+            }
+            Outcome::ClockOff(error) => {
+                if !self.clock_learned && client.learn_clock(&response) {
+                    self.clock_learned = true;
+                    Ended::Again
+                } else {
+                    Ended::Failed(error)
+                }
+            }
+            Outcome::Retry { error, after } => Ended::Retry { error, after },
+            Outcome::Fail(error) => Ended::Failed(error),
+        })
+    }
+
+    /// Waits before the next attempt, or gives the error where there is none.
+    async fn before_retry(&mut self, error: Error, after: Option<Duration>) -> Result<()> {
+        let client = self.client;
+        let clock = client.shared.clock();
+        let now = clock.elapsed();
+        let asked = after.map(|after| after.min(client.settings.retry_after_cap));
+        let wait = match asked {
+            Some(asked) => asked,
+            None => client.settings.backoff.wait(self.attempt, client.shared.entropy().as_ref())?,
+        };
+        // The others of the store wait too where it said so, whether or not this call goes on.
+        if asked.is_some() || error.kind() == ErrorKind::RateLimited {
+            client.gate.pause(now.saturating_add(wait));
+        }
+        let attempts = |error: Error| error.with_context("attempts", self.attempt.to_string());
+        if !may_repeat(self.request.idempotency, &error) {
+            return Err(error);
+        }
+        if self.attempt >= client.settings.attempts {
+            return Err(attempts(error));
+        }
+        let at = now.saturating_add(wait);
+        if self.request.not_after.is_some_and(|instant| at > instant) {
+            return Err(window_passed().with_source(error));
+        }
+        if at >= self.deadline {
+            return Err(attempts(error).with_retry(Retry::After(wait)));
+        }
+        if !client.host.budget.withdraw(now) {
+            return Err(attempts(error).with_context("retries", "budget spent"));
+        }
+        tracing::debug!(store = %client.store, attempt = self.attempt, code = error.code(), "retrying");
+        clock.sleep(wait).await;
+        if let Some(observer) = client.shared.observer() {
+            observer.waited(&client.store, WaitReason::Backoff, wait);
+        }
+        self.last = Some(error);
+        Ok(())
+    }
+
+    /// Nothing is sent past the guard's window or the deadline.
+    fn still_in_time(&self, now: Duration) -> Result<()> {
+        if self.request.not_after.is_some_and(|instant| now > instant) {
+            return Err(window_passed());
+        }
+        if now >= self.deadline {
+            return Err(Error::new(ErrorKind::Timeout, "deadline_passed", "the time of the call is over")
+                .with_remedy("give the call more time"));
+        }
+        Ok(())
+    }
+
+    /// The limiter's turn would come too late: past the guard's window, where that is the nearer bound.
+    fn not_in_time(&self, error: Error) -> Error {
+        let window = self.request.not_after.is_some_and(|instant| instant < self.deadline);
+        if window && error.kind() == ErrorKind::RateLimited {
+            window_passed().with_source(error)
+        } else {
+            error
+        }
+    }
+}
+
+fn window_passed() -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        "guard_window_passed",
+        "the guard read is too old by now, so the write was not sent",
+    )
+    .with_remedy("read and merge again")
+}
+
+/// Tells the observer and the log of an attempt.
+fn observe(shared: &Shared, event: &AttemptEvent<'_>) {
+    if let Some(observer) = shared.observer() {
+        observer.attempt(event);
+    }
+    tracing::debug!(
+        store = %event.store,
+        method = event.method.as_str(),
+        path = event.path,
+        attempt = event.attempt,
+        status = event.status.map(|status| status.as_u16()),
+        took = ?event.took,
+        "attempt"
+    );
+}

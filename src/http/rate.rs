@@ -1,0 +1,470 @@
+//! The limiter of a store: how many calls at a time, how many in a time, and who goes first.
+//!
+//! A static ceiling (governor, read by our clock) lies below what the server says: a pause that it asked for
+//! stops the whole store, and overload halves the calls in flight until answers come again.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use governor::clock::Clock as GovernorClock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use tokio::sync::Notify;
+
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::model::Lane;
+use crate::time::Clock;
+
+/// A ceiling that is known beforehand: so many units of cost in a time, as a leaky bucket.
+///
+/// Where a platform counts in fixed windows, give a burst of 1: otherwise up to twice the quota passes in
+/// one window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rate {
+    /// The units.
+    pub units: NonZeroU32,
+    /// The time in which they may be spent.
+    pub per: Duration,
+    /// The units that may be spent at once.
+    pub burst: NonZeroU32,
+}
+
+impl Rate {
+    /// So many units in a time, of which `burst` may be spent at once.
+    #[must_use]
+    pub const fn new(units: NonZeroU32, per: Duration, burst: NonZeroU32) -> Self {
+        Self { units, per, burst }
+    }
+
+    fn quota(self) -> Option<Quota> {
+        Some(Quota::with_period(self.per / self.units.get())?.allow_burst(self.burst))
+    }
+}
+
+/// governor's view of our clock.
+#[derive(Debug, Clone)]
+struct Ticks(Arc<dyn Clock>);
+
+impl GovernorClock for Ticks {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+type Ceiling = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>;
+
+/// The limiter of one store, shared by all its clients.
+#[derive(Debug)]
+pub(super) struct Gate {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    max_in_flight: u32,
+    /// The calls that may be in flight now, between 1 and `max_in_flight`.
+    allowed: f64,
+    in_flight: u32,
+    rate: Option<Rate>,
+    ceiling: Option<Ceiling>,
+    paused_until: Duration,
+    /// When `allowed` was last cut: what was sent before says nothing about the new number.
+    cut_at: Duration,
+    next_ticket: u64,
+    interactive: VecDeque<Waiter>,
+    backfill: VecDeque<Waiter>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    ticket: u64,
+    wake: Arc<Notify>,
+}
+
+/// What stands between a call and its turn.
+enum Turn {
+    Taken,
+    In(Duration),
+    AfterAnother,
+}
+
+impl Gate {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            state: Mutex::new(State {
+                max_in_flight: 0,
+                allowed: 1.0,
+                in_flight: 0,
+                rate: None,
+                ceiling: None,
+                paused_until: Duration::ZERO,
+                cut_at: Duration::ZERO,
+                next_ticket: 0,
+                interactive: VecDeque::new(),
+                backfill: VecDeque::new(),
+            }),
+        }
+    }
+
+    /// Sets the bounds; the last client of a store that was made decides.
+    ///
+    /// # Errors
+    /// `Config` where the rate is over one unit a nanosecond.
+    pub(super) fn configure(&self, max_in_flight: NonZeroU32, rate: Option<Rate>) -> Result<()> {
+        let mut state = self.lock();
+        if state.max_in_flight != max_in_flight.get() {
+            state.max_in_flight = max_in_flight.get();
+            state.allowed = f64::from(max_in_flight.get());
+        }
+        if state.rate != rate {
+            state.ceiling = match rate {
+                None => None,
+                Some(rate) => {
+                    let quota = rate.quota().ok_or_else(|| {
+                        Error::new(
+                            ErrorKind::Config,
+                            "rate_unusable",
+                            "the rate is over one unit a nanosecond",
+                        )
+                    })?;
+                    Some(RateLimiter::direct_with_clock(quota, Ticks(Arc::clone(&self.clock))))
+                }
+            };
+            state.rate = rate;
+        }
+        Ok(())
+    }
+
+    /// Waits for a turn, at most until an instant of the clock. The permit counts as in flight until it is
+    /// dropped.
+    ///
+    /// # Errors
+    /// `RateLimited` where the instant comes first; `Config` where the cost is over the burst.
+    pub(super) async fn acquire(&self, lane: Lane, cost: u32, until: Duration) -> Result<Permit<'_>> {
+        let mut place = {
+            let mut state = self.lock();
+            let first =
+                state.interactive.is_empty() && (lane == Lane::Interactive || state.backfill.is_empty());
+            if first && matches!(state.turn(cost, self.clock.elapsed())?, Turn::Taken) {
+                return Ok(Permit { gate: self });
+            }
+            Place::behind(self, &mut state, lane)
+        };
+        loop {
+            let now = self.clock.elapsed();
+            let turn = {
+                let mut state = self.lock();
+                if state.head().is_some_and(|head| head.ticket == place.ticket) {
+                    let turn = state.turn(cost, now)?;
+                    if matches!(turn, Turn::Taken) {
+                        place.leave(&mut state);
+                        return Ok(Permit { gate: self });
+                    }
+                    turn
+                } else {
+                    Turn::AfterAnother
+                }
+            };
+            let left = until.saturating_sub(now);
+            match turn {
+                Turn::In(wait) if wait >= left => return Err(too_long(wait)),
+                Turn::In(wait) => tokio::select! {
+                    biased;
+                    () = place.wake.notified() => {}
+                    () = self.clock.sleep(wait) => {}
+                },
+                _ if left.is_zero() => return Err(too_long(Duration::ZERO)),
+                _ => tokio::select! {
+                    biased;
+                    () = place.wake.notified() => {}
+                    () = self.clock.limit(left) => {}
+                },
+            }
+        }
+    }
+
+    /// Stops the whole store until an instant of the clock.
+    pub(super) fn pause(&self, until: Duration) {
+        let mut state = self.lock();
+        state.paused_until = state.paused_until.max(until);
+    }
+
+    /// An answer came in good order: one more call may be in flight for each round of them.
+    pub(super) fn succeeded(&self) {
+        let mut state = self.lock();
+        let max = f64::from(state.max_in_flight);
+        if state.allowed < max {
+            state.allowed = (state.allowed + 1.0 / state.allowed).min(max);
+        }
+    }
+
+    /// The store is overloaded: half as many calls may be in flight. Calls that were sent before the last cut
+    /// do not count, since they were sent at the old number.
+    pub(super) fn overloaded(&self, sent_at: Duration) {
+        let now = self.clock.elapsed();
+        let mut state = self.lock();
+        if sent_at >= state.cut_at {
+            state.allowed = (state.allowed / 2.0).max(1.0);
+            state.cut_at = now;
+        }
+    }
+
+    /// Whether nothing here has to be remembered.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let state = self.lock();
+        state.in_flight == 0 && state.paused_until <= self.clock.elapsed()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Takes a turn, or says what stands in its way. A turn that cannot be taken costs nothing.
+    fn turn(&mut self, cost: u32, now: Duration) -> Result<Turn> {
+        if f64::from(self.in_flight) + 1.0 > self.allowed.max(1.0) {
+            return Ok(Turn::AfterAnother);
+        }
+        if now < self.paused_until {
+            return Ok(Turn::In(self.paused_until - now));
+        }
+        if let Some(ceiling) = &self.ceiling
+            && let Some(cost) = NonZeroU32::new(cost)
+        {
+            match ceiling.check_n(cost) {
+                Ok(Ok(())) => {}
+                Ok(Err(later)) => {
+                    return Ok(Turn::In(later.wait_time_from(now).max(Duration::from_nanos(1))));
+                }
+                Err(_) => {
+                    return Err(Error::new(
+                        ErrorKind::Config,
+                        "cost_over_burst",
+                        "the request costs more than the rate's burst, so it can never be sent",
+                    )
+                    .with_remedy("raise the burst, or split the request"));
+                }
+            }
+        }
+        self.in_flight += 1;
+        Ok(Turn::Taken)
+    }
+
+    fn head(&self) -> Option<&Waiter> {
+        self.interactive.front().or_else(|| self.backfill.front())
+    }
+
+    fn wake_head(&self) {
+        if let Some(head) = self.head() {
+            head.wake.notify_one();
+        }
+    }
+
+    fn queue(&mut self, lane: Lane) -> &mut VecDeque<Waiter> {
+        match lane {
+            Lane::Interactive => &mut self.interactive,
+            Lane::Backfill => &mut self.backfill,
+        }
+    }
+}
+
+/// A place in a queue, given up when it is dropped.
+struct Place<'a> {
+    gate: &'a Gate,
+    lane: Lane,
+    ticket: u64,
+    wake: Arc<Notify>,
+    left: bool,
+}
+
+impl<'a> Place<'a> {
+    fn behind(gate: &'a Gate, state: &mut State, lane: Lane) -> Self {
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        let wake = Arc::new(Notify::new());
+        state.queue(lane).push_back(Waiter { ticket, wake: Arc::clone(&wake) });
+        Self { gate, lane, ticket, wake, left: false }
+    }
+
+    fn leave(&mut self, state: &mut State) {
+        self.left = true;
+        let queue = state.queue(self.lane);
+        if queue.front().is_some_and(|head| head.ticket == self.ticket) {
+            queue.pop_front();
+        } else {
+            queue.retain(|waiter| waiter.ticket != self.ticket);
+        }
+        state.wake_head();
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if !self.left {
+            let gate = self.gate;
+            self.leave(&mut gate.lock());
+        }
+    }
+}
+
+/// A call in flight.
+#[derive(Debug)]
+pub(super) struct Permit<'a> {
+    gate: &'a Gate,
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        let mut state = self.gate.lock();
+        state.in_flight = state.in_flight.saturating_sub(1);
+        state.wake_head();
+    }
+}
+
+fn too_long(wait: Duration) -> Error {
+    let error = Error::new(
+        ErrorKind::RateLimited,
+        "limiter_wait_too_long",
+        "the call's time does not allow to wait for its turn",
+    )
+    .with_remedy("give the call more time, or ask for less at once");
+    if wait.is_zero() { error } else { error.with_retry(Retry::After(wait)) }
+}
+
+#[cfg(all(test, feature = "testkit"))]
+mod tests {
+    use super::*;
+    use crate::testkit::FakeClock;
+    use std::sync::Mutex as StdMutex;
+
+    const FAR: Duration = Duration::from_secs(3600);
+
+    fn gate(clock: &Arc<FakeClock>, in_flight: u32, rate: Option<Rate>) -> Arc<Gate> {
+        let gate = Gate::new(Arc::clone(clock) as Arc<dyn Clock>);
+        gate.configure(NonZeroU32::new(in_flight).unwrap(), rate).unwrap();
+        Arc::new(gate)
+    }
+
+    async fn settle() {
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn the_rate_admits_its_burst_and_then_one_per_interval_in_virtual_time() {
+        let clock = Arc::new(FakeClock::automatic());
+        let three = NonZeroU32::new(3).unwrap();
+        let gate =
+            gate(&clock, 9, Some(Rate::new(NonZeroU32::new(2).unwrap(), Duration::from_secs(1), three)));
+        let mut times = Vec::new();
+        for _ in 0..6 {
+            drop(gate.acquire(Lane::Backfill, 1, FAR).await.unwrap());
+            times.push(clock.elapsed().as_millis());
+        }
+        assert_eq!(times, [0, 0, 0, 500, 1000, 1500]);
+        drop(gate.acquire(Lane::Backfill, 3, FAR).await.unwrap());
+        assert_eq!(clock.elapsed().as_millis(), 3000);
+    }
+
+    #[tokio::test]
+    async fn no_more_calls_than_allowed_are_in_flight_and_interactive_ones_go_first() {
+        let clock = Arc::new(FakeClock::new());
+        let gate = gate(&clock, 2, None);
+        let held = (
+            gate.acquire(Lane::Backfill, 1, FAR).await.unwrap(),
+            gate.acquire(Lane::Backfill, 1, FAR).await.unwrap(),
+        );
+        let order = Arc::new(StdMutex::new(Vec::new()));
+        let mut tasks = Vec::new();
+        for (name, lane) in [
+            ("b1", Lane::Backfill),
+            ("b2", Lane::Backfill),
+            ("i1", Lane::Interactive),
+            ("i2", Lane::Interactive),
+        ] {
+            let (gate, order) = (Arc::clone(&gate), Arc::clone(&order));
+            tasks.push(tokio::spawn(async move {
+                let permit = gate.acquire(lane, 1, FAR).await.unwrap();
+                order.lock().unwrap().push(name);
+                settle().await;
+                drop(permit);
+            }));
+            settle().await;
+        }
+        assert!(order.lock().unwrap().is_empty());
+        drop(held);
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(*order.lock().unwrap(), ["i1", "i2", "b1", "b2"]);
+    }
+
+    #[tokio::test]
+    async fn overload_halves_the_calls_in_flight_once_and_answers_bring_them_back() {
+        let clock = Arc::new(FakeClock::new());
+        let gate = gate(&clock, 8, None);
+        let allowed = || gate.lock().allowed;
+        clock.advance(Duration::from_secs(1));
+        gate.overloaded(Duration::from_secs(1));
+        assert_eq!(allowed(), 4.0);
+        // Sent before the cut: it says nothing new.
+        gate.overloaded(Duration::ZERO);
+        assert_eq!(allowed(), 4.0);
+        for _ in 0..9 {
+            gate.overloaded(clock.elapsed());
+        }
+        assert_eq!(allowed(), 1.0);
+        let one = gate.acquire(Lane::Interactive, 1, FAR).await.unwrap();
+        let late = clock.elapsed() + Duration::from_secs(1);
+        let waiting = tokio::spawn({
+            let gate = Arc::clone(&gate);
+            async move { gate.acquire(Lane::Interactive, 1, late).await.map(drop) }
+        });
+        settle().await;
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(waiting.await.unwrap().unwrap_err().code(), "limiter_wait_too_long");
+        drop(one);
+        for _ in 0..40 {
+            gate.succeeded();
+        }
+        assert_eq!(allowed(), 8.0);
+    }
+
+    #[tokio::test]
+    async fn a_waiter_that_gives_up_leaves_its_place_to_the_next() {
+        let clock = Arc::new(FakeClock::new());
+        let gate = gate(&clock, 1, None);
+        let held = gate.acquire(Lane::Backfill, 1, FAR).await.unwrap();
+        let wait = |gate: &Arc<Gate>| {
+            let gate = Arc::clone(gate);
+            tokio::spawn(async move { gate.acquire(Lane::Backfill, 1, FAR).await.map(drop) })
+        };
+        let (first, second) = (wait(&gate), wait(&gate));
+        settle().await;
+        first.abort();
+        settle().await;
+        drop(held);
+        second.await.unwrap().unwrap();
+        assert!(gate.is_at_rest());
+    }
+
+    #[tokio::test]
+    async fn a_pause_stops_the_store_and_is_not_shortened() {
+        let clock = Arc::new(FakeClock::automatic());
+        let gate = gate(&clock, 1, None);
+        gate.pause(Duration::from_secs(30));
+        gate.pause(Duration::from_secs(10));
+        drop(gate.acquire(Lane::Interactive, 1, FAR).await.unwrap());
+        assert_eq!(clock.elapsed(), Duration::from_secs(30));
+    }
+}
