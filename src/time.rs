@@ -187,7 +187,10 @@ pub trait Entropy: fmt::Debug + Send + Sync + 'static {
 pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the machine's randomness")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the machine's randomness"
+    )]
     fn fill(&self, buffer: &mut [u8]) -> Result<()> {
         getrandom::fill(buffer).map_err(|error| {
             Error::new(ErrorKind::State, "no_entropy", "the operating system gave no random bytes")

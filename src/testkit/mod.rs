@@ -1,1 +1,8 @@
 //! For tests only: stateful fakes of the platforms, a fake clock, and the contract suite.
+
+pub mod exchange;
+pub mod faults;
+pub mod json;
+pub mod random;
+pub mod server;
+pub mod traffic;
