@@ -6,3 +6,4 @@ pub mod json;
 pub mod random;
 pub mod server;
 pub mod traffic;
+pub mod woocommerce;
