@@ -5,13 +5,16 @@
 
 mod auth;
 mod errors;
+mod generate;
 mod items;
 mod lists;
 mod product;
 mod query;
 mod render;
 mod routes;
+mod sample;
 mod schema;
+mod seed;
 mod settings;
 mod sha1;
 mod site;

@@ -399,8 +399,8 @@ impl Renderer<'_> {
         out.push("global_unique_id", product.global_unique_id.as_str());
         if self.form == Form::Edit {
             out.push("permalink_template", format!("{}/product/%pagename%/", self.home));
-            let slug =
-                if product.slug.is_empty() { super::text::slug(&product.name) } else { product.slug.clone() };
+            // Made of the present name, in letters and not encoded.
+            let slug = super::text::readable_slug(&product.name);
             out.push("generated_slug", slug);
         }
         let path = format!("products/{}", product.id);

@@ -117,9 +117,14 @@ impl Wire<'_> {
             }
             Err((error, allow)) => {
                 if error.fatal {
-                    return self.body(no_cache(dated(Response::new(500), self.now)), &error.to_json());
+                    let response = no_cache(dated(Response::new(500), self.now))
+                        .with_header("x-robots-tag", "noindex")
+                        .with_header("link", &root_link(self.home));
+                    return self.body(response, &error.to_json());
                 }
-                let allow = allow.filter(|_| !matches!(error.status, 401 | 403));
+                // An unknown variation is answered without the header, an unknown product with it.
+                let bare = error.code == "woocommerce_rest_product_variation_invalid_id";
+                let allow = allow.filter(|_| !matches!(error.status, 401 | 403) && !bare);
                 (error.status, error.to_json(), None, None, allow)
             }
         };
@@ -132,6 +137,11 @@ impl Wire<'_> {
             response = response
                 .with_header("x-wp-total", &total.to_string())
                 .with_header("x-wp-totalpages", &pages.to_string());
+        }
+        let address =
+            body.get("_links").and_then(|links| links.get("self")?.as_array()?.first()?.get("href"));
+        if let Some(address) = address.and_then(Json::as_str).filter(|_| status == 201) {
+            response = response.with_header("location", address);
         }
         if let Some(verbs) = allow {
             response = response.with_header("allow", verbs);

@@ -377,6 +377,13 @@ pub(super) fn slug(name: &str) -> String {
     out.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
 }
 
+/// The slug of a name in its own letters, without the percent-encoding that is stored.
+#[must_use]
+pub(super) fn readable_slug(name: &str) -> String {
+    let query = format!("v={}", slug(name));
+    url::form_urlencoded::parse(query.as_bytes()).next().map(|(_, v)| v.into_owned()).unwrap_or_default()
+}
+
 fn fold(character: char) -> Option<&'static str> {
     Some(match character {
         'à' | 'á' | 'â' | 'ã' | 'å' | 'ā' => "a",
