@@ -1,11 +1,13 @@
 //! The fake store over a real socket: lists, writes, faults and hooks.
 
 #![cfg(feature = "testkit")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper of a test fails the test")]
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
+use lily_connect::testkit::exchange::Transport;
 use lily_connect::testkit::faults::{Fault, FaultRule, When};
 use lily_connect::testkit::server::{Server, Service};
 use lily_connect::testkit::woocommerce::{ApiKey, Permissions, Role, WooStore};
@@ -149,7 +151,68 @@ async fn hooks_run_between_requests() {
 #[tokio::test]
 async fn other_addresses_than_loopback_are_refused() {
     let store = WooStore::new(Arc::new(SystemClock::default()));
-    let transport = lily_connect::testkit::exchange::Transport::Plain;
-    let error = Service::new(store).start_at("192.0.2.1:0".parse().unwrap(), transport).await.unwrap_err();
+    let error =
+        Service::new(store).start_at("192.0.2.1:0".parse().unwrap(), Transport::Plain).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+}
+
+#[tokio::test]
+async fn a_test_can_serve_tls_with_its_own_crate() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+    let shop = shop(1).await;
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.into())
+        .unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+
+    let (near, far) = tokio::io::duplex(4096);
+    let service = Service::new(shop.store.clone());
+    let serve = async {
+        let stream = TlsAcceptor::from(Arc::new(config)).accept(far).await.unwrap();
+        service.serve_connection(stream, Transport::Tls).await;
+    };
+    let ask = async {
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut stream = TlsConnector::from(Arc::new(client)).connect(name, near).await.unwrap();
+        let head = format!(
+            "GET /wp-json/wc/v3/products?_fields=id HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+             authorization: {}\r\n\r\n",
+            shop.key.basic()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer).await;
+        answer
+    };
+    let ((), answer) = tokio::join!(serve, ask);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("[{\"id\":"), "{answer}");
+    assert_eq!(service.traffic().requests(), 1);
+}
+
+#[tokio::test]
+async fn in_flight_requests_are_counted_and_a_dropped_server_is_gone() {
+    let shop = shop(1).await;
+    for _ in 0..3 {
+        shop.server.faults().push(FaultRule::new(Fault::Delay(Duration::from_millis(200))));
+    }
+    let get = || shop.call(Method::GET, "products", None);
+    let (one, two, three) = tokio::join!(get(), get(), get());
+    assert!(one.is_ok() && two.is_ok() && three.is_ok());
+    assert_eq!(shop.server.traffic().peak_in_flight(), 3);
+    let Shop { server, client, .. } = shop;
+    let url = server.url();
+    drop(server);
+    // The task ends at its next turn.
+    tokio::task::yield_now().await;
+    assert!(client.get(url).send().await.is_err());
 }

@@ -4,6 +4,7 @@
 //! Without it the test says loudly that it did nothing, and fails where `CI` is `true`.
 
 #![cfg(feature = "testkit")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper of a test fails the test")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the test reports what it replayed")]
 
 use std::collections::BTreeSet;

@@ -1,6 +1,7 @@
 //! The fake store's write rules, one assertion for each observed fact; authentication and broken states.
 
 #![cfg(feature = "testkit")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper of a test fails the test")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

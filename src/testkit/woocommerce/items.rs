@@ -103,7 +103,7 @@ fn remove(state: &mut State, call: &Call<'_>, old: &Product, force: bool) -> Res
 pub(super) fn create_variation(state: &mut State, call: &Call<'_>, parent: u64) -> Result<Answer, ApiError> {
     check_body(&call.body, true)?;
     call.may("cannot_create", "Sorry, you are not allowed to create resources.")?;
-    if !state.products.get(&parent).is_some_and(|product| !product.is_variation()) {
+    if state.products.get(&parent).is_none_or(Product::is_variation) {
         return Err(ApiError::new(
             404,
             "woocommerce_rest_product_variation_invalid_parent",

@@ -73,8 +73,10 @@ pub(super) const ARGS: &[Arg] = &[
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Of {
     Products,
-    VariationsOf(u64),
-    AllVariations,
+    /// The variations of one product.
+    Children(u64),
+    /// The variations of all products.
+    AllChildren,
 }
 
 /// Answers a list.
@@ -84,10 +86,10 @@ pub(super) fn list(call: &Call<'_>, render: Renderer<'_>, of: Of) -> Result<Answ
     let params = &call.params;
     let filter = Filter::new(params, render, of);
     let mut found: Vec<&Product> = match of {
-        Of::VariationsOf(parent) => {
+        Of::Children(parent) => {
             render.state.variations_of(parent).filter(|product| filter.takes(product)).collect()
         }
-        Of::Products | Of::AllVariations => {
+        Of::Products | Of::AllChildren => {
             render.state.products.values().filter(|product| filter.takes(product)).collect()
         }
     };
@@ -103,15 +105,15 @@ pub(super) fn list(call: &Call<'_>, render: Renderer<'_>, of: Of) -> Result<Answ
         .take(usize::try_from(per_page).unwrap_or(100))
         .map(|product| match of {
             Of::Products => render.product(product, &call.related(product.id)),
-            Of::VariationsOf(_) => render.variation(product, Place::OfProduct),
-            Of::AllVariations => render.variation(product, Place::OfAll),
+            Of::Children(_) => render.variation(product, Place::OfProduct),
+            Of::AllChildren => render.variation(product, Place::OfAll),
         })
         .map(|item| keep_meta(item, params))
         .collect();
     let pages = total.div_ceil(per_page);
     Ok(Answer::ok(Json::Array(items))
         .paged(total, pages, call.paging_links(ARGS, page, pages))
-        .allowing(if of == Of::AllVariations { "GET" } else { "GET, POST" }))
+        .allowing(if of == Of::AllChildren { "GET" } else { "GET, POST" }))
 }
 
 /// Applies `include_meta` and `exclude_meta` to an object.
@@ -174,7 +176,7 @@ impl<'a> Filter<'a> {
         let kind_fits = match self.of {
             // A search by SKU also finds variations.
             Of::Products => !product.is_variation() || !self.skus.is_empty(),
-            Of::VariationsOf(_) | Of::AllVariations => product.is_variation(),
+            Of::Children(_) | Of::AllChildren => product.is_variation(),
         };
         kind_fits
             && self.takes_status(&product.status)

@@ -173,7 +173,7 @@ fn dispatch(state: &mut State, call: &Call<'_>, broken_json: Option<ApiError>) -
         }
         (["products", parent, "variations"], "GET") => {
             checked(LIST)?;
-            let of = lists::Of::VariationsOf(id(parent)?);
+            let of = lists::Of::Children(id(parent)?);
             lists::list(call, renderer(state, call), of).map_err(with(LIST))
         }
         (["products", parent, "variations"], "POST") => {
@@ -192,7 +192,7 @@ fn dispatch(state: &mut State, call: &Call<'_>, broken_json: Option<ApiError>) -
             items::variation(state, call, parent, one).map(|a| a.allowing(ITEM)).map_err(with(ITEM))
         }
         (["variations"], "GET") if !state.conditions.no_variations_list => {
-            lists::list(call, renderer(state, call), lists::Of::AllVariations).map_err(with("GET"))
+            lists::list(call, renderer(state, call), lists::Of::AllChildren).map_err(with("GET"))
         }
         (["products", rest @ ..], method) if method == "GET" || edits => {
             let Some(place) = taxonomies::Place::of(rest) else { return Err(no_route()) };

@@ -22,11 +22,13 @@ struct Inner {
     clock: Arc<dyn Clock>,
 }
 
+type Action = Box<dyn FnOnce(&WooStore) + Send>;
+
 struct Hook {
     side: Side,
     left: u64,
     predicate: Box<dyn Fn(&Request) -> bool + Send>,
-    action: Option<Box<dyn FnOnce(&WooStore) + Send>>,
+    action: Option<Action>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -108,7 +108,7 @@ impl Writer<'_> {
         options = options
             .iter()
             .flat_map(|option| option.split('|'))
-            .map(|option| text::clean_field(option))
+            .map(text::clean_field)
             .filter(|option| !option.is_empty())
             .collect();
         if id > 0 {
