@@ -3,3 +3,10 @@
 mod clock;
 
 pub use clock::{FakeClock, SeededEntropy};
+pub mod exchange;
+pub mod faults;
+pub mod json;
+pub mod random;
+pub mod server;
+pub mod traffic;
+pub mod woocommerce;

@@ -1,0 +1,240 @@
+//! Single products and variations, and batches of them.
+
+use super::errors::ApiError;
+use super::lists::keep_meta;
+use super::product::Product;
+use super::render::{Form, Place, Renderer};
+use super::routes::renderer;
+use super::schema::check_body;
+use super::state::State;
+use super::write::{Body, Writer};
+use super::{Answer, Call};
+use crate::testkit::json::Json;
+
+/// The most items of a batch, where the test sets no other limit.
+const BATCH_LIMIT: usize = 100;
+
+fn writer<'a>(state: &'a mut State, call: &Call<'a>) -> Writer<'a> {
+    Writer { state, home: call.home, now: call.now }
+}
+
+/// An object after a write: always in edit form.
+fn written(state: &State, call: &Call<'_>, product: &Product) -> Json {
+    let render = Renderer { state, home: call.home, now: call.now, form: Form::Edit };
+    if product.is_variation() {
+        render.variation(product, Place::OfProduct)
+    } else {
+        render.product(product, &call.related(product.id))
+    }
+}
+
+fn is_forced(call: &Call<'_>) -> bool {
+    let in_body = call.body.iter().find(|(key, _)| key == "force").and_then(|(_, value)| value.as_bool());
+    in_body.or_else(|| call.params.flag("force")).unwrap_or(false)
+}
+
+/// What a read of one object sees: the stored state, or the one before the last write.
+fn seen(state: &State, id: u64) -> Option<&Product> {
+    let stored = state.products.get(&id)?;
+    let stale = state.conditions.stale_read.then(|| state.previous.get(&id)).flatten();
+    Some(stale.unwrap_or(stored))
+}
+
+/// `POST /products`.
+pub(super) fn create_product(state: &mut State, call: &Call<'_>) -> Result<Answer, ApiError> {
+    check_body(&call.body, false)?;
+    call.may("cannot_create", "Sorry, you are not allowed to create resources.")?;
+    let product = writer(state, call).create(&call.body, None)?;
+    Ok(Answer::created(written(state, call, &product)))
+}
+
+/// `/products/{id}`.
+pub(super) fn product(state: &mut State, call: &Call<'_>, id: u64) -> Result<Answer, ApiError> {
+    match call.method {
+        "GET" => {
+            let found = seen(state, id).ok_or_else(|| ApiError::invalid_product(404))?;
+            call.may("cannot_view", "Sorry, you cannot view this resource.")?;
+            let item = renderer(state, call).product(found, &call.related(id));
+            Ok(Answer::ok(keep_meta(item, &call.params)))
+        }
+        "DELETE" => {
+            let old = state.products.get(&id).cloned().ok_or_else(|| ApiError::invalid_product(404))?;
+            call.may("cannot_delete", "Sorry, you are not allowed to delete this resource.")?;
+            delete(state, call, &old, is_forced(call)).map(Answer::ok)
+        }
+        _ => {
+            check_body(&call.body, false)?;
+            if state.products.contains_key(&id) {
+                call.may("cannot_edit", "Sorry, you are not allowed to edit this resource.")?;
+            }
+            update(state, call, id, &call.body).map(Answer::ok)
+        }
+    }
+}
+
+fn update(state: &mut State, call: &Call<'_>, id: u64, body: Body<'_>) -> Result<Json, ApiError> {
+    // An update of an unknown id is a 400, where a read is a 404.
+    let old = state.products.get(&id).cloned().ok_or_else(|| ApiError::invalid_product(400))?;
+    if old.is_variation() {
+        return Err(ApiError::is_a_variation());
+    }
+    let product = writer(state, call).update(&old, body)?;
+    Ok(written(state, call, &product))
+}
+
+fn delete(state: &mut State, call: &Call<'_>, old: &Product, force: bool) -> Result<Json, ApiError> {
+    if old.is_variation() {
+        return Err(ApiError::is_a_variation());
+    }
+    remove(state, call, old, force)
+}
+
+fn remove(state: &mut State, call: &Call<'_>, old: &Product, force: bool) -> Result<Json, ApiError> {
+    let json = written(state, call, old);
+    if force {
+        writer(state, call).delete(old);
+    } else {
+        writer(state, call).trash(old)?;
+    }
+    Ok(json)
+}
+
+/// `POST /products/{id}/variations`.
+pub(super) fn create_variation(state: &mut State, call: &Call<'_>, parent: u64) -> Result<Answer, ApiError> {
+    check_body(&call.body, true)?;
+    call.may("cannot_create", "Sorry, you are not allowed to create resources.")?;
+    if state.products.get(&parent).is_none_or(Product::is_variation) {
+        return Err(ApiError::new(
+            404,
+            "woocommerce_rest_product_variation_invalid_parent",
+            format!("Cannot set attributes due to invalid parent product {parent}."),
+        ));
+    }
+    let product = writer(state, call).create(&call.body, Some(parent))?;
+    Ok(Answer::created(written(state, call, &product)))
+}
+
+/// `/products/{parent}/variations/{id}`.
+pub(super) fn variation(
+    state: &mut State,
+    call: &Call<'_>,
+    parent: u64,
+    id: u64,
+) -> Result<Answer, ApiError> {
+    match call.method {
+        "GET" => {
+            let found = seen(state, id).filter(|product| is_child(product, parent));
+            let found = found.ok_or_else(ApiError::invalid_variation)?;
+            call.may("cannot_view", "Sorry, you cannot view this resource.")?;
+            let item = renderer(state, call).variation(found, Place::OfProduct);
+            Ok(Answer::ok(keep_meta(item, &call.params)))
+        }
+        "DELETE" => {
+            call.may("cannot_delete", "Sorry, you are not allowed to delete this resource.")?;
+            delete_variation(state, call, parent, id, is_forced(call)).map(Answer::ok)
+        }
+        _ => {
+            check_body(&call.body, true)?;
+            call.may("cannot_edit", "Sorry, you are not allowed to edit this resource.")?;
+            update_variation(state, call, parent, id, &call.body).map(Answer::ok)
+        }
+    }
+}
+
+fn is_child(product: &Product, parent: u64) -> bool {
+    product.is_variation() && product.parent_id == parent
+}
+
+fn child(state: &State, parent: u64, id: u64) -> Result<Product, ApiError> {
+    let found = state.products.get(&id).filter(|product| is_child(product, parent));
+    found.cloned().ok_or_else(ApiError::invalid_variation)
+}
+
+fn update_variation(
+    state: &mut State,
+    call: &Call<'_>,
+    parent: u64,
+    id: u64,
+    body: Body<'_>,
+) -> Result<Json, ApiError> {
+    let old = child(state, parent, id)?;
+    let product = writer(state, call).update(&old, body)?;
+    Ok(written(state, call, &product))
+}
+
+fn delete_variation(
+    state: &mut State,
+    call: &Call<'_>,
+    parent: u64,
+    id: u64,
+    force: bool,
+) -> Result<Json, ApiError> {
+    let old = child(state, parent, id)?;
+    remove(state, call, &old, force)
+}
+
+/// `products/batch`, or `products/{parent}/variations/batch`.
+///
+/// Items run in order and without the check of single writes. An item of a wrong type crashes the whole
+/// call; what ran before it stays.
+pub(super) fn batch(state: &mut State, call: &Call<'_>, parent: Option<u64>) -> Result<Answer, ApiError> {
+    call.may("cannot_batch", "Sorry, you are not allowed to batch manipulate this resource.")?;
+    let part = |name: &str| -> Vec<Json> {
+        let found = call.body.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.as_array());
+        found.unwrap_or_default().to_vec()
+    };
+    let (create, update_items, delete_items) = (part("create"), part("update"), part("delete"));
+    let limit = state.conditions.batch_limit.unwrap_or(BATCH_LIMIT);
+    if create.len() + update_items.len() + delete_items.len() > limit {
+        return Err(ApiError::new(
+            413,
+            "woocommerce_rest_request_entity_too_large",
+            format!("Unable to accept more than {limit} items for this request."),
+        ));
+    }
+    let mut answer = Vec::new();
+    let mut created = Vec::new();
+    for item in &create {
+        let body = item.as_object().unwrap_or_default();
+        let done = writer(state, call).create(body, parent);
+        created.push(item_result(0, done.map(|product| written(state, call, &product)))?);
+    }
+    let mut updated = Vec::new();
+    for item in &update_items {
+        // The id may be a text of digits.
+        let id = item.get("id").and_then(Json::as_id).unwrap_or(0);
+        let body = item.as_object().unwrap_or_default();
+        let done = match parent {
+            Some(parent) => update_variation(state, call, parent, id, body),
+            None => update(state, call, id, body),
+        };
+        updated.push(item_result(id, done)?);
+    }
+    let mut deleted = Vec::new();
+    for item in &delete_items {
+        let id = item.as_id().unwrap_or(0);
+        // A batch always deletes for good.
+        let done = match (parent, state.products.get(&id).cloned()) {
+            (Some(parent), _) => delete_variation(state, call, parent, id, true),
+            (None, Some(old)) => delete(state, call, &old, true),
+            (None, None) => Err(ApiError::invalid_product(404)),
+        };
+        deleted.push(item_result(id, done)?);
+    }
+    for (name, items) in [("create", created), ("update", updated), ("delete", deleted)] {
+        if !items.is_empty() {
+            answer.push((name, Json::Array(items)));
+        }
+    }
+    // PHP writes an answer without any part as a list.
+    let body = if answer.is_empty() { Json::Array(Vec::new()) } else { Json::object(answer) };
+    Ok(Answer::ok(body))
+}
+
+fn item_result(id: u64, done: Result<Json, ApiError>) -> Result<Json, ApiError> {
+    match done {
+        Ok(json) => Ok(json),
+        Err(error) if error.fatal => Err(error),
+        Err(error) => Ok(Json::object([("id", Json::from(id)), ("error", error.to_json())])),
+    }
+}

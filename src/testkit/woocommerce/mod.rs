@@ -1,0 +1,142 @@
+//! A stateful fake of WooCommerce 10.5.0, API version `wc/v3`.
+//!
+//! It was written from what a real store was seen to answer and from the platform's own documents, and from
+//! no connector: the two must be able to disagree. The recorded answers are replayed against it by a test.
+
+mod auth;
+mod errors;
+mod generate;
+mod items;
+mod lists;
+mod product;
+mod query;
+mod render;
+mod routes;
+mod sample;
+mod schema;
+mod seed;
+mod settings;
+mod sha1;
+mod site;
+mod state;
+mod store;
+mod taxonomies;
+mod text;
+mod write;
+mod write_lists;
+
+pub use auth::{ApiKey, Permissions, Role, signature_base_string};
+pub use product::{Attribute, Choice, GlobalAttribute, ManageStock, Media, Meta, Product, Taxonomy, Term};
+pub use state::{Conditions, Settings};
+pub use store::WooStore;
+
+use errors::ApiError;
+use query::{Arg, Params};
+
+use super::json::Json;
+use super::random::SeededRandom;
+use crate::time::Timestamp;
+
+/// An answer before it is written: a status, a body, and the headers that routes decide.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    body: Json,
+    totals: Option<(u64, u64)>,
+    link: Option<String>,
+    allow: Option<&'static str>,
+}
+
+impl Answer {
+    fn ok(body: Json) -> Self {
+        Self { status: 200, body, totals: None, link: None, allow: None }
+    }
+
+    fn created(body: Json) -> Self {
+        Self { status: 201, ..Self::ok(body) }
+    }
+
+    fn allowing(mut self, verbs: &'static str) -> Self {
+        self.allow = Some(verbs);
+        self
+    }
+
+    fn paged(mut self, total: u64, pages: u64, link: Option<String>) -> Self {
+        self.totals = Some((total, pages));
+        self.link = link;
+        self
+    }
+}
+
+/// One call of the API after its caller was identified.
+#[derive(Debug)]
+struct Call<'a> {
+    /// The verb, after overrides.
+    method: &'a str,
+    params: Params,
+    /// The body's object, where it had one.
+    body: Vec<(String, Json)>,
+    caller: Option<(Permissions, Role)>,
+    home: &'a str,
+    /// The path below the API's root, such as `/wc/v3/products`.
+    route: &'a str,
+    /// Whether the call came in by `?rest_route=`.
+    by_rest_route: bool,
+    now: Timestamp,
+    /// Some ids of products, of which related ones are drawn.
+    pool: &'a [u64],
+    draw: u64,
+}
+
+impl Call<'_> {
+    /// Checks that the caller may work with the catalogue.
+    fn may(&self, action: &str, message: &'static str) -> Result<(), ApiError> {
+        let status = match self.caller {
+            Some((_, Role::Manager)) => return Ok(()),
+            Some((_, Role::Customer)) => 403,
+            None => 401,
+        };
+        let code = match action {
+            "cannot_edit" => "woocommerce_rest_cannot_edit",
+            "cannot_create" => "woocommerce_rest_cannot_create",
+            "cannot_delete" => "woocommerce_rest_cannot_delete",
+            "cannot_batch" => "woocommerce_rest_cannot_batch",
+            _ => "woocommerce_rest_cannot_view",
+        };
+        Err(ApiError::new(status, code, message))
+    }
+
+    /// Some ids, drawn anew for each call as the store draws them.
+    fn related(&self, id: u64) -> Vec<u64> {
+        let mut random = SeededRandom::new(self.draw ^ id);
+        let mut related: Vec<u64> = Vec::new();
+        for _ in 0..5 {
+            if let Some(other) =
+                random.pick(self.pool).filter(|other| **other != id && !related.contains(other))
+            {
+                related.push(*other);
+            }
+        }
+        related
+    }
+
+    /// The `Link` header of a list: it echoes the request's query, credentials included.
+    fn paging_links(&self, args: &[Arg], page: u64, pages: u64) -> Option<String> {
+        let mut links = Vec::new();
+        let base = if self.by_rest_route {
+            format!("{}/index.php", self.home)
+        } else {
+            format!("{}/wp-json{}", self.home, self.route)
+        };
+        let mut link = |page: u64, rel: &str| {
+            links.push(format!("<{base}?{}>; rel=\"{rel}\"", self.params.link_query(args, page)));
+        };
+        if page > 1 {
+            link((page - 1).min(pages).max(1), "prev");
+        }
+        if page < pages {
+            link(page + 1, "next");
+        }
+        if links.is_empty() { None } else { Some(links.join(", ")) }
+    }
+}

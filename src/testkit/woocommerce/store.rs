@@ -1,0 +1,326 @@
+//! The store as a test holds it: seeding, merchant edits, switches, hooks, and the HTTP surface.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::auth::{ApiKey, Issued, Permissions, Role};
+use super::product::{GlobalAttribute, Media, Product, Taxonomy, Term};
+use super::render::{Form, Place, Renderer};
+use super::routes;
+use super::state::{Conditions, Settings, State};
+use crate::testkit::exchange::{Handler, Request, Response};
+use crate::testkit::json::Json;
+use crate::time::{Clock, Timestamp};
+
+/// A stateful WooCommerce store. Clones share the state; each call locks it for a moment.
+#[derive(Clone)]
+pub struct WooStore(Arc<Inner>);
+
+struct Inner {
+    state: Mutex<State>,
+    hooks: Mutex<Vec<Hook>>,
+    clock: Arc<dyn Clock>,
+}
+
+type Action = Box<dyn FnOnce(&WooStore) + Send>;
+
+struct Hook {
+    side: Side,
+    left: u64,
+    predicate: Box<dyn Fn(&Request) -> bool + Send>,
+    action: Option<Action>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Before,
+    After,
+}
+
+impl fmt::Debug for WooStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WooStore").field("products", &self.state().products.len()).finish_non_exhaustive()
+    }
+}
+
+impl WooStore {
+    /// Makes an empty store that knows no key and reads the time from `clock`.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Inner { state: Mutex::new(State::new()), hooks: Mutex::new(Vec::new()), clock }))
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The moment by the store's clock, to the second.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let now = self.0.clock.now();
+        Timestamp::from_unix_seconds(now.unix_seconds()).unwrap_or(now)
+    }
+
+    /// Issues a key with a text that follows from `name`.
+    #[must_use]
+    pub fn issue_key(&self, name: &str, permissions: Permissions, role: Role) -> ApiKey {
+        let key = ApiKey::named(name, permissions, role);
+        self.add_key(key.clone());
+        key
+    }
+
+    /// Adds a key of given texts.
+    pub fn add_key(&self, key: ApiKey) {
+        self.state().keys.push(Issued { key, nonces: std::collections::VecDeque::new() });
+    }
+
+    /// Withdraws all keys with that consumer key, as a merchant does who revokes access.
+    pub fn revoke_key(&self, consumer_key: &str) {
+        self.state().keys.retain(|issued| issued.key.consumer_key != consumer_key);
+    }
+
+    /// Changes the settings of the site.
+    pub fn configure(&self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.state().settings);
+    }
+
+    /// Sets what is wrong with the site.
+    pub fn set_conditions(&self, change: impl FnOnce(&mut Conditions)) {
+        change(&mut self.state().conditions);
+    }
+
+    /// The address of the site: the configured one, else a fixed name.
+    pub(super) fn home(&self) -> String {
+        self.state().settings.home.clone().unwrap_or_else(|| "https://store.test".to_owned())
+    }
+
+    /// Puts an object in as it is, over one with the same id; its dates stay.
+    pub fn insert(&self, product: Product) {
+        self.state().insert(product);
+    }
+
+    /// Puts an image into the media library as it is.
+    pub fn insert_media(&self, media: Media) {
+        self.state().insert_media(media);
+    }
+
+    /// Puts a term in as it is.
+    pub fn insert_term(&self, term: Term) {
+        self.state().insert_term(term);
+    }
+
+    /// Puts a global attribute in as it is.
+    pub fn insert_attribute(&self, attribute: GlobalAttribute) {
+        self.state().insert_attribute(attribute);
+    }
+
+    /// Adds a term, or finds the one of that name; gives its id.
+    pub fn add_term(&self, taxonomy: Taxonomy, name: &str) -> u64 {
+        self.state().add_term(taxonomy, name, 0)
+    }
+
+    /// Adds a global attribute, or finds the one of that name; gives its id.
+    pub fn add_attribute(&self, name: &str) -> u64 {
+        self.state().add_attribute(name)
+    }
+
+    /// Adds an image with that file name; gives its id.
+    pub fn add_media(&self, file: &str) -> u64 {
+        let (home, now) = (self.home(), self.now());
+        self.state().add_media(&home, file, now)
+    }
+
+    /// Makes a product as the merchant does in the admin, with the dates of now; gives its id.
+    pub fn create(&self, name: &str, fill: impl FnOnce(&mut Product)) -> u64 {
+        let now = self.now();
+        let mut state = self.state();
+        let id = state.take_post_id();
+        let mut product = Product::new(id, super::text::filter_name(name), now);
+        product.categories = vec![state.default_category];
+        fill(&mut product);
+        if product.slug.is_empty() && product.status == "publish" {
+            product.slug = state.unique_slug(&super::text::slug(&product.name), id);
+        }
+        product.id = id;
+        state.insert(product);
+        id
+    }
+
+    /// Makes a variation of a product; gives its id.
+    pub fn create_variation(&self, parent: u64, fill: impl FnOnce(&mut Product)) -> u64 {
+        let now = self.now();
+        let mut state = self.state();
+        let id = state.take_post_id();
+        let mut product = Product::new_variation(id, parent, now);
+        fill(&mut product);
+        (product.id, product.parent_id) = (id, parent);
+        state.insert(product);
+        id
+    }
+
+    /// Edits a product or variation as the merchant does: its `modified` moves to now, and so does that of
+    /// a variation's product. False where there is none.
+    pub fn edit(&self, id: u64, change: impl FnOnce(&mut Product)) -> bool {
+        let now = self.now();
+        let mut state = self.state();
+        let Some(product) = state.products.get_mut(&id) else { return false };
+        change(product);
+        product.id = id;
+        product.modified = now;
+        let parent = product.parent_id;
+        if let Some(parent) = state.products.get_mut(&parent) {
+            parent.modified = now;
+        }
+        true
+    }
+
+    /// Changes a product without moving its date, as a direct change of the database does.
+    pub fn edit_in_silence(&self, id: u64, change: impl FnOnce(&mut Product)) -> bool {
+        let mut state = self.state();
+        state.products.get_mut(&id).map(change).is_some()
+    }
+
+    /// Changes an image, such as its alt text; products that show it do not move.
+    pub fn edit_media(&self, id: u64, change: impl FnOnce(&mut Media)) -> bool {
+        self.state().media.get_mut(&id).map(change).is_some()
+    }
+
+    /// Deletes a product for good, with its variations. False where there is none.
+    pub fn delete(&self, id: u64) -> bool {
+        self.state().remove(id).is_some()
+    }
+
+    /// Moves a product to the trash. False where there is none.
+    pub fn trash(&self, id: u64) -> bool {
+        self.edit(id, |product| {
+            product.status_before_trash = Some(std::mem::replace(&mut product.status, "trash".to_owned()));
+            product.slug.push_str("__trashed");
+        })
+    }
+
+    /// A copy of what is stored of a product or variation.
+    #[must_use]
+    pub fn product(&self, id: u64) -> Option<Product> {
+        self.state().products.get(&id).cloned()
+    }
+
+    /// A copy of an image of the media library.
+    #[must_use]
+    pub fn media(&self, id: u64) -> Option<Media> {
+        self.state().media.get(&id).cloned()
+    }
+
+    /// The ids of all products and variations, also in the trash, ascending.
+    #[must_use]
+    pub fn ids(&self) -> Vec<u64> {
+        self.state().products.keys().copied().collect()
+    }
+
+    /// How many products there are outside the trash, without variations.
+    #[must_use]
+    pub fn product_count(&self) -> usize {
+        self.state().products.values().filter(|p| !p.is_variation() && p.status != "trash").count()
+    }
+
+    /// How many variations there are outside the trash.
+    #[must_use]
+    pub fn variation_count(&self) -> usize {
+        self.state().products.values().filter(|p| p.is_variation() && p.status != "trash").count()
+    }
+
+    /// The stored object in edit form as JSON text, for comparing byte by byte before and after.
+    ///
+    /// `related_ids` is empty, since the store draws them anew for each answer.
+    #[must_use]
+    pub fn raw(&self, id: u64) -> Option<String> {
+        self.json(id).map(|json| json.to_php())
+    }
+
+    /// The stored object in edit form, as [`WooStore::raw`].
+    #[must_use]
+    pub fn json(&self, id: u64) -> Option<Json> {
+        let (home, now) = (self.home(), self.now());
+        let state = self.state();
+        let render = Renderer { state: &state, home: &home, now, form: Form::Edit };
+        let product = state.products.get(&id)?;
+        Some(if product.is_variation() {
+            render.variation(product, Place::OfProduct)
+        } else {
+            render.product(product, &[])
+        })
+    }
+
+    /// All objects of [`WooStore::raw`] with their ids, ascending.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<(u64, String)> {
+        self.ids().into_iter().filter_map(|id| Some((id, self.raw(id)?))).collect()
+    }
+
+    /// Runs `action` once, just before the `nth` request (counted from 1) that `predicate` holds for is
+    /// answered; such as a merchant's edit between a connector's read and its write.
+    pub fn before_request(
+        &self,
+        nth: u64,
+        predicate: impl Fn(&Request) -> bool + Send + 'static,
+        action: impl FnOnce(&WooStore) + Send + 'static,
+    ) {
+        self.hook(Side::Before, nth, predicate, action);
+    }
+
+    /// Runs `action` once, just after the `nth` request (counted from 1) that `predicate` holds for was
+    /// answered; such as a deletion between two pages of a list.
+    pub fn after_request(
+        &self,
+        nth: u64,
+        predicate: impl Fn(&Request) -> bool + Send + 'static,
+        action: impl FnOnce(&WooStore) + Send + 'static,
+    ) {
+        self.hook(Side::After, nth, predicate, action);
+    }
+
+    fn hook(
+        &self,
+        side: Side,
+        nth: u64,
+        predicate: impl Fn(&Request) -> bool + Send + 'static,
+        action: impl FnOnce(&WooStore) + Send + 'static,
+    ) {
+        let hook =
+            Hook { side, left: nth.max(1), predicate: Box::new(predicate), action: Some(Box::new(action)) };
+        self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).push(hook);
+    }
+
+    /// Whether a request asks for a list of products; a predicate for hooks.
+    #[must_use]
+    pub fn is_product_list(request: &Request) -> bool {
+        request.method == http::Method::GET && request.path.trim_end_matches('/').ends_with("/wc/v3/products")
+    }
+
+    fn run_hooks(&self, side: Side, request: &Request) {
+        let mut due = Vec::new();
+        {
+            let mut hooks = self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner);
+            for hook in hooks.iter_mut().filter(|hook| hook.side == side && (hook.predicate)(request)) {
+                hook.left = hook.left.saturating_sub(1);
+                if hook.left == 0 {
+                    due.extend(hook.action.take());
+                }
+            }
+            hooks.retain(|hook| hook.action.is_some());
+        }
+        // The locks are free here, so that an action can use the store.
+        for action in due {
+            action(self);
+        }
+    }
+}
+
+impl Handler for WooStore {
+    fn handle(&self, request: &Request) -> Response {
+        self.run_hooks(Side::Before, request);
+        let now = self.now();
+        let response = routes::answer(&mut self.state(), request, now);
+        self.run_hooks(Side::After, request);
+        response
+    }
+}
