@@ -376,6 +376,45 @@ fn credentials_count_only_where_the_platform_reads_them() {
 }
 
 #[test]
+fn switches_change_what_the_site_offers() {
+    let shop = shop();
+    let list = || {
+        let request = Request::new(Method::GET, "/wp-json/wc/v3/products", Transport::Tls)
+            .with_header(header::AUTHORIZATION, &shop.key.basic());
+        shop.store.handle(&request)
+    };
+    assert_eq!(list().header("x-wp-total"), Some("1"));
+    assert_eq!(list().header("date"), Some("Sun, 22 Nov 2026 17:00:00 GMT"));
+    assert_eq!(shop.get("variations").0, 200);
+    shop.store.set_conditions(|site| {
+        (site.totals_stripped, site.no_variations_list, site.batch_limit) = (true, true, Some(1));
+    });
+    assert_eq!(list().header("x-wp-total"), None);
+    assert_eq!(shop.get("variations").1["code"], "rest_no_route");
+    let two = json!({"update": [{"id": shop.id}, {"id": shop.id}]});
+    assert_eq!(shop.call(Method::POST, "products/batch", &two).0, 413);
+    let ids = |json: &Value| json["related_ids"].clone();
+    shop.store.seed_generated(40, 0, 1);
+    let path = format!("products/{}", shop.id);
+    assert_ne!(ids(&shop.get(&path).1), ids(&shop.get(&path).1), "related products are drawn anew");
+}
+
+#[test]
+fn displayed_texts_differ_from_stored_ones() {
+    let shop = shop();
+    shop.put(&json!({"description": "one\n\n[gallery ids=1]", "short_description": "say \"hi\""}));
+    let path = format!("products/{}", shop.id);
+    let (_, view) = shop.get(&path);
+    assert_eq!(view["short_description"], "<p>say &#8220;hi&#8221;</p>\n");
+    assert!(view["description"].as_str().unwrap().starts_with("<p>one</p>\n<div class='gallery'>"));
+    let (_, edit) = shop.get(&format!("{path}?context=edit"));
+    assert_eq!(edit["description"], "one\n\n[gallery ids=1]");
+    assert_eq!(edit["short_description"], "say \"hi\"");
+    let (_, cut) = shop.get(&format!("{path}?_fields=sku,id,dimensions.width"));
+    assert_eq!(cut, json!({"sku": "LAMP-1", "id": shop.id, "dimensions": {"width": ""}}));
+}
+
+#[test]
 fn catalogues_are_seeded_the_same_each_time() {
     let shop = shop();
     let sample = shop.store.seed_sample();

@@ -139,6 +139,14 @@ struct Filter<'a> {
     parents: HashSet<u64>,
     skus: Vec<String>,
     search: Vec<String>,
+    statuses: Vec<String>,
+    no_statuses: Vec<String>,
+    no_parents: Vec<u64>,
+    /// Whether any parameter looks at texts, at fields of products, or at stock: a list of all products
+    /// asks for none of them, and is asked for often.
+    by_text: bool,
+    by_field: bool,
+    by_stock: bool,
     created: (Option<i64>, Option<i64>),
     modified: (Option<i64>, Option<i64>),
 }
@@ -153,7 +161,25 @@ impl<'a> Filter<'a> {
             Some(text) => text.split(',').chain([text]).map(|sku| sku.trim().to_lowercase()).collect(),
             None => Vec::new(),
         };
+        let any = |names: &[&str]| names.iter().any(|name| params.list(name).is_some());
+        let statuses = params.list("include_status").filter(|list| !list.is_empty());
         Self {
+            statuses: statuses.unwrap_or_else(|| vec![params.get("status").unwrap_or("any").to_owned()]),
+            no_statuses: params.list("exclude_status").unwrap_or_default(),
+            no_parents: params.ids("parent_exclude"),
+            by_text: any(&["sku", "search_sku", "search_name_or_sku", "search", "slug"]),
+            by_field: any(&[
+                "type",
+                "include_types",
+                "exclude_types",
+                "featured",
+                "category",
+                "tag",
+                "brand",
+                "shipping_class",
+                "attribute",
+            ]),
+            by_stock: any(&["stock_status", "virtual", "downloadable", "on_sale", "min_price", "max_price"]),
             render,
             params,
             of,
@@ -182,9 +208,9 @@ impl<'a> Filter<'a> {
             && self.takes_status(&product.status)
             && self.takes_ids(product)
             && self.takes_dates(product)
-            && self.takes_texts(product)
-            && (self.of != Of::Products || self.takes_product(product))
-            && self.takes_stock(product)
+            && (!self.by_text || self.takes_texts(product))
+            && (!self.by_field || self.of != Of::Products || self.takes_product(product))
+            && (!self.by_stock || self.takes_stock(product))
     }
 
     fn takes_status(&self, status: &str) -> bool {
@@ -192,18 +218,15 @@ impl<'a> Filter<'a> {
             "any" => !matches!(status, "trash" | "auto-draft"),
             _ => wanted == status,
         };
-        let fits = match self.params.list("include_status").filter(|list| !list.is_empty()) {
-            Some(list) => list.iter().any(|wanted| one(wanted)),
-            None => one(self.params.get("status").unwrap_or("any")),
-        };
-        fits && !self.params.list("exclude_status").unwrap_or_default().iter().any(|known| known == status)
+        self.statuses.iter().any(|wanted| one(wanted))
+            && !self.no_statuses.iter().any(|known| known == status)
     }
 
     fn takes_ids(&self, product: &Product) -> bool {
         (self.include.is_empty() || self.include.contains(&product.id))
             && !self.exclude.contains(&product.id)
             && (self.parents.is_empty() || self.parents.contains(&product.parent_id))
-            && !self.params.ids("parent_exclude").contains(&product.parent_id)
+            && !self.no_parents.contains(&product.parent_id)
     }
 
     fn takes_dates(&self, product: &Product) -> bool {

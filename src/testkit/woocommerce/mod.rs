@@ -2,6 +2,33 @@
 //!
 //! It was written from what a real store was seen to answer and from the platform's own documents, and from
 //! no connector: the two must be able to disagree. The recorded answers are replayed against it by a test.
+//!
+//! # Examples
+//! A store behind a proxy that ends TLS, with a fault on the first write and a merchant who edits in between:
+//! ```
+//! use std::sync::Arc;
+//!
+//! use lily_connect::testkit::faults::{Fault, FaultRule};
+//! use lily_connect::testkit::server::Service;
+//! use lily_connect::testkit::woocommerce::{Permissions, Role, WooStore};
+//! use lily_connect::time::SystemClock;
+//!
+//! # async fn run() -> std::io::Result<()> {
+//! let store = WooStore::new(Arc::new(SystemClock::default()));
+//! let key = store.issue_key("main", Permissions::ReadWrite, Role::Manager);
+//! store.seed_generated(100, 40, 7);
+//! let server = Service::new(store.clone()).start_behind_tls_proxy().await?;
+//! server.faults().push(FaultRule::new(Fault::status_after(502)).on_method("PUT"));
+//! store.before_request(1, |request| request.method == "PUT", |store| {
+//!     for id in store.ids().first() {
+//!         store.edit(*id, |product| product.name.push('!'));
+//!     }
+//! });
+//! // ... connect to `server.url()` with `key.consumer_key` and `key.consumer_secret`, then:
+//! assert_eq!(server.traffic().writes(), 0);
+//! # Ok(())
+//! # }
+//! ```
 
 mod auth;
 mod errors;
