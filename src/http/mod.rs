@@ -13,7 +13,8 @@ mod request;
 mod response;
 mod retry;
 mod shared;
-#[cfg(all(test, feature = "testkit"))]
+#[cfg(test)]
+#[cfg(feature = "testkit")]
 mod tests;
 
 pub use backoff::Backoff;

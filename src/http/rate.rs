@@ -340,7 +340,8 @@ fn too_long(wait: Duration) -> Error {
     if wait.is_zero() { error } else { error.with_retry(Retry::After(wait)) }
 }
 
-#[cfg(all(test, feature = "testkit"))]
+#[cfg(test)]
+#[cfg(feature = "testkit")]
 mod tests {
     use super::*;
     use crate::testkit::FakeClock;

@@ -2,7 +2,9 @@
 
 mod address;
 mod reqwest;
+// Without a crypto provider there is nothing to test but that it is missing, which `reqwest` does.
 #[cfg(test)]
+#[cfg(any(feature = "rustls", not(feature = "rustls-no-provider")))]
 mod tests;
 
 use std::fmt;

@@ -20,8 +20,8 @@ use crate::time::{SystemClock, within};
 ///
 /// It is meant to be shared by all stores of a process. Its connection pools are made when they are first
 /// needed, one for https and one for plain http, each guarded or open to private addresses.
-/// With the feature `rustls-no-provider` and no provider installed by the application, an https request is
-/// a `Config` error.
+/// With the feature `rustls-no-provider` and no provider installed by the application, each request is a
+/// `Config` error, one over plain http too.
 pub struct ReqwestTransport {
     connect_timeout: Duration,
     idle_timeout: Duration,
@@ -88,9 +88,7 @@ impl ReqwestTransport {
         if matches!(reach, Reach::Public) {
             builder = builder.dns_resolver(PublicOnly);
         }
-        if matches!(secure, Secure::Yes) {
-            builder = self.secure(builder)?;
-        }
+        builder = self.tls(builder, secure)?;
         builder.build().map_err(|error| {
             Error::new(ErrorKind::Config, "transport_setup", "the transport could not be set up")
                 .with_remedy("check the certificate store of the machine and the extra certificates")
@@ -98,20 +96,30 @@ impl ReqwestTransport {
         })
     }
 
+    /// Even a client for plain http sets TLS up, and so needs a provider; it is spared the root certificates.
     #[cfg(any(feature = "rustls", feature = "rustls-no-provider"))]
-    fn secure(&self, builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder> {
+    fn tls(&self, builder: reqwest::ClientBuilder, secure: Secure) -> Result<reqwest::ClientBuilder> {
         provider_is_there()?;
-        Ok(builder
-            .https_only(true)
-            .tls_version_min(reqwest::tls::Version::TLS_1_2)
-            .tls_certs_merge(self.extra_roots.iter().cloned()))
+        Ok(match secure {
+            Secure::Yes => builder
+                .https_only(true)
+                .tls_version_min(reqwest::tls::Version::TLS_1_2)
+                .tls_certs_merge(self.extra_roots.iter().cloned()),
+            Secure::No => builder.tls_certs_only([]),
+        })
     }
 
     #[cfg(not(any(feature = "rustls", feature = "rustls-no-provider")))]
-    #[expect(clippy::unused_self, reason = "the other features' version reads the settings")]
-    fn secure(&self, _: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder> {
-        Err(Error::new(ErrorKind::Config, "tls_missing", "this build has no TLS, so https cannot be spoken")
-            .with_remedy("turn on the feature rustls"))
+    fn tls(&self, builder: reqwest::ClientBuilder, secure: Secure) -> Result<reqwest::ClientBuilder> {
+        match secure {
+            Secure::No => Ok(builder),
+            Secure::Yes => Err(Error::new(
+                ErrorKind::Config,
+                "tls_missing",
+                "this build has no TLS, so https cannot be spoken",
+            )
+            .with_remedy("turn on the feature rustls")),
+        }
     }
 }
 
@@ -124,7 +132,7 @@ fn provider_is_there() -> Result<()> {
     Err(Error::new(
         ErrorKind::Config,
         "crypto_provider_missing",
-        "no crypto provider is installed in this process, so https cannot be spoken",
+        "no crypto provider is installed in this process, and the HTTP client needs one",
     )
     .with_remedy("install a rustls CryptoProvider before the first call, or turn on the feature rustls"))
 }
@@ -429,4 +437,19 @@ fn fault(error: reqwest::Error) -> Error {
 
 fn certificate_fault(error: &(dyn StdError + 'static)) -> bool {
     error.to_string().contains("certificate")
+}
+
+#[cfg(test)]
+#[cfg(all(feature = "rustls-no-provider", not(feature = "rustls")))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_a_provider_a_call_is_an_error_and_no_panic() {
+        for url in ["https://8.8.8.8/", "http://8.8.8.8/"] {
+            let request = http::Request::get(url).body(Bytes::new()).unwrap();
+            let error = ReqwestTransport::new().send(request, &AttemptLimits::default()).await.unwrap_err();
+            assert_eq!((error.code(), error.effect()), ("crypto_provider_missing", Effect::None));
+        }
+    }
 }

@@ -250,13 +250,6 @@ async fn without_tls_https_is_an_error() {
     assert_eq!((error.code(), error.effect()), ("tls_missing", Effect::None));
 }
 
-#[cfg(all(feature = "rustls-no-provider", not(feature = "rustls")))]
-#[tokio::test]
-async fn without_a_provider_https_is_an_error_and_no_panic() {
-    let error = fetch("https://8.8.8.8/", AttemptLimits::default()).await.unwrap_err();
-    assert_eq!((error.code(), error.effect()), ("crypto_provider_missing", Effect::None));
-}
-
 #[cfg(feature = "rustls")]
 mod tls {
     use super::*;
