@@ -59,7 +59,7 @@ pub(super) async fn a_unit_happens_whole_or_not_at_all(state: State) {
         checkpoint("run", 5, vec![1, 2]),
         append(&second),
         Op::KeepBase { token: token.clone(), value: CellValue::text("Cap"), at: at(0) },
-        Op::Settle { row: first.id, outcome: Outcome::Unknown },
+        Op::Settle { row: first.id, outcome: Outcome::Unknown { at: at(9) } },
         Op::MarkUndone { row: first.id, by: second.id },
         append(&first),
     ]);
@@ -92,9 +92,9 @@ pub(super) async fn rows_are_answered_oldest_first_by_each_query(state: State) {
     }
     let landed = Outcome::Refused { code: "gone".into(), at: at(3) };
     commit(&state, vec![Op::Settle { row: made[2].id, outcome: landed.clone() }]).await;
-    commit(&state, vec![Op::Settle { row: made[0].id, outcome: Outcome::Unknown }]).await;
+    commit(&state, vec![Op::Settle { row: made[0].id, outcome: Outcome::Unknown { at: at(9) } }]).await;
     made[2].outcome = landed;
-    made[0].outcome = Outcome::Unknown;
+    made[0].outcome = Outcome::Unknown { at: at(9) };
 
     let only = |keep: &dyn Fn(&WriteRow) -> bool| -> Vec<WriteRow> {
         made.iter().filter(|row| keep(row)).cloned().collect()
@@ -110,11 +110,11 @@ pub(super) async fn rows_are_answered_oldest_first_by_each_query(state: State) {
 pub(super) async fn a_settled_row_keeps_its_outcome(state: State) {
     let row = row("11", "title");
     commit(&state, vec![append(&row)]).await;
-    commit(&state, vec![Op::Settle { row: row.id, outcome: Outcome::Unknown }]).await;
+    commit(&state, vec![Op::Settle { row: row.id, outcome: Outcome::Unknown { at: at(9) } }]).await;
     commit(&state, vec![Op::Settle { row: row.id, outcome: landed("Cap") }]).await;
     // The same answer once more changes nothing; any other one is refused.
     commit(&state, vec![Op::Settle { row: row.id, outcome: landed("Cap") }]).await;
-    for other in [landed("Hat"), Outcome::Unknown, Outcome::Intent] {
+    for other in [landed("Hat"), Outcome::Unknown { at: at(9) }, Outcome::Intent] {
         let unit = Unit::new(vec![Op::Settle { row: row.id, outcome: other }]);
         refused(state.commit(&store("a"), unit).await, "row_settled");
     }
@@ -136,7 +136,9 @@ pub(super) async fn a_row_is_taken_back_by_one_row_only(state: State) {
 
 pub(super) async fn unknown_rows_are_refused(state: State) {
     let row = row_id();
-    for op in [Op::Settle { row, outcome: Outcome::Unknown }, Op::MarkUndone { row, by: row_id() }] {
+    for op in
+        [Op::Settle { row, outcome: Outcome::Unknown { at: at(9) } }, Op::MarkUndone { row, by: row_id() }]
+    {
         refused(state.commit(&store("a"), Unit::new(vec![op])).await, "row_unknown");
     }
 }
@@ -167,7 +169,7 @@ pub(super) async fn rows_come_back_as_they_were_written(state: State) {
     ];
     let outcomes = [
         Outcome::Intent,
-        Outcome::Unknown,
+        Outcome::Unknown { at: at(9) },
         landed("Cap"),
         Outcome::Refused { code: "invalid".into(), at: at(9) },
         Outcome::NotLanded { found: CellValue::Absent, at: at(9) },
@@ -317,7 +319,7 @@ pub(super) async fn stores_never_see_each_other(state: State) {
         assert_eq!(state.checkpoint(other, &run("run")).await.unwrap(), None);
         assert!(state.delivered(other, &run("run")).await.unwrap().is_empty());
         assert_eq!(state.base_value(other, &token).await.unwrap(), None);
-        let settle = Op::Settle { row: mine.id, outcome: Outcome::Unknown };
+        let settle = Op::Settle { row: mine.id, outcome: Outcome::Unknown { at: at(9) } };
         refused(state.commit(other, Unit::new(vec![settle])).await, "row_unknown");
         state.lease(other, "second", at(0), at(60)).await.unwrap();
         let all = vec![Op::ForgetRun(run("run")), Op::DropBasesBefore(at(1000)), append(&mine)];

@@ -217,7 +217,7 @@ impl Writer<'_> {
 fn state(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Intent => "intent",
-        Outcome::Unknown => "unknown",
+        Outcome::Unknown { .. } => "unknown",
         Outcome::Landed { .. } => "landed",
         Outcome::Refused { .. } => "refused",
         Outcome::NotLanded { .. } => "not_landed",

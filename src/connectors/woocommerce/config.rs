@@ -1,0 +1,163 @@
+//! Settings of a store: checked without a call; [`WooCommerceConfig::connect`] is the step that calls.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use super::PLATFORM;
+use super::classify::WooClassifier;
+use super::connector::WooCommerce;
+use crate::auth::{Authenticator, Basic, OAuth1, Origin};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Secret, StoreKey, StoreProfile, Text};
+use crate::runtime::Runtime;
+
+/// How to reach a WooCommerce store.
+///
+/// ```
+/// # use lily_connect::connectors::woocommerce::WooCommerceConfig;
+/// # use lily_connect::model::Secret;
+/// let config = WooCommerceConfig::builder("https://shop.example")
+///     .key("ck_0123")
+///     .secret(Secret::new("cs_0123"))
+///     .build()?;
+/// # Ok::<(), lily_connect::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct WooCommerceConfig {
+    origin: Origin,
+    key: String,
+    secret: Secret,
+    store: StoreKey,
+    private_hosts: bool,
+    max_in_flight: NonZeroU32,
+    profile: Option<StoreProfile>,
+}
+
+impl WooCommerceConfig {
+    /// Begins with the site's address, exactly as the site names itself: scheme, `www` and folder.
+    ///
+    /// Over https the key goes as Basic; over plain http each request is signed (OAuth 1.0a), and the secret
+    /// never leaves.
+    #[must_use]
+    pub fn builder(url: impl Into<String>) -> WooCommerceBuilder {
+        WooCommerceBuilder {
+            url: url.into(),
+            key: None,
+            secret: None,
+            tenant: "default".into(),
+            private_hosts: false,
+            max_in_flight: NonZeroU32::MIN.saturating_add(1),
+            profile: None,
+        }
+    }
+
+    /// The store, as everything that is kept about it is keyed.
+    #[must_use]
+    pub fn store(&self) -> &StoreKey {
+        &self.store
+    }
+
+    /// Reads the store's profile, unless one was supplied, and gives the connector.
+    ///
+    /// # Errors
+    /// `Auth` or `Forbidden` where the key is refused; `Protocol` where the address leads to no WooCommerce API;
+    /// else what the pipeline says.
+    pub async fn connect(&self, runtime: &Runtime) -> Result<WooCommerce> {
+        let authenticator: Arc<dyn Authenticator> = if self.origin.is_https() {
+            Arc::new(Basic::new(self.origin.clone(), &self.key, &self.secret)?)
+        } else {
+            Arc::new(OAuth1::new(self.origin.clone(), &self.key, &self.secret)?)
+        };
+        let client = runtime
+            .client(self.store.clone(), self.origin.clone(), authenticator)
+            .classifier(Arc::new(WooClassifier))
+            .private_hosts(self.private_hosts)
+            .max_in_flight(self.max_in_flight)
+            .build()?;
+        WooCommerce::connect(client, runtime.clone(), self.store.clone(), self.profile.clone()).await
+    }
+}
+
+/// Settings of a [`WooCommerceConfig`].
+#[derive(Debug, Clone)]
+pub struct WooCommerceBuilder {
+    url: String,
+    key: Option<String>,
+    secret: Option<Secret>,
+    tenant: Text,
+    private_hosts: bool,
+    max_in_flight: NonZeroU32,
+    profile: Option<StoreProfile>,
+}
+
+impl WooCommerceBuilder {
+    /// Sets the consumer key, `ck_…`.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Sets the consumer secret, `cs_…`.
+    #[must_use]
+    pub fn secret(mut self, secret: Secret) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
+    /// Sets whose store it is (default `default`).
+    #[must_use]
+    pub fn tenant(mut self, tenant: impl Into<Text>) -> Self {
+        self.tenant = tenant.into();
+        self
+    }
+
+    /// Allows loopback and private addresses (default forbidden).
+    #[must_use]
+    pub fn private_hosts(mut self, allowed: bool) -> Self {
+        self.private_hosts = allowed;
+        self
+    }
+
+    /// Sets the most calls in flight at the store (default 2: its workers serve the shop's customers, too).
+    #[must_use]
+    pub fn max_in_flight(mut self, calls: NonZeroU32) -> Self {
+        self.max_in_flight = calls;
+        self
+    }
+
+    /// Supplies the profile: connecting then makes no call, and takes the store to list variations.
+    #[must_use]
+    pub fn profile(mut self, profile: StoreProfile) -> Self {
+        self.profile = Some(profile);
+        self
+    }
+
+    /// Checks the settings; nothing is sent.
+    ///
+    /// # Errors
+    /// `Config` where the address is unusable, or the key or secret is missing.
+    pub fn build(self) -> Result<WooCommerceConfig> {
+        let origin = if self.url.trim_start().starts_with("http://") {
+            Origin::http(&self.url)?
+        } else {
+            Origin::https(&self.url)?
+        };
+        let missing = |what: &'static str| {
+            Error::new(ErrorKind::Config, "setting_missing", format!("the setting {what} is missing"))
+                .with_remedy("make a REST API key in WooCommerce under Settings, Advanced, REST API")
+        };
+        let key = self.key.filter(|key| !key.is_empty()).ok_or_else(|| missing("key"))?;
+        let secret = self.secret.filter(|secret| !secret.is_empty()).ok_or_else(|| missing("secret"))?;
+        let account = format!("{}{}", origin.authority(), origin.base().path().trim_end_matches('/'));
+        Ok(WooCommerceConfig {
+            store: StoreKey::new(self.tenant, PLATFORM, account),
+            origin,
+            key,
+            secret,
+            private_hosts: self.private_hosts,
+            max_in_flight: self.max_in_flight,
+            profile: self.profile,
+        })
+    }
+}

@@ -1,0 +1,249 @@
+//! Requests and answers as pure functions.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::connector::{Detail, Purpose, Select};
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::{ApiRequest, ApiResponse, BodyFault};
+use crate::model::{Cursor, Entity, ExternalId, LengthUnit, MassUnit};
+use crate::time::Timestamp;
+
+use std::time::Duration;
+
+/// The most records a page can hold (`per_page`, 1..=100).
+pub(super) const MAX_PAGE: u32 = 100;
+
+/// A list of 100 products takes a small host up to a minute.
+const LIST_READ_TIMEOUT: Duration = Duration::from_secs(60);
+const LIST_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// A position in a list: how many records stand before it. In a list of ids, how many were asked before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Offset(pub(super) u64);
+
+impl Offset {
+    pub(super) fn read(cursor: Option<&Cursor>) -> Result<Self> {
+        let Some(cursor) = cursor else { return Ok(Self(0)) };
+        cursor.as_str().parse().map(Self).map_err(|_| {
+            Error::new(ErrorKind::Config, "cursor_unreadable", "the cursor is not one of this connector")
+        })
+    }
+
+    pub(super) fn cursor(self) -> Cursor {
+        Cursor::new(self.0.to_string())
+    }
+}
+
+fn collection(entity: Entity) -> &'static str {
+    match entity {
+        Entity::Variant => "wp-json/wc/v3/variations",
+        Entity::Product => "wp-json/wc/v3/products",
+    }
+}
+
+/// A page of a list by ascending id: any other order repeats and skips records when pages shift.
+pub(super) fn list(
+    entity: Entity,
+    select: &Select,
+    detail: Detail,
+    offset: Offset,
+    per_page: u32,
+) -> ApiRequest {
+    let mut request = ApiRequest::get(collection(entity))
+        .query("per_page", per_page.to_string())
+        .query("offset", offset.0.to_string())
+        .query("orderby", "id")
+        .query("order", "asc")
+        .query("status", "any");
+    if let Select::Since(since) = select {
+        // The comparison is strict, and a time with a zone beside `dates_are_gmt` is off by the site's offset.
+        let since = since.saturating_sub(Duration::from_secs(1));
+        request = request.query("modified_after", since.to_utc_civil()).query("dates_are_gmt", "true");
+    }
+    detailed(request, detail).attempt_limits(LIST_READ_TIMEOUT, LIST_ATTEMPT_TIMEOUT)
+}
+
+/// Records by their ids, as they are stored.
+pub(super) fn by_ids(
+    entity: Entity,
+    ids: &[ExternalId],
+    detail: Detail,
+    purpose: Purpose,
+    nonce: &str,
+) -> ApiRequest {
+    let ids: Vec<&str> = ids.iter().map(ExternalId::as_str).collect();
+    let request = ApiRequest::get(collection(entity))
+        .query("include", ids.join(","))
+        .query("per_page", MAX_PAGE.to_string())
+        .query("orderby", "id")
+        .query("order", "asc")
+        .query("status", "any");
+    uncached(detailed(request, detail), purpose, nonce)
+        .attempt_limits(LIST_READ_TIMEOUT, LIST_ATTEMPT_TIMEOUT)
+}
+
+/// One product by its own route.
+pub(super) fn product(id: &ExternalId, purpose: Purpose, nonce: &str) -> ApiRequest {
+    let request = ApiRequest::get(format!("{}/{}", collection(Entity::Product), id.as_str()));
+    uncached(detailed(request, Detail::Full), purpose, nonce)
+}
+
+/// `context=edit` gives texts as they are stored; the default runs them through the theme's filters.
+fn detailed(request: ApiRequest, detail: Detail) -> ApiRequest {
+    match detail {
+        Detail::Full => request.query("context", "edit"),
+        Detail::IdsOnly => request.query("_fields", "id"),
+    }
+}
+
+/// Page caches serve old bodies: a query that nobody sent before gets past them.
+fn uncached(request: ApiRequest, purpose: Purpose, nonce: &str) -> ApiRequest {
+    match purpose {
+        Purpose::Catalogue => request,
+        Purpose::Guard | Purpose::Verify => request.query("_skip_cache", "1").query("_", nonce),
+    }
+}
+
+/// An id that may stand in a path: digits, as this platform's are.
+pub(super) fn is_id(id: &ExternalId) -> bool {
+    let id = id.as_str();
+    !id.is_empty() && id.len() <= 20 && id.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// An answer with records: its body cleaned, and what its headers say.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) body: Bytes,
+    pub(super) total: Option<u64>,
+    pub(super) server_time: Option<Timestamp>,
+    pub(super) degraded: Option<&'static str>,
+}
+
+/// Reads an answer that should be JSON which opens with `open` and is whole.
+pub(super) fn answered(response: ApiResponse, open: u8) -> Result<Answered, BodyFault> {
+    let total = response.header("x-wp-total").and_then(|total| total.trim().parse().ok());
+    let server_time = response.server_time();
+    let (body, degraded) = clean(response.into_body(), open)?;
+    Ok(Answered { body, total, server_time, degraded })
+}
+
+/// Plugins print warnings and byte order marks before the JSON: they are cut off, and told.
+fn clean(body: Bytes, open: u8) -> Result<(Bytes, Option<&'static str>), BodyFault> {
+    let close = if open == b'[' { b']' } else { b'}' };
+    let start = body.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(body.len());
+    let end = body.iter().rposition(|byte| !byte.is_ascii_whitespace()).map_or(0, |at| at + 1);
+    let is_clean = body.get(start) == Some(&open);
+    if is_clean && end > start && body.get(end - 1) == Some(&close) {
+        return Ok((body, None));
+    }
+    if is_clean {
+        return Err(BodyFault::Broken(
+            Error::new(ErrorKind::Protocol, "answer_cut", "the store's answer ends before its JSON does")
+                .with_remedy("look for a proxy or time limit that cuts long answers; ask for smaller pages"),
+        ));
+    }
+    let found = body
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == open)
+        .take(32)
+        .map(|(at, _)| body.slice(at..end.max(at)))
+        .find(|rest| serde_json::from_slice::<IgnoredAny>(rest).is_ok());
+    match found {
+        Some(rest) => Ok((rest, Some("noise_before_json"))),
+        None => Err(BodyFault::Broken(
+            Error::new(
+                ErrorKind::Protocol,
+                "answer_not_json",
+                "the store answered with a page instead of JSON",
+            )
+            .with_remedy("look for a bot check, login page, cache or plugin before the store's REST API"),
+        )),
+    }
+}
+
+/// The ids of a body's records, for answers whose size or members must be known before they are mapped.
+pub(super) fn ids(body: &Bytes) -> Result<Vec<ExternalId>> {
+    #[derive(Deserialize)]
+    struct Id {
+        id: u64,
+    }
+    serde_json::from_slice::<Vec<Id>>(body)
+        .map(|ids| ids.into_iter().map(|id| ExternalId::from(id.id.to_string())).collect())
+        .map_err(|error| {
+            Error::new(ErrorKind::Protocol, "answer_unreadable", "the store's list cannot be read")
+                .with_context("line", error.line().to_string())
+                .with_context("column", error.column().to_string())
+        })
+}
+
+/// The site's index, which needs no key.
+pub(super) fn index() -> ApiRequest {
+    ApiRequest::get("wp-json/").query("_fields", "name,url,home,namespaces")
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Index {
+    #[serde(default)]
+    pub(super) home: String,
+    #[serde(default)]
+    pub(super) namespaces: Vec<String>,
+}
+
+pub(super) fn setting(name: &'static str) -> ApiRequest {
+    ApiRequest::get(name)
+}
+
+pub(super) const CURRENCY: &str = "wp-json/wc/v3/data/currencies/current";
+pub(super) const WEIGHT_UNIT: &str = "wp-json/wc/v3/settings/products/woocommerce_weight_unit";
+pub(super) const LENGTH_UNIT: &str = "wp-json/wc/v3/settings/products/woocommerce_dimension_unit";
+
+#[derive(Debug, Deserialize)]
+pub(super) struct CurrentCurrency {
+    pub(super) code: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Setting {
+    pub(super) value: String,
+}
+
+pub(super) fn mass_unit(word: &str) -> Option<MassUnit> {
+    match word {
+        "kg" => Some(MassUnit::Kilogram),
+        "g" => Some(MassUnit::Gram),
+        "lbs" => Some(MassUnit::Pound),
+        "oz" => Some(MassUnit::Ounce),
+        _ => None,
+    }
+}
+
+pub(super) fn length_unit(word: &str) -> Option<LengthUnit> {
+    match word {
+        "m" => Some(LengthUnit::Metre),
+        "cm" => Some(LengthUnit::Centimetre),
+        "mm" => Some(LengthUnit::Millimetre),
+        "in" => Some(LengthUnit::Inch),
+        "yd" => Some(LengthUnit::Yard),
+        _ => None,
+    }
+}
+
+/// The platform takes one level of backslashes off texts; a doubled one is stored as one.
+pub(super) fn slash(text: &str) -> String {
+    text.replace('\\', "\\\\")
+}
+
+/// Reads a small JSON answer.
+pub(super) fn json<T: for<'de> Deserialize<'de>>(response: ApiResponse) -> Result<T, BodyFault> {
+    let answered = answered(response, b'{')?;
+    serde_json::from_slice(&answered.body).map_err(|_| {
+        BodyFault::Broken(Error::new(
+            ErrorKind::Protocol,
+            "answer_unreadable",
+            "the store's answer lacks a field",
+        ))
+    })
+}
