@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ struct Script {
     clock: Arc<FakeClock>,
     answers: Mutex<VecDeque<(Duration, Result<http::Response<Bytes>>)>>,
     seen: Mutex<Vec<(Duration, http::Request<Bytes>, AttemptLimits)>>,
+    in_flight: AtomicUsize,
+    busiest: AtomicUsize,
 }
 
 #[async_trait]
@@ -37,6 +40,10 @@ impl HttpTransport for Script {
     ) -> Result<http::Response<Bytes>> {
         self.seen.lock().unwrap().push((self.clock.elapsed(), request, *limits));
         let (took, answer) = self.answers.lock().unwrap().pop_front().expect("an answer for each request");
+        let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+        self.busiest.fetch_max(now, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
         self.clock.advance(took);
         answer
     }
@@ -73,8 +80,13 @@ struct World {
 impl World {
     fn new() -> Self {
         let clock = Arc::new(FakeClock::automatic());
-        let script =
-            Arc::new(Script { clock: Arc::clone(&clock), answers: Mutex::default(), seen: Mutex::default() });
+        let script = Arc::new(Script {
+            clock: Arc::clone(&clock),
+            answers: Mutex::default(),
+            seen: Mutex::default(),
+            in_flight: AtomicUsize::default(),
+            busiest: AtomicUsize::default(),
+        });
         let runtime = Runtime::with_parts(
             Arc::clone(&script) as Arc<dyn HttpTransport>,
             Arc::clone(&clock) as Arc<dyn Clock>,
@@ -101,6 +113,17 @@ impl World {
 
     fn client(&self) -> ApiClient {
         self.builder().build().unwrap()
+    }
+
+    fn client_with(&self, authenticator: Arc<dyn Authenticator>) -> ApiClient {
+        self.runtime
+            .client(
+                StoreKey::new("t", Platform::new("test"), "a"),
+                Origin::https("https://shop.example").unwrap(),
+                authenticator,
+            )
+            .build()
+            .unwrap()
     }
 
     fn then(&self, status: u16, headers: &[(&str, &str)], body: &'static str) -> &Self {
@@ -226,14 +249,11 @@ async fn a_write_that_certainly_had_no_effect_is_repeated() {
 #[tokio::test]
 async fn retry_after_stops_the_whole_store_and_no_longer_than_its_cap() {
     let world = World::new();
-    world.then(429, &[("retry-after", "17")], "").then(200, &[], "").then(200, &[], "");
+    world.then(429, &[("retry-after", "17")], "").then(200, &[], "");
     let (one, two) = (world.client(), world.client());
-    let (first, second) = tokio::join!(one.execute(read()), async {
-        tokio::task::yield_now().await;
-        two.execute(read()).await
-    });
-    assert!(first.is_ok() && second.is_ok());
-    assert_eq!(world.sent_at(), [secs(0), secs(17), secs(17)]);
+    assert!(one.execute(read().timeout(secs(10))).await.is_err());
+    two.execute(read()).await.unwrap();
+    assert_eq!(world.sent_at(), [secs(0), secs(17)]);
 
     let world = World::new();
     let mut settings = ClientSettings { retry_after_cap: secs(60), ..ClientSettings::default() };
@@ -273,6 +293,7 @@ async fn nothing_is_sent_past_the_guard_window() {
     let error = world.client().execute(write().not_after(Some(secs(5)))).await.unwrap_err();
     assert_eq!((error.code(), error.effect()), ("guard_window_passed", Effect::None));
     assert_eq!(world.sent(), 1);
+    assert!(world.clock.slept().is_empty(), "a wait that cannot help is not made");
 
     // The store is still paused when the next write comes.
     let error = world.client().execute(write().not_after(Some(secs(5)))).await.unwrap_err();
@@ -295,15 +316,7 @@ impl Authenticator for Slow {
 #[tokio::test]
 async fn the_guard_window_and_the_deadline_are_checked_after_the_last_wait() {
     let world = World::new();
-    let client = world
-        .runtime
-        .client(
-            StoreKey::new("t", Platform::new("test"), "a"),
-            Origin::https("https://shop.example").unwrap(),
-            Arc::new(Slow(Arc::clone(&world.clock))),
-        )
-        .build()
-        .unwrap();
+    let client = world.client_with(Arc::new(Slow(Arc::clone(&world.clock))));
     let error = client.execute(write().not_after(Some(secs(5)))).await.unwrap_err();
     assert_eq!((error.code(), error.effect()), ("guard_window_passed", Effect::None));
     let error = client.execute(read().timeout(secs(6))).await.unwrap_err();
@@ -322,6 +335,46 @@ async fn refused_credentials_are_refreshed_once() {
     let error = client.execute(read()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Auth);
     assert_eq!(world.sent(), 3);
+
+    // However often new ones can be had.
+    let world = World::new();
+    let client = world.client_with(Arc::new(Key { fresh: Mutex::new(9) }));
+    world.then(401, &[], "").then(401, &[], "");
+    assert_eq!(client.execute(read()).await.unwrap_err().kind(), ErrorKind::Auth);
+    assert_eq!(world.sent(), 2);
+}
+
+#[tokio::test]
+async fn a_fault_halves_the_calls_in_flight_and_answers_bring_them_back() {
+    let world = World::new();
+    let settings = ClientSettings { attempts: 1, ..ClientSettings::default() };
+    let client = world.builder().settings(settings).build().unwrap();
+    let busiest = || world.script.busiest.swap(0, Ordering::SeqCst);
+    let both = async || {
+        world.then(200, &[], "").then(200, &[], "");
+        let (one, two) = tokio::join!(client.execute(read()), client.execute(read()));
+        assert!(one.is_ok() && two.is_ok());
+    };
+    both().await;
+    assert_eq!(busiest(), 2);
+    world.then(429, &[("retry-after", "0")], "");
+    assert!(client.execute(read()).await.is_err());
+    both().await;
+    assert_eq!(busiest(), 1);
+    both().await;
+    assert_eq!(busiest(), 2);
+}
+
+#[tokio::test]
+async fn a_call_that_the_breaker_refuses_does_not_wait_for_its_turn() {
+    let world = World::new();
+    let mut settings = ClientSettings { attempts: 1, ..ClientSettings::default() };
+    settings.breaker.faults = 1;
+    let client = world.builder().settings(settings).build().unwrap();
+    world.then(503, &[("retry-after", "9")], "");
+    assert!(client.execute(read()).await.is_err());
+    assert_eq!(client.execute(read()).await.unwrap_err().kind(), ErrorKind::CircuitOpen);
+    assert!(world.clock.slept().is_empty());
 }
 
 /// Reads a refusal for the clock, a web page, and a maintenance notice out of an answer.

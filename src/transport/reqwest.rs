@@ -453,3 +453,30 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[cfg(any(feature = "rustls", not(feature = "rustls-no-provider")))]
+mod remote_tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    /// Stands for a name that was resolved by another way than ours: the guarded pool is given a client
+    /// without the guard.
+    #[tokio::test]
+    async fn an_answer_from_an_address_that_is_not_public_is_refused() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let _ = socket.read_buf(&mut Vec::new()).await;
+                let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+            }
+        });
+        let transport = ReqwestTransport::new();
+        let open = transport.build(Secure::No, Reach::Any).unwrap();
+        transport.clients[2].set(open).unwrap();
+        let request = http::Request::get(format!("http://localhost:{port}/")).body(Bytes::new()).unwrap();
+        let error = transport.send(request, &AttemptLimits::default()).await.unwrap_err();
+        assert_eq!((error.code(), error.effect()), ("address_refused", Effect::Possible));
+    }
+}

@@ -179,6 +179,37 @@ async fn a_body_over_its_cap_is_refused_announced_chunked_or_compressed() {
 }
 
 #[tokio::test]
+async fn an_announced_length_over_the_cap_is_refused_without_reading() {
+    let server = Server::with("HTTP/1.1 200 OK\r\ncontent-length: 1001\r\n\r\n", Then::StaySilent).await;
+    let short = Duration::from_millis(200);
+    let limits = AttemptLimits { max_body_bytes: 1000, read_timeout: short, ..private() };
+    assert_eq!(fetch(&server.url(), limits).await.unwrap_err().kind(), ErrorKind::TooLarge);
+}
+
+/// The environment is read when a client is made, so the test runs itself in a process with a proxy set.
+#[tokio::test]
+async fn a_proxy_of_the_environment_is_not_used() {
+    const CHILD: &str = "LILY_TEST_IN_PROXY_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        let server = Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        assert!(fetch(&server.url(), private()).await.is_ok());
+        return;
+    }
+    let child = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "transport::tests::a_proxy_of_the_environment_is_not_used"])
+        .env(CHILD, "1")
+        .env("http_proxy", "http://127.0.0.1:1")
+        .env("all_proxy", "http://127.0.0.1:1")
+        .env_remove("no_proxy")
+        .env_remove("NO_PROXY")
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[tokio::test]
 async fn a_body_that_breaks_off_is_a_fault_and_may_have_had_an_effect() {
     for answer in [
         "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n12345",
