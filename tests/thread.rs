@@ -1,5 +1,6 @@
 //! The whole thread on the fake WooCommerce: pull, certificate, plan, apply, verify, undo.
 #![cfg(all(feature = "testkit", feature = "woocommerce"))]
+#![allow(clippy::clone_on_ref_ptr, reason = "a test reads better with clone")]
 
 mod common;
 

@@ -1,5 +1,10 @@
 //! What the tests over the fake WooCommerce share.
-#![allow(dead_code, reason = "no test uses all of it")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::clone_on_ref_ptr,
+    reason = "test support: no test uses all of it"
+)]
 
 use std::sync::{Arc, Mutex};
 
