@@ -21,7 +21,7 @@ async fn one_field_goes_through_every_room_and_back() {
         let certificate = pull.run(&mut sink, &|_| {}).await.unwrap();
         assert_eq!(certificate.verdict, Verdict::Complete, "{certificate}");
         assert_eq!(sink.0.lock().unwrap().len(), count);
-        println!("{certificate}");
+        eprintln!("{certificate}");
     }
     let mut sink = Kept::default();
     let pull = Pull::new(bench.connector.clone(), state.clone(), Entity::Product);
@@ -44,16 +44,16 @@ async fn one_field_goes_through_every_room_and_back() {
     bench.server.traffic().clear();
     let push = Push::new(bench.connector.clone(), state, bench.runtime.clone());
     let plan = push.plan(&[enrichment]).await.unwrap();
-    println!("{plan}");
+    eprintln!("{plan}");
     assert_eq!(plan.to_apply().count(), 2, "{plan}");
     assert_eq!(bench.server.traffic().writes(), 0);
     let receipt = push.apply(&plan, &Approvals::Only(plan.approve_all())).await.unwrap();
-    println!("{receipt}");
+    eprintln!("{receipt}");
     assert!(receipt.fields.iter().all(|field| field.outcome == ReceiptOutcome::Applied), "{receipt}");
     assert_eq!(bench.server.traffic().writes(), 1);
     assert!(bench.store.raw(id).unwrap().contains("Salt &amp; Pepper &lt;Set&gt;"));
     let report = push.undo(receipt.push).await.unwrap();
-    println!("{report}");
+    eprintln!("{report}");
     assert!(report.cells.iter().all(|(_, outcome)| *outcome == UndoOutcome::Restored), "{report}");
     let strip = |text: &str| {
         let mut json: serde_json::Value = serde_json::from_str(text).unwrap();
