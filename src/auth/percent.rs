@@ -3,28 +3,46 @@
 /// Appends the text with everything encoded that is not unreserved (`A-Z a-z 0-9 - . _ ~`): a blank
 /// becomes `%20`, never `+`.
 pub(crate) fn percent_encode(text: &str, out: &mut String) {
-    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
-    let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| !is_unreserved(byte)) {
-        let (plain, other) = rest.split_at(at);
-        out.push_str(plain);
-        let mut chars = other.chars();
-        if let Some(char) = chars.next() {
-            let mut buffer = [0; 4];
-            for byte in char.encode_utf8(&mut buffer).bytes() {
-                out.push('%');
-                for digit in [byte >> 4, byte & 15] {
-                    out.extend(HEX.get(usize::from(digit)));
-                }
-            }
-        }
-        rest = chars.as_str();
+    // Most of what is encoded needs no encoding: one look over the bytes tells.
+    if text.bytes().all(is_unreserved) {
+        out.push_str(text);
+        return;
     }
-    out.push_str(rest);
+    for byte in text.bytes() {
+        if is_unreserved(byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(digit(byte >> 4));
+            out.push(digit(byte & 15));
+        }
+    }
 }
 
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+fn digit(value: u8) -> char {
+    char::from(if value < 10 { b'0' + value } else { b'A' - 10 + value })
+}
+
+const fn is_unreserved(byte: u8) -> bool {
+    // A table is a third of the work of five comparisons.
+    const TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0_u8;
+        loop {
+            #[expect(clippy::indexing_slicing, reason = "a byte is within a table of 256")]
+            {
+                table[byte as usize] =
+                    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+            }
+            if byte == u8::MAX {
+                break;
+            }
+            byte += 1;
+        }
+        table
+    };
+    #[expect(clippy::indexing_slicing, reason = "a byte is within a table of 256")]
+    TABLE[byte as usize]
 }
 
 #[cfg(test)]

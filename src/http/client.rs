@@ -1,176 +1,43 @@
 //! The pipeline: one call, from the deadline to the answer.
 
 use std::fmt;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
-use url::Url;
+use url::{Position, Url};
 
-use super::breaker::BreakerSettings;
-use super::classify::{Classifier, Outcome, StatusTable, by_status};
+use super::classify::{Classifier, Outcome, by_status};
 use super::observe::{AttemptEvent, AttemptResult, WaitReason};
-use super::rate::{Gate, Rate};
+use super::rate::Gate;
 use super::retry::may_repeat;
 use super::shared::{Host, Shared};
-use super::{ApiRequest, ApiResponse, Backoff, BodyFault, Idempotency};
+use super::{ApiRequest, ApiResponse, BodyFault, ClientSettings, Idempotency};
 use crate::auth::{Authenticator, Origin, RequestToSign, percent_encode};
 use crate::error::{Effect, Error, ErrorKind, Result, Retry};
 use crate::model::StoreKey;
 use crate::time::Timestamp;
 use crate::transport::AttemptLimits;
 
-/// The bounds of a client. Clients of one store share its limiter: the last one made sets it.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ClientSettings {
-    /// The most calls in flight at the store (default 2); fewer while it is overloaded.
-    pub max_in_flight: NonZeroU32,
-    /// A ceiling that is known beforehand (default none).
-    pub rate: Option<Rate>,
-    /// The most attempts of a call, the first included (default 5).
-    pub attempts: u32,
-    /// The waits between attempts.
-    pub backoff: Backoff,
-    /// The longest wait that the server may ask for (default 5 min); a longer one is cut to it.
-    pub retry_after_cap: Duration,
-    /// When the breaker opens.
-    pub breaker: BreakerSettings,
-    /// The bounds of one attempt; whether private hosts may be reached is one of them.
-    pub limits: AttemptLimits,
-    /// The `User-Agent` (default `lily-connect/` and the version).
-    pub user_agent: String,
-}
-
-impl Default for ClientSettings {
-    fn default() -> Self {
-        Self {
-            max_in_flight: NonZeroU32::MIN.saturating_add(1),
-            rate: None,
-            attempts: 5,
-            backoff: Backoff::default(),
-            retry_after_cap: Duration::from_secs(300),
-            breaker: BreakerSettings::default(),
-            limits: AttemptLimits::default(),
-            user_agent: concat!("lily-connect/", env!("CARGO_PKG_VERSION")).to_owned(),
-        }
-    }
-}
-
-/// Settings of an [`ApiClient`].
-#[derive(Debug)]
-pub struct ApiClientBuilder {
-    shared: Shared,
-    store: StoreKey,
-    origin: Origin,
-    authenticator: Arc<dyn Authenticator>,
-    classifier: Arc<dyn Classifier>,
-    settings: ClientSettings,
-}
-
-impl ApiClientBuilder {
-    /// Begins a client for a store at an origin, with the credentials that are bound to it.
-    #[must_use]
-    pub fn new(
-        shared: Shared,
-        store: StoreKey,
-        origin: Origin,
-        authenticator: Arc<dyn Authenticator>,
-    ) -> Self {
-        Self {
-            shared,
-            store,
-            origin,
-            authenticator,
-            classifier: Arc::new(StatusTable),
-            settings: ClientSettings::default(),
-        }
-    }
-
-    /// Sets who refines what an answer's status says (default nobody).
-    #[must_use]
-    pub fn classifier(mut self, classifier: Arc<dyn Classifier>) -> Self {
-        self.classifier = classifier;
-        self
-    }
-
-    /// Sets the bounds.
-    #[must_use]
-    pub fn settings(mut self, settings: ClientSettings) -> Self {
-        self.settings = settings;
-        self
-    }
-
-    /// Allows or forbids loopback and private addresses (default forbidden).
-    #[must_use]
-    pub fn private_hosts(mut self, allowed: bool) -> Self {
-        self.settings.limits.private_hosts = allowed;
-        self
-    }
-
-    /// Sets the most calls in flight at the store (default 2).
-    #[must_use]
-    pub fn max_in_flight(mut self, calls: NonZeroU32) -> Self {
-        self.settings.max_in_flight = calls;
-        self
-    }
-
-    /// Sets a ceiling that is known beforehand (default none).
-    #[must_use]
-    pub fn rate(mut self, rate: Rate) -> Self {
-        self.settings.rate = Some(rate);
-        self
-    }
-
-    /// Makes the client; nothing is sent.
-    ///
-    /// # Errors
-    /// `Config` where the user agent cannot be a header, there would be no attempt, or the rate is unusable.
-    pub fn build(self) -> Result<ApiClient> {
-        let user_agent = HeaderValue::from_str(&self.settings.user_agent).map_err(|_| {
-            Error::new(
-                ErrorKind::Config,
-                "user_agent_unusable",
-                "the user agent has bytes that no header can carry",
-            )
-        })?;
-        if self.settings.attempts == 0 {
-            return Err(Error::new(ErrorKind::Config, "attempts_zero", "attempts must be 1 or more, got 0"));
-        }
-        let (gate, host) = self.shared.store(&self.store, &self.origin.authority(), self.settings.breaker);
-        gate.configure(self.settings.max_in_flight, self.settings.rate)?;
-        Ok(ApiClient {
-            shared: self.shared,
-            store: self.store,
-            origin: self.origin,
-            authenticator: self.authenticator,
-            classifier: self.classifier,
-            settings: self.settings,
-            user_agent,
-            gate,
-            host,
-            clock_offset_ms: AtomicI64::new(0),
-        })
-    }
-}
-
 /// Sends the calls of one connector to one store: the only way out.
 pub struct ApiClient {
-    shared: Shared,
-    store: StoreKey,
-    origin: Origin,
-    authenticator: Arc<dyn Authenticator>,
-    classifier: Arc<dyn Classifier>,
-    settings: ClientSettings,
-    user_agent: HeaderValue,
-    gate: Arc<Gate>,
-    host: Arc<Host>,
+    pub(super) shared: Shared,
+    pub(super) store: StoreKey,
+    pub(super) origin: Origin,
+    pub(super) authenticator: Arc<dyn Authenticator>,
+    pub(super) classifier: Arc<dyn Classifier>,
+    pub(super) settings: ClientSettings,
+    pub(super) user_agent: HeaderValue,
+    /// Scheme and authority of the origin.
+    pub(super) base_uri: (Scheme, Authority),
+    pub(super) gate: Arc<Gate>,
+    pub(super) host: Arc<Host>,
     /// How far the platform's clock is ahead of ours, as it was last seen to matter.
-    clock_offset_ms: AtomicI64,
+    pub(super) clock_offset_ms: AtomicI64,
 }
 
 impl ApiClient {
@@ -216,29 +83,45 @@ impl ApiClient {
     }
 
     /// The whole address of a request, below the origin's base.
+    ///
+    /// What the base says of it is not parsed again: half of the work of a call was that.
     fn address(&self, request: &ApiRequest) -> Result<(Url, Uri)> {
-        let base = self.origin.base().as_str();
-        let path = request.path.trim_start_matches('/');
-        let mut text = String::with_capacity(base.len() + path.len() + 32 * request.query.len());
-        text.push_str(base);
-        text.push_str(path);
-        let mut separator = if path.contains('?') { '&' } else { '?' };
-        for (name, value) in &request.query {
-            text.push(separator);
-            percent_encode(name, &mut text);
-            text.push('=');
-            percent_encode(value, &mut text);
-            separator = '&';
+        let base = self.origin.base();
+        let (path, given) =
+            request.path.split_once('?').map_or((&*request.path, None), |(path, query)| (path, Some(query)));
+        let mut text = String::with_capacity(base.path().len() + path.len() + 32 * request.query.len());
+        text.push_str(base.path());
+        text.push_str(path.trim_start_matches('/'));
+        let mut url = base.clone();
+        url.set_path(&text);
+
+        if given.is_some() || !request.query.is_empty() {
+            text.clear();
+            text.push_str(given.unwrap_or_default());
+            for (name, value) in &request.query {
+                if !text.is_empty() {
+                    text.push('&');
+                }
+                percent_encode(name, &mut text);
+                text.push('=');
+                percent_encode(value, &mut text);
+            }
+            url.set_query(Some(&text));
         }
-        let url = Url::parse(&text).ok().filter(|url| url.fragment().is_none() && self.origin.holds(url));
-        let parts = url.and_then(|url| Uri::try_from(url.as_str()).ok().map(|uri| (url, uri)));
-        parts.ok_or_else(|| {
-            Error::new(
+
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(self.base_uri.0.clone());
+        parts.authority = Some(self.base_uri.1.clone());
+        parts.path_and_query = PathAndQuery::try_from(&url[Position::BeforePath..]).ok();
+        // The origin's own check, since a path may lead upwards.
+        match Uri::from_parts(parts) {
+            Ok(uri) if !request.path.contains('#') && self.origin.holds(&url) => Ok((url, uri)),
+            _ => Err(Error::new(
                 ErrorKind::Config,
                 "path_unusable",
                 "a path must be percent-encoded and stay below the base",
-            )
-        })
+            )),
+        }
     }
 
     /// The platform's time, as far as we know it.
@@ -364,14 +247,14 @@ impl<'a> Call<'a> {
         let until = self.request.not_after.map_or(self.deadline, |instant| instant.min(self.deadline));
         let permit = client
             .gate
-            .acquire(self.request.lane, self.request.cost, until)
+            .acquire(self.request.lane, self.request.cost, asked_at, until)
             .await
             .map_err(|error| self.not_in_time(error))?;
-        let waited = clock.elapsed().saturating_sub(asked_at);
-        if !waited.is_zero()
-            && let Some(observer) = client.shared.observer()
-        {
-            observer.waited(&client.store, WaitReason::Limiter, waited);
+        if let Some(observer) = client.shared.observer() {
+            let waited = clock.elapsed().saturating_sub(asked_at);
+            if !waited.is_zero() {
+                observer.waited(&client.store, WaitReason::Limiter, waited);
+            }
         }
 
         let headers = self.headers().await?;

@@ -12,6 +12,7 @@ mod rate;
 mod request;
 mod response;
 mod retry;
+mod settings;
 mod shared;
 #[cfg(test)]
 #[cfg(feature = "testkit")]
@@ -20,9 +21,10 @@ mod tests;
 pub use backoff::Backoff;
 pub use breaker::BreakerSettings;
 pub use classify::{Classifier, Outcome, StatusTable};
-pub use client::{ApiClient, ApiClientBuilder, ClientSettings};
+pub use client::ApiClient;
 pub use observe::{AttemptEvent, AttemptResult, Observer, WaitReason};
 pub use rate::Rate;
 pub use request::{ApiRequest, Idempotency};
 pub use response::{ApiResponse, BodyFault};
+pub use settings::{ApiClientBuilder, ClientSettings};
 pub use shared::Shared;

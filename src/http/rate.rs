@@ -143,17 +143,23 @@ impl Gate {
         Ok(())
     }
 
-    /// Waits for a turn, at most until an instant of the clock. The permit counts as in flight until it is
+    /// Waits for a turn from `now` on, at most until an instant of the clock. The permit counts as in flight until it is
     /// dropped.
     ///
     /// # Errors
     /// `RateLimited` where the instant comes first; `Config` where the cost is over the burst.
-    pub(super) async fn acquire(&self, lane: Lane, cost: u32, until: Duration) -> Result<Permit<'_>> {
+    pub(super) async fn acquire(
+        &self,
+        lane: Lane,
+        cost: u32,
+        now: Duration,
+        until: Duration,
+    ) -> Result<Permit<'_>> {
         let mut place = {
             let mut state = self.lock();
             let first =
                 state.interactive.is_empty() && (lane == Lane::Interactive || state.backfill.is_empty());
-            if first && matches!(state.turn(cost, self.clock.elapsed())?, Turn::Taken) {
+            if first && matches!(state.turn(cost, now)?, Turn::Taken) {
                 return Ok(Permit { gate: self });
             }
             Place::behind(self, &mut state, lane)
@@ -369,11 +375,11 @@ mod tests {
             gate(&clock, 9, Some(Rate::new(NonZeroU32::new(2).unwrap(), Duration::from_secs(1), three)));
         let mut times = Vec::new();
         for _ in 0..6 {
-            drop(gate.acquire(Lane::Backfill, 1, FAR).await.unwrap());
+            drop(gate.acquire(Lane::Backfill, 1, clock.elapsed(), FAR).await.unwrap());
             times.push(clock.elapsed().as_millis());
         }
         assert_eq!(times, [0, 0, 0, 500, 1000, 1500]);
-        drop(gate.acquire(Lane::Backfill, 3, FAR).await.unwrap());
+        drop(gate.acquire(Lane::Backfill, 3, clock.elapsed(), FAR).await.unwrap());
         assert_eq!(clock.elapsed().as_millis(), 3000);
     }
 
@@ -382,8 +388,8 @@ mod tests {
         let clock = Arc::new(FakeClock::new());
         let gate = gate(&clock, 2, None);
         let held = (
-            gate.acquire(Lane::Backfill, 1, FAR).await.unwrap(),
-            gate.acquire(Lane::Backfill, 1, FAR).await.unwrap(),
+            gate.acquire(Lane::Backfill, 1, clock.elapsed(), FAR).await.unwrap(),
+            gate.acquire(Lane::Backfill, 1, clock.elapsed(), FAR).await.unwrap(),
         );
         let order = Arc::new(StdMutex::new(Vec::new()));
         let mut tasks = Vec::new();
@@ -395,7 +401,7 @@ mod tests {
         ] {
             let (gate, order) = (Arc::clone(&gate), Arc::clone(&order));
             tasks.push(tokio::spawn(async move {
-                let permit = gate.acquire(lane, 1, FAR).await.unwrap();
+                let permit = gate.acquire(lane, 1, Duration::ZERO, FAR).await.unwrap();
                 order.lock().unwrap().push(name);
                 settle().await;
                 drop(permit);
@@ -425,11 +431,11 @@ mod tests {
             gate.overloaded(clock.elapsed());
         }
         assert_eq!(allowed(), 1.0);
-        let one = gate.acquire(Lane::Interactive, 1, FAR).await.unwrap();
+        let one = gate.acquire(Lane::Interactive, 1, clock.elapsed(), FAR).await.unwrap();
         let late = clock.elapsed() + Duration::from_secs(1);
         let waiting = tokio::spawn({
             let gate = Arc::clone(&gate);
-            async move { gate.acquire(Lane::Interactive, 1, late).await.map(drop) }
+            async move { gate.acquire(Lane::Interactive, 1, Duration::ZERO, late).await.map(drop) }
         });
         settle().await;
         clock.advance(Duration::from_secs(1));
@@ -445,10 +451,10 @@ mod tests {
     async fn a_waiter_that_gives_up_leaves_its_place_to_the_next() {
         let clock = Arc::new(FakeClock::new());
         let gate = gate(&clock, 1, None);
-        let held = gate.acquire(Lane::Backfill, 1, FAR).await.unwrap();
+        let held = gate.acquire(Lane::Backfill, 1, clock.elapsed(), FAR).await.unwrap();
         let wait = |gate: &Arc<Gate>| {
             let gate = Arc::clone(gate);
-            tokio::spawn(async move { gate.acquire(Lane::Backfill, 1, FAR).await.map(drop) })
+            tokio::spawn(async move { gate.acquire(Lane::Backfill, 1, Duration::ZERO, FAR).await.map(drop) })
         };
         let (first, second) = (wait(&gate), wait(&gate));
         settle().await;
@@ -465,7 +471,7 @@ mod tests {
         let gate = gate(&clock, 1, None);
         gate.pause(Duration::from_secs(30));
         gate.pause(Duration::from_secs(10));
-        drop(gate.acquire(Lane::Interactive, 1, FAR).await.unwrap());
+        drop(gate.acquire(Lane::Interactive, 1, clock.elapsed(), FAR).await.unwrap());
         assert_eq!(clock.elapsed(), Duration::from_secs(30));
     }
 }

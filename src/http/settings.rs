@@ -1,0 +1,161 @@
+//! How a client is set up.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::time::Duration;
+
+use http::HeaderValue;
+use http::uri::{Authority, Scheme};
+use url::Position;
+
+use super::Backoff;
+use super::breaker::BreakerSettings;
+use super::classify::{Classifier, StatusTable};
+use super::client::ApiClient;
+use super::rate::Rate;
+use super::shared::Shared;
+use crate::auth::{Authenticator, Origin};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::StoreKey;
+use crate::transport::AttemptLimits;
+
+/// The bounds of a client. Clients of one store share its limiter: the last one made sets it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ClientSettings {
+    /// The most calls in flight at the store (default 2); fewer while it is overloaded.
+    pub max_in_flight: NonZeroU32,
+    /// A ceiling that is known beforehand (default none).
+    pub rate: Option<Rate>,
+    /// The most attempts of a call, the first included (default 5).
+    pub attempts: u32,
+    /// The waits between attempts.
+    pub backoff: Backoff,
+    /// The longest wait that the server may ask for (default 5 min); a longer one is cut to it.
+    pub retry_after_cap: Duration,
+    /// When the breaker opens.
+    pub breaker: BreakerSettings,
+    /// The bounds of one attempt; whether private hosts may be reached is one of them.
+    pub limits: AttemptLimits,
+    /// The `User-Agent` (default `lily-connect/` and the version).
+    pub user_agent: String,
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self {
+            max_in_flight: NonZeroU32::MIN.saturating_add(1),
+            rate: None,
+            attempts: 5,
+            backoff: Backoff::default(),
+            retry_after_cap: Duration::from_secs(300),
+            breaker: BreakerSettings::default(),
+            limits: AttemptLimits::default(),
+            user_agent: concat!("lily-connect/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// Settings of an [`ApiClient`].
+#[derive(Debug)]
+pub struct ApiClientBuilder {
+    shared: Shared,
+    store: StoreKey,
+    origin: Origin,
+    authenticator: Arc<dyn Authenticator>,
+    classifier: Arc<dyn Classifier>,
+    settings: ClientSettings,
+}
+
+impl ApiClientBuilder {
+    /// Begins a client for a store at an origin, with the credentials that are bound to it.
+    #[must_use]
+    pub fn new(
+        shared: Shared,
+        store: StoreKey,
+        origin: Origin,
+        authenticator: Arc<dyn Authenticator>,
+    ) -> Self {
+        Self {
+            shared,
+            store,
+            origin,
+            authenticator,
+            classifier: Arc::new(StatusTable),
+            settings: ClientSettings::default(),
+        }
+    }
+
+    /// Sets who refines what an answer's status says (default nobody).
+    #[must_use]
+    pub fn classifier(mut self, classifier: Arc<dyn Classifier>) -> Self {
+        self.classifier = classifier;
+        self
+    }
+
+    /// Sets the bounds.
+    #[must_use]
+    pub fn settings(mut self, settings: ClientSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Allows or forbids loopback and private addresses (default forbidden).
+    #[must_use]
+    pub fn private_hosts(mut self, allowed: bool) -> Self {
+        self.settings.limits.private_hosts = allowed;
+        self
+    }
+
+    /// Sets the most calls in flight at the store (default 2).
+    #[must_use]
+    pub fn max_in_flight(mut self, calls: NonZeroU32) -> Self {
+        self.settings.max_in_flight = calls;
+        self
+    }
+
+    /// Sets a ceiling that is known beforehand (default none).
+    #[must_use]
+    pub fn rate(mut self, rate: Rate) -> Self {
+        self.settings.rate = Some(rate);
+        self
+    }
+
+    /// Makes the client; nothing is sent.
+    ///
+    /// # Errors
+    /// `Config` where the user agent cannot be a header, there would be no attempt, or the rate is unusable.
+    pub fn build(self) -> Result<ApiClient> {
+        let user_agent = HeaderValue::from_str(&self.settings.user_agent).map_err(|_| {
+            Error::new(
+                ErrorKind::Config,
+                "user_agent_unusable",
+                "the user agent has bytes that no header can carry",
+            )
+        })?;
+        if self.settings.attempts == 0 {
+            return Err(Error::new(ErrorKind::Config, "attempts_zero", "attempts must be 1 or more, got 0"));
+        }
+        let base = self.origin.base();
+        let base_uri = Scheme::try_from(base.scheme())
+            .ok()
+            .zip(Authority::try_from(&base[Position::BeforeHost..Position::AfterPort]).ok())
+            .ok_or_else(|| Error::new(ErrorKind::Config, "origin_invalid", "the address cannot be a URI"))?;
+        let (gate, host) = self.shared.store(&self.store, &self.origin.authority(), self.settings.breaker);
+        gate.configure(self.settings.max_in_flight, self.settings.rate)?;
+        Ok(ApiClient {
+            shared: self.shared,
+            store: self.store,
+            origin: self.origin,
+            authenticator: self.authenticator,
+            classifier: self.classifier,
+            settings: self.settings,
+            user_agent,
+            base_uri,
+            gate,
+            host,
+            clock_offset_ms: AtomicI64::new(0),
+        })
+    }
+}
