@@ -10,6 +10,7 @@ pub mod error;
 pub mod http;
 pub mod mapping;
 pub mod model;
+pub mod registry;
 pub mod runtime;
 pub mod state;
 pub mod sync;

@@ -1,7 +1,7 @@
 //! Pull: pages to records to a sink, with a checkpoint behind every page and a certificate at the end.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -37,6 +37,7 @@ pub struct Pull {
     entity: Entity,
     select: Select,
     in_flight: NonZeroUsize,
+    page_size: Option<NonZeroU32>,
     max_sweeps: u32,
     keep_base: bool,
     cancel: Cancel,
@@ -64,6 +65,7 @@ impl Pull {
             entity,
             select: Select::All,
             in_flight: NonZeroUsize::MIN.saturating_add(1),
+            page_size: None,
             max_sweeps: 3,
             keep_base: false,
             cancel: Cancel::default(),
@@ -81,6 +83,13 @@ impl Pull {
     #[must_use]
     pub fn in_flight(mut self, pages: NonZeroUsize) -> Self {
         self.in_flight = pages;
+        self
+    }
+
+    /// Sets how many records a page should hold (default: the connector's choice, which is also the bound).
+    #[must_use]
+    pub fn page_size(mut self, records: NonZeroU32) -> Self {
+        self.page_size = Some(records);
         self
     }
 
@@ -652,7 +661,7 @@ impl<'p> Pages<'p> {
     fn new(pull: &'p Pull, request: PullRequest) -> Self {
         Self {
             pull,
-            request,
+            request: PullRequest { page_size: pull.page_size, ..request },
             started: false,
             fetching: VecDeque::new(),
             flight: FuturesOrdered::new(),

@@ -1,0 +1,138 @@
+//! Reads a whole catalogue as fast as asked, for the yardstick: `bench_read BASE PLATFORM SIZE CONCURRENCY`.
+//!
+//! The last line on standard output is `{"records":n,"sum":s,"seconds":x}`: how many records, the sum of their
+//! numeric ids, and how long it took.
+#![allow(clippy::print_stdout, reason = "the figures are the data")]
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use clap::Parser;
+use lily_connect::connector::{Connector, PullRequest, Purpose};
+use lily_connect::connectors::woocommerce::WooCommerceConfig;
+use lily_connect::model::{Entity, LengthUnit, MassUnit, Record, Secret, StoreProfile};
+use lily_connect::runtime::Runtime;
+use lily_connect::state::{MemoryState, SinkMark};
+use lily_connect::sync::{Delivery, Pull, Rejected, Sink};
+use support::{Ended, Failure};
+
+mod support;
+
+/// The id of the yardstick's first product.
+const FIRST_ID: u64 = 7_000_000_000_000;
+
+/// Reads a whole catalogue, mapping included, and says how long it took.
+#[derive(Parser)]
+struct Args {
+    /// The address, such as http://127.0.0.1:8080.
+    base: String,
+    /// What to read: `woo` for the catalogue, `ping` for SIZE products by id, one after the other.
+    platform: Platform,
+    /// How many records a page has.
+    size: NonZeroU32,
+    /// How many pages are fetched at once.
+    concurrency: NonZeroU32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Platform {
+    Woo,
+    Ping,
+}
+
+fn main() -> ExitCode {
+    support::run(bench)
+}
+
+async fn bench(args: Args) -> Result<Ended, Failure> {
+    let runtime = Runtime::new();
+    let begun = runtime.clock().elapsed();
+    let mut profile = StoreProfile::unknown();
+    profile.currency = Some("USD".parse()?);
+    profile.mass_unit = Some(MassUnit::Kilogram);
+    profile.length_unit = Some(LengthUnit::Centimetre);
+    let connector = WooCommerceConfig::builder(args.base)
+        .key("ck_bench")
+        .secret(Secret::new("cs_bench"))
+        .private_hosts(true)
+        .max_in_flight(args.concurrency)
+        .profile(profile)
+        .build()?
+        .connect(&runtime)
+        .await?;
+    let mut sum = Sum::default();
+    let complete = match args.platform {
+        Platform::Ping => {
+            ping(&connector, args.size, &mut sum).await?;
+            true
+        }
+        Platform::Woo => {
+            let pull = Pull::new(Arc::new(connector), Arc::new(MemoryState::new()), Entity::Product)
+                .in_flight(NonZeroUsize::try_from(args.concurrency)?)
+                .page_size(args.size);
+            let certificate = pull.run(&mut sum, &|_| {}).await?;
+            if !certificate.is_complete() {
+                eprintln!("{certificate}");
+            }
+            certificate.is_complete()
+        }
+    };
+    let seconds = (runtime.clock().elapsed() - begun).as_secs_f64();
+    println!(r#"{{"records":{},"sum":{},"seconds":{seconds:.6}}}"#, sum.records, sum.sum);
+    Ok(Ended::fully_if(complete))
+}
+
+async fn ping(connector: &dyn Connector, count: NonZeroU32, sum: &mut Sum) -> Result<(), Failure> {
+    let schema = connector.schema(Entity::Product).ok_or("no map of products")?;
+    let id = (FIRST_ID + 1).to_string();
+    for _ in 0..count.get() {
+        let request = PullRequest::by_ids(Entity::Product, vec![id.as_str().into()], Purpose::Catalogue);
+        let page = connector.pull_page(&request).await?;
+        for items in &page.items {
+            sum.write(&schema.map(items, &connector.info().profile)?.records).await?;
+        }
+        if !page.missing.is_empty() {
+            return Err("the product is not there".into());
+        }
+    }
+    Ok(())
+}
+
+/// A sink that keeps nothing but a count and a sum.
+#[derive(Debug, Default)]
+struct Sum {
+    records: u64,
+    sum: u64,
+    marked: (u64, u64),
+}
+
+#[async_trait]
+impl Sink for Sum {
+    fn delivery(&self) -> Delivery {
+        Delivery::Once
+    }
+
+    async fn write(&mut self, records: &[Record]) -> lily_connect::Result<()> {
+        self.records += records.len() as u64;
+        for record in records {
+            self.sum += record.reference().id.as_str().parse::<u64>().unwrap_or(0);
+        }
+        Ok(())
+    }
+
+    async fn reject(&mut self, _: &Rejected) -> lily_connect::Result<()> {
+        Ok(())
+    }
+
+    async fn mark(&mut self) -> lily_connect::Result<SinkMark> {
+        self.marked = (self.records, self.sum);
+        Ok(SinkMark(self.records))
+    }
+
+    async fn rewind(&mut self, _: SinkMark) -> lily_connect::Result<()> {
+        (self.records, self.sum) = self.marked;
+        Ok(())
+    }
+}

@@ -1,0 +1,239 @@
+//! What the examples share: arguments, exit statuses, the store that the environment names, and progress.
+#![allow(dead_code, reason = "no example uses all of it")]
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use lily_connect::connector::Connector;
+use lily_connect::registry::{ConnectorConfig, runtime_from_env};
+use lily_connect::runtime::Runtime;
+use lily_connect::state::SqliteState;
+use lily_connect::sync::Progress;
+
+/// Where the state is unless it is said otherwise.
+pub(crate) const STATE: &str = "lily-connect.db";
+
+/// Whatever ends an example early.
+pub(crate) type Failure = Box<dyn Error>;
+
+/// How an example ended that was not cut short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// All of it was done.
+    Fully,
+    /// Something is incomplete, in conflict, rejected or unknown.
+    Partly,
+}
+
+impl Ended {
+    pub(crate) fn fully_if(full: bool) -> Self {
+        if full { Self::Fully } else { Self::Partly }
+    }
+
+    /// The worse of two.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self::fully_if(self == Self::Fully && other == Self::Fully)
+    }
+}
+
+/// Reads the arguments, runs the work and gives the exit status: 0 full success, 1 error and bad arguments,
+/// 3 everything in between.
+pub(crate) fn run<A: Parser, F: Future<Output = Result<Ended, Failure>>>(
+    work: impl FnOnce(A) -> F,
+) -> ExitCode {
+    let args = match A::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help that was asked for is no error.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
+    let ended = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::from)
+        .and_then(|runtime| runtime.block_on(work(args)));
+    match ended {
+        Ok(Ended::Fully) => ExitCode::SUCCESS,
+        Ok(Ended::Partly) => ExitCode::from(3),
+        Err(error) => {
+            eprintln!("error: {}", chain(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error with all that lies behind it, in one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let _ = write!(text, ": {inner}");
+        source = inner.source();
+    }
+    text
+}
+
+/// A connected store, with the runtime and the state that go with it.
+pub(crate) struct Store {
+    pub(crate) connector: Arc<dyn Connector>,
+    pub(crate) runtime: Runtime,
+    pub(crate) state: Arc<SqliteState>,
+    pub(crate) state_path: PathBuf,
+    sandbox: Option<sandbox::Sandbox>,
+}
+
+impl Store {
+    /// The store that the environment names; the sandbox with `LILY_SANDBOX=1`.
+    pub(crate) async fn from_env(state: Option<&Path>) -> Result<Self, Failure> {
+        if std::env::var_os("LILY_SANDBOX").is_some_and(|value| value == "1") {
+            return Self::sandbox(state).await;
+        }
+        let runtime = runtime_from_env()?;
+        let connector = ConnectorConfig::from_env()?.connect(&runtime).await?;
+        let state_path = state.unwrap_or(Path::new(STATE)).to_owned();
+        let state = Arc::new(SqliteState::open(&state_path)?);
+        Ok(Self { connector, runtime, state, state_path, sandbox: None })
+    }
+
+    /// A sandbox store in this process. Its state is dropped with it, unless a file is named.
+    pub(crate) async fn sandbox(state: Option<&Path>) -> Result<Self, Failure> {
+        let sandbox = sandbox::Sandbox::start().await?;
+        let (connector, runtime) = sandbox.connect().await?;
+        let state_path = state.map_or_else(|| sandbox.folder().join(STATE), Path::to_owned);
+        let state = Arc::new(SqliteState::open(&state_path)?);
+        eprintln!(
+            "This is a sandbox: a stand-in for a {} store with a sample catalogue, in this process only.",
+            connector.info().store.platform
+        );
+        Ok(Self { connector, runtime, state, state_path, sandbox: Some(sandbox) })
+    }
+
+    pub(crate) fn is_sandbox(&self) -> bool {
+        self.sandbox.is_some()
+    }
+}
+
+#[cfg(all(feature = "testkit", feature = "woocommerce"))]
+mod sandbox {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use lily_connect::connector::Connector;
+    use lily_connect::connectors::woocommerce::WooCommerceConfig;
+    use lily_connect::model::Secret;
+    use lily_connect::runtime::Runtime;
+    use lily_connect::testkit::server::Server;
+    use lily_connect::testkit::woocommerce::{ApiKey, Permissions, Role, WooStore};
+    use lily_connect::time::SystemClock;
+
+    use super::Failure;
+
+    /// A running stand-in, and a folder that is gone with it.
+    pub(super) struct Sandbox {
+        server: Server,
+        key: ApiKey,
+        folder: tempfile::TempDir,
+    }
+
+    impl Sandbox {
+        pub(super) async fn start() -> Result<Self, Failure> {
+            let store = WooStore::new(Arc::new(SystemClock::default()));
+            let _ids = store.seed_sample();
+            let key = store.issue_key("sandbox", Permissions::ReadWrite, Role::Manager);
+            Ok(Self { server: Server::start(store).await?, key, folder: tempfile::tempdir()? })
+        }
+
+        pub(super) fn folder(&self) -> &Path {
+            self.folder.path()
+        }
+
+        pub(super) async fn connect(&self) -> Result<(Arc<dyn Connector>, Runtime), Failure> {
+            let runtime = Runtime::new();
+            let config = WooCommerceConfig::builder(self.server.url())
+                .key(&self.key.consumer_key)
+                .secret(Secret::new(self.key.consumer_secret.clone()))
+                .private_hosts(true)
+                .build()?;
+            Ok((Arc::new(config.connect(&runtime).await?), runtime))
+        }
+    }
+}
+
+#[cfg(not(all(feature = "testkit", feature = "woocommerce")))]
+mod sandbox {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use lily_connect::connector::Connector;
+    use lily_connect::runtime::Runtime;
+
+    use super::Failure;
+
+    /// This build has none.
+    pub(super) enum Sandbox {}
+
+    impl Sandbox {
+        #[allow(clippy::unused_async, reason = "it stands where the other build waits")]
+        pub(super) async fn start() -> Result<Self, Failure> {
+            Err("the sandbox needs the feature testkit".into())
+        }
+
+        pub(super) fn folder(&self) -> &Path {
+            match *self {}
+        }
+
+        #[allow(clippy::unused_async, reason = "it stands where the other build waits")]
+        pub(super) async fn connect(&self) -> Result<(Arc<dyn Connector>, Runtime), Failure> {
+            match *self {}
+        }
+    }
+}
+
+/// Bars on a terminal; elsewhere a line now and then.
+pub(crate) struct Bars {
+    bars: MultiProgress,
+    bar: Option<ProgressBar>,
+}
+
+impl Bars {
+    pub(crate) fn new() -> Self {
+        Self { bars: MultiProgress::new(), bar: None }
+    }
+
+    /// Begins one task.
+    pub(crate) fn begin(&mut self, what: &str) -> ProgressBar {
+        let bar = self.bars.add(ProgressBar::no_length());
+        if let Ok(style) = ProgressStyle::with_template("{msg:>10} {wide_bar} {pos}/{len} {eta}") {
+            bar.set_style(style);
+        }
+        bar.set_message(what.to_owned());
+        if bar.is_hidden() {
+            eprintln!("pulling {what}s");
+        }
+        self.bar = Some(bar.clone());
+        bar
+    }
+
+    /// Says something without tearing a bar.
+    pub(crate) fn say(&self, text: &str) {
+        self.bars.suspend(|| eprintln!("{text}"));
+    }
+}
+
+/// Moves a bar on as the engine reports.
+pub(crate) fn follow(bar: &ProgressBar) -> impl Fn(Progress) + Sync + use<> {
+    let bar = bar.clone();
+    move |progress| {
+        if let Some(total) = progress.total {
+            bar.set_length(total);
+        }
+        bar.set_position(progress.delivered);
+    }
+}

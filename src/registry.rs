@@ -1,0 +1,291 @@
+//! Any connector from the environment: which platform, which store, which credentials.
+//!
+//! This is the only file of the library that reads the environment. Each variable can also be given as
+//! `NAME_FILE`, the path of a file that holds the value; blanks at its ends do not count.
+//!
+//! | variable | for |
+//! |---|---|
+//! | `LILY_CONNECTOR` | the platform, such as `woocommerce` |
+//! | `LILY_ALLOW_PRIVATE_HOSTS` | `1` allows private and loopback hosts |
+//! | `LILY_EXTRA_CA_FILE` | a PEM file with further certificate authorities |
+//! | `WOOCOMMERCE_URL`, `WOOCOMMERCE_KEY`, `WOOCOMMERCE_SECRET` | the site's address and a REST API key |
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::connector::Connector;
+#[cfg(feature = "woocommerce")]
+use crate::connectors::woocommerce::WooCommerceConfig;
+use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "woocommerce")]
+use crate::model::Secret;
+use crate::runtime::Runtime;
+use crate::transport::ReqwestTransport;
+
+/// The largest file that a variable may name, in bytes.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+/// Every platform that this crate has a connector for, each also the name of its feature.
+const PLATFORMS: [&str; 1] = ["woocommerce"];
+
+/// The settings of a store of any platform that this build knows.
+///
+/// ```no_run
+/// # async fn run() -> lily_connect::Result<()> {
+/// use lily_connect::registry::{ConnectorConfig, runtime_from_env};
+///
+/// let runtime = runtime_from_env()?;
+/// let store = ConnectorConfig::from_env()?.connect(&runtime).await?;
+/// println!("{}", store.info().store);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ConnectorConfig {
+    /// A WooCommerce store.
+    #[cfg(feature = "woocommerce")]
+    WooCommerce(WooCommerceConfig),
+}
+
+impl ConnectorConfig {
+    /// Reads the settings of the store that the environment names; nothing is sent.
+    ///
+    /// # Errors
+    /// `Config` where a variable is missing, is wrong or is given twice, and where this build has no connector
+    /// for the platform. It names the variable, never its value.
+    pub fn from_env() -> Result<Self> {
+        Self::from_lookup(&|name| std::env::var_os(name))
+    }
+
+    /// Reads the settings through a function that answers for the environment.
+    ///
+    /// # Errors
+    /// As [`ConnectorConfig::from_env`].
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<OsString>) -> Result<Self> {
+        let variables = Variables(lookup);
+        let platform = variables.required("LILY_CONNECTOR")?;
+        match platform.as_str() {
+            #[cfg(feature = "woocommerce")]
+            "woocommerce" => {
+                let config = WooCommerceConfig::builder(variables.required("WOOCOMMERCE_URL")?)
+                    .key(variables.required("WOOCOMMERCE_KEY")?)
+                    .secret(Secret::new(variables.required("WOOCOMMERCE_SECRET")?))
+                    .private_hosts(variables.switch("LILY_ALLOW_PRIVATE_HOSTS")?)
+                    .build()?;
+                Ok(Self::WooCommerce(config))
+            }
+            known if PLATFORMS.contains(&known) => Err(wrong(
+                "LILY_CONNECTOR",
+                "connector_not_built",
+                "names a platform that this build has no connector for",
+            )
+            .with_remedy(format!("build with the feature {known}"))),
+            _ => Err(wrong("LILY_CONNECTOR", "connector_unknown", "names no platform that is known")
+                .with_remedy(format!("set it to one of: {}", PLATFORMS.join(", ")))),
+        }
+    }
+
+    /// Connects: reads what is true of the store, and gives its connector.
+    ///
+    /// # Errors
+    /// What the platform's own `connect` says.
+    #[cfg_attr(
+        not(feature = "woocommerce"),
+        expect(
+            clippy::unused_async,
+            unused_variables,
+            reason = "without a connector there is nothing to call"
+        )
+    )]
+    pub async fn connect(&self, runtime: &Runtime) -> Result<Arc<dyn Connector>> {
+        match *self {
+            #[cfg(feature = "woocommerce")]
+            Self::WooCommerce(ref config) => Ok(Arc::new(config.connect(runtime).await?)),
+        }
+    }
+}
+
+/// A runtime whose transport trusts the certificate authorities that the environment adds.
+///
+/// # Errors
+/// `Config` where the file that `LILY_EXTRA_CA_FILE` names cannot be read or holds no certificate.
+pub fn runtime_from_env() -> Result<Runtime> {
+    runtime_from_lookup(&|name| std::env::var_os(name))
+}
+
+fn runtime_from_lookup(lookup: &dyn Fn(&str) -> Option<OsString>) -> Result<Runtime> {
+    let name = "LILY_EXTRA_CA_FILE";
+    let Some(path) = lookup(name).filter(|path| !path.is_empty()) else { return Ok(Runtime::new()) };
+    let pem = read(name, Path::new(&path))?;
+    let transport = ReqwestTransport::builder()
+        .extra_ca_pem(&pem)
+        .build()
+        .map_err(|error| error.with_context("variable", name))?;
+    Ok(Runtime::with_transport(Arc::new(transport)))
+}
+
+/// Reads variables, each by its name or as a file.
+struct Variables<'a>(&'a dyn Fn(&str) -> Option<OsString>);
+
+impl Variables<'_> {
+    fn required(&self, name: &'static str) -> Result<String> {
+        self.optional(name)?.ok_or_else(|| {
+            wrong(name, "variable_missing", "is not set")
+                .with_remedy(format!("set {name}, or {name}_FILE to the path of a file that holds it"))
+        })
+    }
+
+    /// The value; none where it is not set, or is set to nothing.
+    fn optional(&self, name: &'static str) -> Result<Option<String>> {
+        let plain = (self.0)(name).filter(|value| !value.is_empty());
+        let file = (self.0)(&format!("{name}_FILE")).filter(|value| !value.is_empty());
+        let value = match (plain, file) {
+            (None, None) => return Ok(None),
+            (Some(_), Some(_)) => {
+                return Err(wrong(name, "variable_twice", "is set both by itself and as a file")
+                    .with_remedy(format!("unset {name} or {name}_FILE")));
+            }
+            (Some(value), None) => value.into_string().map_err(|_| not_text(name))?,
+            (None, Some(path)) => {
+                String::from_utf8(read(name, Path::new(&path))?).map_err(|_| not_text(name))?
+            }
+        };
+        let value = value.trim();
+        if value.is_empty() {
+            return Err(wrong(name, "variable_empty", "holds nothing but blanks"));
+        }
+        Ok(Some(value.to_owned()))
+    }
+
+    #[cfg(feature = "woocommerce")]
+    fn switch(&self, name: &'static str) -> Result<bool> {
+        match self.optional(name)?.as_deref() {
+            None | Some("0") => Ok(false),
+            Some("1") => Ok(true),
+            Some(_) => Err(wrong(name, "variable_wrong", "must be 1 or 0")),
+        }
+    }
+}
+
+fn read(name: &'static str, path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(_) if bytes.len() as u64 <= MAX_FILE_BYTES => Ok(bytes),
+        Ok(_) => Err(wrong(name, "variable_file_too_large", "names a file of more than 1 MiB")),
+        Err(error) => Err(wrong(name, "variable_file_unreadable", "names a file that cannot be read")
+            .with_remedy("check the path, and the rights of the file")
+            .with_source(error)),
+    }
+}
+
+fn not_text(name: &'static str) -> Error {
+    wrong(name, "variable_not_text", "is no UTF-8 text")
+}
+
+fn wrong(name: &'static str, code: &'static str, what: &'static str) -> Error {
+    Error::new(ErrorKind::Config, code, format!("the variable {name} {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    const SECRET: &str = "cs_planted_5e1f";
+
+    fn config(pairs: &[(&str, &str)]) -> Result<ConnectorConfig> {
+        let map: HashMap<String, OsString> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+        ConnectorConfig::from_lookup(&|name| map.get(name).cloned())
+    }
+
+    fn refused(pairs: &[(&str, &str)]) -> String {
+        let error = config(pairs).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains(SECRET), "{shown}");
+        error.to_string()
+    }
+
+    #[test]
+    fn a_missing_or_unknown_platform_says_what_to_set() {
+        assert!(refused(&[]).contains("LILY_CONNECTOR"));
+        let unknown = refused(&[("LILY_CONNECTOR", SECRET)]);
+        assert!(unknown.contains("[connector_unknown]") && unknown.contains("woocommerce"), "{unknown}");
+    }
+
+    #[cfg(not(feature = "woocommerce"))]
+    #[test]
+    fn a_platform_that_is_not_built_in_names_its_feature() {
+        let text = refused(&[("LILY_CONNECTOR", "woocommerce")]);
+        assert!(text.contains("feature woocommerce"), "{text}");
+    }
+
+    #[cfg(feature = "woocommerce")]
+    mod woocommerce {
+        use super::*;
+
+        const STORE: [(&str, &str); 3] = [
+            ("LILY_CONNECTOR", "woocommerce"),
+            ("WOOCOMMERCE_URL", "https://shop.example/eu"),
+            ("WOOCOMMERCE_KEY", "ck_planted_77"),
+        ];
+
+        fn with(more: &[(&str, &str)]) -> Vec<(&'static str, String)> {
+            let more = more.iter().map(|(name, value)| {
+                let name: &'static str = Box::leak((*name).to_owned().into_boxed_str());
+                (name, (*value).to_owned())
+            });
+            STORE.iter().map(|(name, value)| (*name, (*value).to_owned())).chain(more).collect()
+        }
+
+        fn pairs(all: &[(&'static str, String)]) -> Vec<(&'static str, &str)> {
+            all.iter().map(|(name, value)| (*name, value.as_str())).collect()
+        }
+
+        #[test]
+        fn a_store_is_read_and_shows_no_secret() {
+            let all = with(&[("WOOCOMMERCE_SECRET", SECRET)]);
+            let read = config(&pairs(&all)).unwrap();
+            let ConnectorConfig::WooCommerce(store) = &read;
+            assert_eq!(store.store().account.as_str(), "shop.example/eu");
+            assert!(!format!("{read:?}").contains(SECRET), "{read:?}");
+        }
+
+        #[test]
+        fn a_value_is_read_from_a_file_and_trimmed() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("secret");
+            std::fs::write(&path, format!(" {SECRET}\r\n")).unwrap();
+            let path = path.to_str().unwrap();
+            assert!(config(&pairs(&with(&[("WOOCOMMERCE_SECRET_FILE", path)]))).is_ok());
+
+            let twice = with(&[("WOOCOMMERCE_SECRET", SECRET), ("WOOCOMMERCE_SECRET_FILE", path)]);
+            assert!(refused(&pairs(&twice)).contains("WOOCOMMERCE_SECRET_FILE"));
+            let missing = with(&[("WOOCOMMERCE_SECRET_FILE", "no/such/file")]);
+            assert!(refused(&pairs(&missing)).contains("[variable_file_unreadable]"));
+            std::fs::write(path, " \n").unwrap();
+            let empty = with(&[("WOOCOMMERCE_SECRET_FILE", path)]);
+            assert!(refused(&pairs(&empty)).contains("[variable_empty]"));
+        }
+
+        #[test]
+        fn a_missing_or_wrong_variable_is_named() {
+            assert!(refused(&STORE).contains("WOOCOMMERCE_SECRET"));
+            let odd = with(&[("WOOCOMMERCE_SECRET", SECRET), ("LILY_ALLOW_PRIVATE_HOSTS", "yes")]);
+            assert!(refused(&pairs(&odd)).contains("LILY_ALLOW_PRIVATE_HOSTS must be 1 or 0"));
+        }
+    }
+
+    #[test]
+    fn an_extra_authority_that_is_none_is_refused_by_name() {
+        let error = runtime_from_lookup(&|_| Some("no/such/file".into())).unwrap_err();
+        assert!(error.to_string().contains("LILY_EXTRA_CA_FILE"), "{error}");
+        assert!(runtime_from_lookup(&|_| None).is_ok());
+    }
+}
