@@ -242,11 +242,13 @@ impl Bar {
         if let Some(total) = progress.total {
             self.bar.set_length(total);
         }
-        self.bar.set_position(progress.delivered);
+        // A resumed run delivers a few records twice.
+        let delivered = progress.total.map_or(progress.delivered, |total| progress.delivered.min(total));
+        self.bar.set_position(delivered);
         let Some(total) = progress.total.filter(|total| *total > 0 && self.bar.is_hidden()) else { return };
-        let tenth = progress.delivered.saturating_mul(10) / total;
+        let tenth = delivered.saturating_mul(10) / total;
         if self.tenth.swap(tenth, Ordering::Relaxed) < tenth {
-            eprintln!("{}s: {} of {total}", progress.entity, progress.delivered);
+            eprintln!("{}s: {} of {total}", progress.entity, delivered);
         }
     }
 
