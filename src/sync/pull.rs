@@ -175,6 +175,14 @@ impl Pull {
         work.run().await
     }
 
+    /// The run's checkpoint, where it has begun; it holds the certificate once the run has ended.
+    ///
+    /// # Errors
+    /// `State` where the state could not be read.
+    pub async fn checkpoint(&self) -> Result<Option<Checkpoint>> {
+        self.state.checkpoint(&self.connector.info().store, &self.run_key()).await
+    }
+
     /// Forgets the run: its checkpoint, or its certificate.
     ///
     /// # Errors
