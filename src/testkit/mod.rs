@@ -3,6 +3,7 @@
 mod clock;
 
 pub use clock::{FakeClock, SeededEntropy};
+pub mod contract;
 pub mod exchange;
 pub mod faults;
 pub mod json;

@@ -1,0 +1,153 @@
+//! What a pull over the connector proves, on a quiet store, a broken one and one that moves.
+
+use std::collections::BTreeSet;
+
+use super::fixture::{ContractFixture, On, Strike, Trouble};
+use super::violation::{Checked, Claim, Outcome};
+use super::walk::{Pulled, difference, pull, small, truth};
+use crate::connector::{PullRequest, Purpose};
+use crate::model::ExternalId;
+use crate::sync::{Certificate, Verdict};
+
+pub(super) async fn a_quiet_store_is_complete(fixture: &dyn ContractFixture, claim: Claim) -> Outcome {
+    for capability in &fixture.connector().capabilities().entities {
+        let expected = truth(fixture, capability.entity);
+        let pulled = pull(fixture, capability.entity).await;
+        let certificate = claim.done("a pull", pulled.certificate)?;
+        claim.check(pulled.ids == expected, || {
+            format!("{}: {}", capability.entity, difference(&expected, &pulled.ids))
+        })?;
+        let provable = capability.ids_only || (capability.counted && capability.pages_overlap);
+        let verdict = &certificate.verdict;
+        let right = if provable { *verdict == Verdict::Complete } else { *verdict == Verdict::Unproven };
+        claim.check(right, || format!("{certificate}"))?;
+    }
+    Ok(Checked::Held)
+}
+
+pub(super) async fn a_page_that_fails_for_good_is_never_complete(
+    fixture: &dyn ContractFixture,
+    claim: Claim,
+) -> Outcome {
+    for capability in &fixture.connector().capabilities().entities {
+        for trouble in [Trouble::ServerError, Trouble::Truncated, Trouble::Html] {
+            fixture.strike(Strike { trouble, on: On::Read, after: 1, times: 200 });
+            let expected = truth(fixture, capability.entity);
+            let pulled = pull(fixture, capability.entity).await;
+            // What is left of the trouble must not strike the next pull.
+            for _ in 0..200 {
+                let probe = small(fixture, capability.entity);
+                if fixture.connector().pull_page(&probe).await.is_ok() {
+                    break;
+                }
+            }
+            claim.check(pulled.ids != expected, || {
+                format!("all records though every page but the first failed ({trouble:?})")
+            })?;
+            let complete = pulled.certificate.as_ref().is_ok_and(Certificate::is_complete);
+            claim.check(!complete, || format!("Complete with {}", difference(&expected, &pulled.ids)))?;
+        }
+    }
+    Ok(Checked::Held)
+}
+
+pub(super) async fn one_broken_answer_loses_no_record(
+    fixture: &dyn ContractFixture,
+    claim: Claim,
+) -> Outcome {
+    for capability in &fixture.connector().capabilities().entities {
+        for trouble in Trouble::ALL {
+            for after in [0, 1] {
+                fixture.strike(Strike { trouble, on: On::Read, after, times: 1 });
+                let expected = truth(fixture, capability.entity);
+                let pulled = pull(fixture, capability.entity).await;
+                // An error is honest, and so is Incomplete; Complete must be true.
+                check_honest(&pulled, &expected, claim, &format!("{trouble:?} on request {after}"))?;
+            }
+        }
+    }
+    Ok(Checked::Held)
+}
+
+pub(super) async fn records_that_slip_while_paging_are_found(
+    fixture: &dyn ContractFixture,
+    claim: Claim,
+) -> Outcome {
+    for capability in &fixture.connector().capabilities().entities {
+        let entity = capability.entity;
+        let mut gone: Vec<ExternalId> = fixture.ids(entity);
+        gone.sort_by_key(|id| (id.as_str().len(), id.clone()));
+        // Two at a time: one alone may slip into the record that neighbouring pages share.
+        gone.truncate(2);
+        let expected: BTreeSet<ExternalId> =
+            truth(fixture, entity).into_iter().filter(|id| !gone.contains(id)).collect();
+        fixture.delete_while_paging(entity, gone.clone(), 1);
+        let pulled = pull(fixture, entity).await;
+        Claim { rule: "FIXTURE", text: "records are deleted while the list is paged" }
+            .check(truth(fixture, entity) == expected, || format!("{gone:?} are still there"))?;
+        check_honest(&pulled, &expected, claim, "two deletions")?;
+        if capability.ids_only && capability.by_ids {
+            let certificate = claim.done("a pull", pulled.certificate)?;
+            claim.check(expected.is_subset(&pulled.ids), || {
+                format!("{entity}: {}; {certificate}", difference(&expected, &pulled.ids))
+            })?;
+        }
+    }
+    Ok(Checked::Held)
+}
+
+pub(super) async fn credentials_are_never_shown(fixture: &dyn ContractFixture, claim: Claim) -> Outcome {
+    let connector = fixture.connector();
+    let secrets: Vec<String> = fixture.secrets().into_iter().filter(|secret| !secret.is_empty()).collect();
+    if secrets.is_empty() {
+        return Ok(Checked::NotClaimed("the fixture has no credentials"));
+    }
+    let mut shown = vec![format!("{connector:?} {:?}", fixture.runtime())];
+    shown.push(format!("{:?} {:?}", connector.info(), connector.capabilities()));
+    for capability in &connector.capabilities().entities {
+        for trouble in Trouble::ALL {
+            fixture.strike(Strike { trouble, on: On::Read, after: 0, times: 8 });
+            let list = connector.pull_page(&small(fixture, capability.entity)).await;
+            let ids = fixture.ids(capability.entity);
+            let one = PullRequest::by_ids(capability.entity, ids, Purpose::Guard);
+            for result in [list, connector.pull_page(&one).await] {
+                shown.push(match result {
+                    Err(error) => with_sources(&error),
+                    Ok(page) => format!("{:?} {:?} {:?}", page.next, page.ahead, page.degraded),
+                });
+            }
+            for _ in 0..8 {
+                if let Err(error) = connector.check().await {
+                    shown.push(with_sources(&error));
+                }
+            }
+        }
+    }
+    for (number, text) in shown.iter().enumerate() {
+        let found = secrets.iter().any(|secret| text.contains(secret));
+        claim.check(!found, || format!("a credential in text {number} of the connector and its errors"))?;
+    }
+    Ok(Checked::Held)
+}
+
+fn check_honest(
+    pulled: &Pulled,
+    expected: &BTreeSet<ExternalId>,
+    claim: Claim,
+    what: &str,
+) -> Result<(), super::Violation> {
+    let complete = pulled.certificate.as_ref().is_ok_and(Certificate::is_complete);
+    claim.check(!complete || expected.is_subset(&pulled.ids), || {
+        format!("Complete after {what}, with {}", difference(expected, &pulled.ids))
+    })
+}
+
+fn with_sources(error: &crate::error::Error) -> String {
+    let mut text = format!("{error} {error:?}");
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        text.push_str(&format!(" {inner} {inner:?}"));
+        source = inner.source();
+    }
+    text
+}
