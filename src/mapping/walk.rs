@@ -39,6 +39,8 @@ pub(super) struct Out<'m> {
     pub(super) issues: Vec<MapIssue>,
     /// The platform's spelling of fields whose canonical text does not lead back to it.
     pub(super) raws: Vec<(&'static str, Text)>,
+    /// The nodes where something could not be read, each once.
+    pub(super) unread: Vec<NodeId>,
     indexes: Vec<usize>,
     ranks: Vec<Option<u8>>,
 }
@@ -46,11 +48,23 @@ pub(super) struct Out<'m> {
 impl<'m> Out<'m> {
     pub(super) fn new(tree: &'m Tree, profile: &'m StoreProfile, record: Record) -> Self {
         let ranks = vec![None; tree.contests];
-        Self { tree, profile, record, issues: Vec::new(), raws: Vec::new(), indexes: Vec::new(), ranks }
+        Self {
+            tree,
+            profile,
+            record,
+            issues: Vec::new(),
+            raws: Vec::new(),
+            unread: Vec::new(),
+            indexes: Vec::new(),
+            ranks,
+        }
     }
 
     #[cold]
     fn issue(&mut self, at: NodeId, code: Fault) {
+        if !self.unread.contains(&at) {
+            self.unread.push(at);
+        }
         if self.issues.len() < MAX_ISSUES {
             let path = self.path(at);
             self.issues.push(MapIssue { path, code });
