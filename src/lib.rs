@@ -20,4 +20,12 @@ pub mod transport;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
+pub use connector::Connector;
 pub use error::{Error, ErrorKind, Result};
+pub use model::{Enrichment, Entity, Record, Secret, StoreKey};
+pub use registry::ConnectorConfig;
+pub use runtime::Runtime;
+#[cfg(feature = "sqlite")]
+pub use state::SqliteState;
+pub use state::{MemoryState, StateStore};
+pub use sync::{Approvals, Cancel, Certificate, JsonlSink, Plan, Pull, Push, Receipt, Sink, Verdict};

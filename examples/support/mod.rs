@@ -6,20 +6,19 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Parser;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use lily_connect::connector::Connector;
-use lily_connect::registry::{ConnectorConfig, runtime_from_env};
-use lily_connect::runtime::Runtime;
-use lily_connect::state::SqliteState;
+use lily_connect::registry::runtime_from_env;
 use lily_connect::sync::Progress;
+use lily_connect::{Connector, ConnectorConfig, Entity, Pull, Push, Runtime, SqliteState, StateStore};
 
 /// Where the state is unless it is said otherwise.
 pub(crate) const STATE: &str = "lily-connect.db";
 
 /// Whatever ends an example early.
-pub(crate) type Failure = Box<dyn Error>;
+pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 /// How an example ended that was not cut short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +83,7 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 pub(crate) struct Store {
     pub(crate) connector: Arc<dyn Connector>,
     pub(crate) runtime: Runtime,
-    pub(crate) state: Arc<SqliteState>,
+    pub(crate) state: Arc<dyn StateStore>,
     pub(crate) state_path: PathBuf,
     sandbox: Option<sandbox::Sandbox>,
 }
@@ -113,6 +112,14 @@ impl Store {
             connector.info().store.platform
         );
         Ok(Self { connector, runtime, state, state_path, sandbox: Some(sandbox) })
+    }
+
+    pub(crate) fn pull(&self, entity: Entity) -> Pull {
+        Pull::new(Arc::clone(&self.connector), Arc::clone(&self.state), entity)
+    }
+
+    pub(crate) fn push(&self) -> Push {
+        Push::new(Arc::clone(&self.connector), Arc::clone(&self.state), self.runtime.clone())
     }
 
     pub(crate) fn is_sandbox(&self) -> bool {
@@ -197,43 +204,55 @@ mod sandbox {
 }
 
 /// Bars on a terminal; elsewhere a line now and then.
-pub(crate) struct Bars {
-    bars: MultiProgress,
-    bar: Option<ProgressBar>,
-}
+pub(crate) struct Bars(MultiProgress);
 
 impl Bars {
     pub(crate) fn new() -> Self {
-        Self { bars: MultiProgress::new(), bar: None }
+        Self(MultiProgress::new())
     }
 
-    /// Begins one task.
-    pub(crate) fn begin(&mut self, what: &str) -> ProgressBar {
-        let bar = self.bars.add(ProgressBar::no_length());
+    /// Begins the bar of one pull.
+    pub(crate) fn begin(&self, what: Entity) -> Bar {
+        let bar = self.0.add(ProgressBar::new(0));
         if let Ok(style) = ProgressStyle::with_template("{msg:>10} {wide_bar} {pos}/{len} {eta}") {
             bar.set_style(style);
         }
-        bar.set_message(what.to_owned());
+        bar.set_message(format!("{what}s"));
         if bar.is_hidden() {
-            eprintln!("pulling {what}s");
+            eprintln!("{what}s: pulling");
         }
-        self.bar = Some(bar.clone());
-        bar
+        Bar { bar, tenth: AtomicU64::new(0) }
     }
 
     /// Says something without tearing a bar.
     pub(crate) fn say(&self, text: &str) {
-        self.bars.suspend(|| eprintln!("{text}"));
+        self.0.suspend(|| eprintln!("{text}"));
     }
 }
 
-/// Moves a bar on as the engine reports.
-pub(crate) fn follow(bar: &ProgressBar) -> impl Fn(Progress) + Sync + use<> {
-    let bar = bar.clone();
-    move |progress| {
+/// One bar, or a line for each tenth of the way.
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    tenth: AtomicU64,
+}
+
+impl Bar {
+    /// Moves on as the engine reports.
+    pub(crate) fn follow(&self, progress: Progress) {
         if let Some(total) = progress.total {
-            bar.set_length(total);
+            self.bar.set_length(total);
         }
-        bar.set_position(progress.delivered);
+        // A resumed run delivers a few records twice.
+        let delivered = progress.total.map_or(progress.delivered, |total| progress.delivered.min(total));
+        self.bar.set_position(delivered);
+        let Some(total) = progress.total.filter(|total| *total > 0 && self.bar.is_hidden()) else { return };
+        let tenth = delivered.saturating_mul(10) / total;
+        if self.tenth.swap(tenth, Ordering::Relaxed) < tenth {
+            eprintln!("{}s: {} of {total}", progress.entity, delivered);
+        }
+    }
+
+    pub(crate) fn end(&self) {
+        self.bar.finish_and_clear();
     }
 }

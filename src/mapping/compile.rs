@@ -12,6 +12,10 @@ use crate::model::Record;
 const MAX_RULES: usize = 400;
 /// The deepest place a rule can name.
 const MAX_DEPTH: usize = 16;
+/// The most arrays within one another that a place can name.
+pub(super) const MAX_ARRAYS: usize = 4;
+/// The most fields that several rules fill.
+pub(super) const MAX_CONTESTS: usize = 8;
 /// The most mapped keys an object can have: a set of bits tells which were seen.
 const MAX_KEYS: usize = 64;
 
@@ -175,6 +179,9 @@ fn add(tree: &mut Tree, entity: Entity, rules: &[Rule], rule: &Rule) -> Result<(
     let steps = parse(&rule.from)?;
     let mut lists = list_names(&rule.field);
     let wildcards = steps.iter().filter(|step| matches!(step, Step::Each)).count();
+    if wildcards > MAX_ARRAYS {
+        return Err(invalid(format!("a place can name at most {MAX_ARRAYS} arrays within one another")));
+    }
     if wildcards > lists.len() {
         return Err(invalid("an array's elements need a list field, or a key that selects one of them"));
     }
@@ -211,6 +218,9 @@ fn add(tree: &mut Tree, entity: Entity, rules: &[Rule], rule: &Rule) -> Result<(
             },
             |(number, _)| number,
         );
+        if number >= MAX_CONTESTS {
+            return Err(invalid(format!("at most {MAX_CONTESTS} fields can have several rules")));
+        }
         Some((number, rule.rank))
     } else {
         None

@@ -66,16 +66,19 @@ fn tables(entity: Entity) -> &'static [&'static [FieldDef]] {
 
 /// Reads the cell of a field from a record; for a list, of one key by its folded name.
 ///
-/// `None` where the field is no cell of this kind of record, or where the list was not read.
+/// `None` where the field is no cell of this kind of record, or where it could not be read: a record that was
+/// mapped has a base token for each cell that was.
 #[must_use]
 pub fn cell_value(record: &Record, field: &FieldName, key: Option<&str>) -> Option<CellValue> {
     let (_, access) = cells(record.reference().kind).iter().find(|(name, _)| name == field)?;
     match (access, key) {
+        (CellAccess::Text(_), None) if record.base().get(field).is_none() => None,
         (CellAccess::Text(get), None) => Some(match get(record) {
             Field::Value(text) => CellValue::text(text),
             Field::Absent | Field::Null => CellValue::Absent,
         }),
         (CellAccess::Terms(get), Some(key)) => {
+            record.base().keys(field)?;
             let found = get(record).value()?.iter().find(|term| Normaliser::Folded1.apply(&term.name) == key);
             Some(found.map_or(CellValue::Absent, |term| CellValue::text(&term.name)))
         }
@@ -83,12 +86,15 @@ pub fn cell_value(record: &Record, field: &FieldName, key: Option<&str>) -> Opti
     }
 }
 
-/// The terms of a list field of a record, where the list was read.
+/// The terms of a list field of a record, where the list was read whole.
 #[must_use]
 pub fn terms<'a>(record: &'a Record, field: &FieldName) -> Option<&'a [Term]> {
     let (_, access) = cells(record.reference().kind).iter().find(|(name, _)| name == field)?;
     match access {
-        CellAccess::Terms(get) => get(record).value().map(Vec::as_slice),
+        CellAccess::Terms(get) => {
+            record.base().keys(field)?;
+            get(record).value().map(Vec::as_slice)
+        }
         CellAccess::Text(_) => None,
     }
 }

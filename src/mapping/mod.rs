@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     CellValue, Entity, ExternalId, FieldName, Normaliser, Platform, RawItems, Record, RecordRef, Shape,
-    StoreProfile, TokenDigest,
+    StoreProfile, TokenDigest, Tokens,
 };
 use compile::Tree;
 use fields::CellAccess;
@@ -46,6 +46,18 @@ struct TokenRule {
     field: FieldName,
     access: CellAccess,
     normaliser: Normaliser,
+    /// Where on the wire its value is, for a list the list itself.
+    places: Vec<String>,
+}
+
+impl TokenRule {
+    /// Whether something at this place of the wire is part of the value, or holds it.
+    fn is_touched_by(&self, place: &str) -> bool {
+        let within = |one: &str, other: &str| {
+            one.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.places.iter().any(|own| within(place, own) || within(own, place))
+    }
 }
 
 impl fmt::Debug for TokenRule {
@@ -94,7 +106,19 @@ impl SchemaMap {
                     CellAccess::Text(_) => rule.transform.normaliser(),
                     CellAccess::Terms(_) => Normaliser::Folded1,
                 };
-                Some(TokenRule { field: field.clone(), access: *access, normaliser })
+                let places = rules
+                    .iter()
+                    .filter(|rule| {
+                        rule.field == field.as_str() || rule.field.starts_with(&format!("{field}[]"))
+                    })
+                    .map(|rule| match access {
+                        CellAccess::Text(_) => rule.from.to_string(),
+                        CellAccess::Terms(_) => {
+                            rule.from.split_once("/*").map_or(&*rule.from, |(list, _)| list).to_owned()
+                        }
+                    })
+                    .collect();
+                Some(TokenRule { field: field.clone(), access: *access, normaliser, places })
             })
             .collect();
         Ok(Self { platform, entity, rules: rules.to_vec(), tree, cells })
@@ -197,7 +221,7 @@ impl SchemaMap {
     }
 
     fn finish(&self, out: Out<'_>, page: &mut MappedPage) {
-        let Out { mut record, issues, raws, profile, .. } = out;
+        let Out { mut record, issues, raws, profile, unread, .. } = out;
         let id = record.reference().id.clone();
         if id.as_str().is_empty() {
             let mut issues = issues;
@@ -205,7 +229,6 @@ impl SchemaMap {
             page.rejected.push(RejectedRecord { id: None, issues });
             return;
         }
-        // A cell that was not read has no honest token: the record is of no use for a push.
         page.dropped_fields += issues.len() as u64;
         for issue in issues {
             if page.issues.len() < MAX_PAGE_ISSUES {
@@ -213,12 +236,22 @@ impl SchemaMap {
             }
         }
         record.place(profile, raws);
-        self.add_tokens(&mut record);
+        let unread: Vec<&str> = unread
+            .iter()
+            .filter_map(|node| self.tree.nodes.get(usize::from(*node)))
+            .map(|node| node.pattern.as_str())
+            .collect();
+        self.add_tokens(&mut record, &unread);
         page.records.push(record);
     }
 
-    fn add_tokens(&self, record: &mut Record) {
+    fn add_tokens(&self, record: &mut Record, unread: &[&str]) {
+        *record.base_mut() = Tokens::with_capacity(self.cells.len());
         for cell in &self.cells {
+            // A cell that could not be read is not absent: it has no honest token, and takes no write.
+            if unread.iter().any(|place| cell.is_touched_by(place)) {
+                continue;
+            }
             match cell.access {
                 CellAccess::Text(get) => {
                     let token = match get(record).value() {

@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use serde_json::value::RawValue;
 
 use super::canon::{self, Canon, Fault};
-use super::compile::{NodeId, ROOT, Target, Tree};
+use super::compile::{MAX_ARRAYS, MAX_CONTESTS, NodeId, ROOT, Target, Tree};
 use crate::model::{Record, StoreProfile, Text};
 
 /// The most issues that are kept of one record; more are counted by the record's rejection all the same.
@@ -39,18 +39,34 @@ pub(super) struct Out<'m> {
     pub(super) issues: Vec<MapIssue>,
     /// The platform's spelling of fields whose canonical text does not lead back to it.
     pub(super) raws: Vec<(&'static str, Text)>,
-    indexes: Vec<usize>,
-    ranks: Vec<Option<u8>>,
+    /// The nodes where something could not be read, each once.
+    pub(super) unread: Vec<NodeId>,
+    /// Where the walk stands in the arrays around it; the first `depth` count.
+    indexes: [usize; MAX_ARRAYS],
+    depth: usize,
+    ranks: [Option<u8>; MAX_CONTESTS],
 }
 
 impl<'m> Out<'m> {
     pub(super) fn new(tree: &'m Tree, profile: &'m StoreProfile, record: Record) -> Self {
-        let ranks = vec![None; tree.contests];
-        Self { tree, profile, record, issues: Vec::new(), raws: Vec::new(), indexes: Vec::new(), ranks }
+        Self {
+            tree,
+            profile,
+            record,
+            issues: Vec::new(),
+            raws: Vec::new(),
+            unread: Vec::new(),
+            indexes: [0; MAX_ARRAYS],
+            depth: 0,
+            ranks: [None; MAX_CONTESTS],
+        }
     }
 
     #[cold]
     fn issue(&mut self, at: NodeId, code: Fault) {
+        if !self.unread.contains(&at) {
+            self.unread.push(at);
+        }
         if self.issues.len() < MAX_ISSUES {
             let path = self.path(at);
             self.issues.push(MapIssue { path, code });
@@ -59,7 +75,7 @@ impl<'m> Out<'m> {
 
     fn path(&self, at: NodeId) -> String {
         let pattern = self.tree.nodes.get(usize::from(at)).map_or("", |node| &node.pattern);
-        let mut indexes = self.indexes.iter();
+        let mut indexes = self.indexes.iter().take(self.depth);
         let mut path = String::new();
         for part in pattern.split('/').skip(1) {
             path.push('/');
@@ -225,7 +241,11 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
         }
         match (node.each, &node.select) {
             (Some(each), _) => {
-                self.out.indexes.push(0);
+                let depth = self.out.depth;
+                self.out.depth += 1;
+                if let Some(index) = self.out.indexes.get_mut(depth) {
+                    *index = 0;
+                }
                 while sequence
                     .next_element_seed(Element {
                         out: self.out,
@@ -234,11 +254,11 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
                     })?
                     .is_some()
                 {
-                    if let Some(index) = self.out.indexes.last_mut() {
+                    if let Some(index) = self.out.indexes.get_mut(depth) {
                         *index += 1;
                     }
                 }
-                self.out.indexes.pop();
+                self.out.depth = depth;
             }
             (None, Some(_)) => {
                 let mut found = 0;
@@ -529,8 +549,13 @@ impl<'de> Visitor<'de> for Leaf<'_, '_> {
         Ok(())
     }
 
+    /// A text with escapes: only such a one can hold a NUL, which PostgreSQL keeps none of and no platform shows.
     fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        let value = canon::from_text(self.target.transform, Cow::Borrowed(text), self.out.profile);
+        let value = if text.contains('\0') {
+            Err("has_nul")
+        } else {
+            canon::from_text(self.target.transform, Cow::Borrowed(text), self.out.profile)
+        };
         self.put(value);
         Ok(())
     }

@@ -134,6 +134,10 @@ impl Tokens {
         }
     }
 
+    pub(crate) fn with_capacity(cells: usize) -> Self {
+        Self(Vec::with_capacity(cells))
+    }
+
     /// Sets the token of a field of one value.
     pub fn set(&mut self, field: FieldName, token: impl Into<BaseToken>) {
         self.0.push((field, Entry::One(token.into())));

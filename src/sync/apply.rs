@@ -1,10 +1,11 @@
 //! A plan to writes: guard, intent, send, verify, settle; one record at a time.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::plan::{Approvals, Plan, PlanPurpose, PlannedChange};
-use super::planner::{is_ambiguous, read_cell};
-use super::push::Push;
+use super::planner::{is_ambiguous, raw_of, read_cell};
+use super::push::{Found, Push};
 use super::receipt::{FieldReceipt, Receipt, ReceiptOutcome, Warning};
 use super::verdict::{ChangeVerdict, Conflict, Rejection, latest};
 use crate::connector::{FieldAnswer, Patch, PatchField, PatchValue, Purpose, PushRequest};
@@ -83,7 +84,7 @@ impl Push {
                         && approvals.allow(plan, change)
                 })
                 .collect();
-            self.apply_to(target, &changes, plan, push, lease.fence, &mut receipts).await?;
+            self.apply_to(target, &changes, plan, push, lease, &mut receipts).await?;
         }
         if self.settings.wait_for_unknown {
             self.wait_and_settle(plan, push, lease, &mut receipts).await?;
@@ -98,15 +99,30 @@ impl Push {
         changes: &[(usize, &PlannedChange)],
         plan: &Plan,
         push: PushId,
-        fence: Fence,
+        lease: &mut Lease,
         receipts: &mut [FieldReceipt],
     ) -> Result<()> {
         for attempt in 1..=self.settings.guard_attempts {
-            let mut records = self.read(std::slice::from_ref(target), Purpose::Guard).await?;
+            let mut found = match self.read(std::slice::from_ref(target), Purpose::Guard).await {
+                Ok(found) => found,
+                // Nothing of this record is sent; what was done to others stands in the receipt all the same.
+                Err(error) => {
+                    for (at, _) in changes {
+                        if let Some(receipt) = receipts.get_mut(*at) {
+                            let code = error.code().to_owned();
+                            receipt.outcome = ReceiptOutcome::Rejected(Rejection::NotSent { code });
+                        }
+                    }
+                    return Ok(());
+                }
+            };
             let guarded_at = self.runtime.clock().elapsed();
-            let guard = records.remove(target);
+            // A read can wait for long, and `send_by` must lie inside the lease.
+            self.renew(lease).await?;
+            let fence = lease.fence;
             let rows = self.rows(target).await?;
-            let sent = self.intents(changes, guard.as_ref(), &rows, plan, push, receipts)?;
+            let sent = self.intents(changes, &found, target, &rows, plan, push, receipts)?;
+            let guard = found.records.remove(target);
             let (Some(guard), false) = (guard, sent.is_empty()) else { return Ok(()) };
             let ops = sent.iter().map(|sent| Op::Append(Box::new(sent.row.clone()))).collect();
             self.state.commit(self.store(), Unit::fenced(fence, ops)).await?;
@@ -135,10 +151,12 @@ impl Push {
     }
 
     /// Asks once more, against the guard read and the log, and makes the rows of what will be sent.
+    #[expect(clippy::too_many_arguments, reason = "one step of apply_to, cut out to be read")]
     fn intents<'p>(
         &self,
         changes: &[(usize, &'p PlannedChange)],
-        guard: Option<&Record>,
+        found: &Found,
+        target: &RecordRef,
         rows: &[WriteRow],
         plan: &Plan,
         push: PushId,
@@ -146,23 +164,31 @@ impl Push {
     ) -> Result<Vec<Sent<'p>>> {
         let mut sent = Vec::new();
         let now = self.now();
+        let guard = found.get(target);
         for (at, change) in changes {
             let normaliser = self.normaliser(&change.cell)?;
             let rows: Vec<&WriteRow> = rows.iter().filter(|row| row.cell == change.cell).collect();
-            let outcome = match guard.map(|record| (record, read_cell(record, &change.cell))) {
-                None => Some(ReceiptOutcome::Conflict(Conflict::Gone)),
+            let before = match guard.map(|record| (record, read_cell(record, &change.cell))) {
+                None if found.gone.contains(target) => Err(ReceiptOutcome::Conflict(Conflict::Gone)),
+                None => Err(ReceiptOutcome::Rejected(Rejection::Unreadable)),
                 Some((record, _)) if is_ambiguous(record, &change.cell) => {
-                    Some(ReceiptOutcome::Conflict(Conflict::AmbiguousKey))
+                    Err(ReceiptOutcome::Conflict(Conflict::AmbiguousKey))
                 }
-                Some((_, None)) => Some(ReceiptOutcome::Rejected(Rejection::Unreadable)),
-                Some((_, Some(theirs))) => already(change, &rows, &theirs, normaliser, plan),
+                Some((_, None)) => Err(ReceiptOutcome::Rejected(Rejection::Unreadable)),
+                Some((record, Some(theirs))) => match already(change, &rows, &theirs, normaliser, plan) {
+                    Some(outcome) => Err(outcome),
+                    None => Ok((theirs, raw_of(record, &change.cell))),
+                },
             };
-            if let Some(outcome) = outcome {
-                if let Some(receipt) = receipts.get_mut(*at) {
-                    receipt.outcome = outcome;
+            let (before, before_raw) = match before {
+                Ok(before) => before,
+                Err(outcome) => {
+                    if let Some(receipt) = receipts.get_mut(*at) {
+                        receipt.outcome = outcome;
+                    }
+                    continue;
                 }
-                continue;
-            }
+            };
             let row = WriteRow {
                 id: RowId::new(now, &**self.runtime.entropy())?,
                 push,
@@ -174,8 +200,8 @@ impl Push {
                 cell: change.cell.clone(),
                 enrichment: change.enrichment.clone(),
                 latest_at_plan: change.latest,
-                before: change.seen.clone(),
-                before_raw: change.seen_raw.clone(),
+                before,
+                before_raw,
                 stamp: guard.and_then(Record::modified_at),
                 sent: change.ours.normalised(normaliser),
                 send_by: now.saturating_add(self.settings.send_window),
@@ -211,7 +237,9 @@ impl Push {
             };
             patch.push(PatchField::new(field.clone(), value, change.seen.clone()));
         }
-        let guard_until = guarded_at.saturating_add(self.settings.guard_window);
+        // No byte leaves after `send_by` either, whatever the guard window is.
+        let sendable = self.runtime.clock().elapsed().saturating_add(self.settings.send_window);
+        let guard_until = guarded_at.saturating_add(self.settings.guard_window).min(sendable);
         Ok(PushRequest::new(vec![Patch::new(target.clone(), patch)], guard_until))
     }
 
@@ -249,11 +277,9 @@ impl Push {
     ) -> Result<()> {
         let read = self.read(std::slice::from_ref(target), Purpose::Verify).await;
         let at = self.now();
-        let found = read.as_ref().ok().map(|records| records.get(target));
-        let siblings = match found {
-            Some(Some(record)) => moved_siblings(guard, record, &sent),
-            _ => Vec::new(),
-        };
+        let found = read.as_ref().ok().and_then(|found| found.get(target));
+        let gone = read.as_ref().is_ok_and(|found| found.gone.contains(target));
+        let siblings = found.map(|record| moved_siblings(guard, record, &sent)).unwrap_or_default();
         let mut ops = Vec::new();
         for Sent { change, row, at: place } in &sent {
             let answer =
@@ -264,14 +290,18 @@ impl Push {
                     Outcome::Refused { code: code.as_str().into(), at },
                     ReceiptOutcome::Rejected(Rejection::Refused { code: code.clone() }),
                 ),
-                (Some(FieldAnswer::Accepted), Some(Some(record))) => landed(row, record, normaliser, at)
-                    .unwrap_or_else(|| not_landed(row, record, normaliser, at)),
-                (Some(FieldAnswer::Accepted), Some(None)) => (
+                (Some(FieldAnswer::Accepted), None) if gone => (
                     Outcome::NotLanded { found: CellValue::Absent, at },
                     ReceiptOutcome::Conflict(Conflict::Gone),
                 ),
                 // Without an answer, or without a read behind it, nobody knows yet.
-                (Some(FieldAnswer::Accepted), None) | (Some(FieldAnswer::Unknown { .. }) | None, _) => {
+                (Some(FieldAnswer::Accepted), record) => record
+                    .and_then(|record| {
+                        landed(row, record, normaliser, at)
+                            .or_else(|| not_landed(row, record, normaliser, at))
+                    })
+                    .unwrap_or((Outcome::Unknown { at }, ReceiptOutcome::Unknown)),
+                (Some(FieldAnswer::Unknown { .. }) | None, _) => {
                     (Outcome::Unknown { at }, ReceiptOutcome::Unknown)
                 }
             };
@@ -416,21 +446,21 @@ pub(super) fn landed(
         let terms = fields::terms(record, &row.cell.field)?;
         terms.iter().find(|term| Normaliser::Folded1.apply(&term.name) == key.as_str())?.id.clone()
     });
-    let raw = record.raw_spelling(&row.cell.field).cloned();
+    let raw = raw_of(record, &row.cell);
     Some((Outcome::Landed { value, raw, key_id, at }, ReceiptOutcome::Applied))
 }
 
-/// The store took it, and does not hold it: never learned as landed.
+/// The store took it, and does not hold it: never learned as landed. Nothing where the cell cannot be read.
 fn not_landed(
     row: &WriteRow,
     record: &Record,
     normaliser: Normaliser,
     at: crate::time::Timestamp,
-) -> (Outcome, ReceiptOutcome) {
-    let found = read_cell(record, &row.cell).unwrap_or(CellValue::Absent);
+) -> Option<(Outcome, ReceiptOutcome)> {
+    let found = read_cell(record, &row.cell)?;
     let conflict =
         if found.same(&row.before, normaliser) { Conflict::Reverted } else { Conflict::ReadBackDiffers };
-    (Outcome::NotLanded { found, at }, ReceiptOutcome::Conflict(conflict))
+    Some((Outcome::NotLanded { found, at }, ReceiptOutcome::Conflict(conflict)))
 }
 
 /// The outcome of a row; an undo that landed marks the row that it took back, in the same unit.
@@ -451,9 +481,28 @@ fn moved_siblings(guard: &Record, verify: &Record, sent: &[Sent<'_>]) -> Vec<War
         matches!(field, "base" | "modified_at" | "raw_spelling")
             || sent.iter().any(|sent| sent.change.cell.field.as_str().split('.').next() == Some(field))
     };
+    let lists = sent.iter().filter(|sent| sent.change.cell.key.is_some());
+    let mut moved_lists: Vec<&FieldName> = lists.map(|sent| &sent.change.cell.field).collect();
+    moved_lists.dedup();
+    moved_lists.retain(|field| {
+        // Of a list we sent the keys that the plan names; the others are siblings.
+        let others = |record| -> BTreeSet<String> {
+            let terms: &[Term] = fields::terms(record, field).unwrap_or_default();
+            terms
+                .iter()
+                .map(|term| Normaliser::Folded1.apply(&term.name).into_owned())
+                .filter(|key| {
+                    !sent.iter().any(|s| s.change.cell.field == **field && is_key(&s.change.cell, key))
+                })
+                .collect()
+        };
+        others(guard) != others(verify)
+    });
     let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));
     names
         .filter(|name| !ours(name) && before.get(*name) != after.get(*name))
-        .map(|name| Warning::SiblingMoved { field: name.clone() })
+        .cloned()
+        .chain(moved_lists.into_iter().map(ToString::to_string))
+        .map(|field| Warning::SiblingMoved { field })
         .collect()
 }

@@ -89,6 +89,9 @@ pub enum Rule {
     OrderHolds,
     /// A sweep of ids at the end found nothing that was not delivered.
     SweepAgrees,
+    /// Of the records that are known, no more than a few are missing at once. Where this failed, nothing may be
+    /// deleted for being missing.
+    FewMissing,
     /// A resumed run ended with what changed since it began first.
     ClosingDelta,
     /// Every record could be mapped.

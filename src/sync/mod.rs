@@ -11,6 +11,7 @@ mod push;
 mod receipt;
 mod settle;
 mod sink;
+mod sweep;
 mod undo;
 mod verdict;
 

@@ -13,14 +13,17 @@ use crate::connector::Purpose;
 use crate::error::Result;
 use crate::mapping::{HtmlVerdict, fields, sanitise_html};
 use crate::model::{
-    BaseToken, Cell, CellValue, Enrichment, EnrichmentId, FieldChange, Normaliser, Record, RecordRef,
-    Reversible, Text, WritableField,
+    BaseToken, Cell, CellValue, Enrichment, EnrichmentId, Expectation, FieldChange, FieldName, Normaliser,
+    Record, RecordRef, Reversible, Text, WritableField,
 };
 use crate::state::WriteRow;
 use crate::time::Timestamp;
 
 /// The most ids that are read in one request.
 const READ_AT_ONCE: usize = 100;
+/// The change of an enrichment that has none.
+static NOTHING: FieldChange =
+    FieldChange { value: None, edit: None, expect: Expectation::Base, base: None, base_keys: None };
 
 /// A change before its verdict: a cell, and what an enrichment wants there.
 struct Wish<'e> {
@@ -53,16 +56,17 @@ impl Push {
             let records = self.read(&targets, Purpose::Guard).await?;
             for enrichment in some {
                 let record = records.get(&enrichment.target);
+                let gone = records.gone.contains(&enrichment.target);
                 let rows = self.rows(&enrichment.target).await?;
                 for wish in self.wishes(enrichment) {
                     if let Ok(ours) = &wish.ours {
                         match wished.get(&wish.cell) {
-                            Some(other) if other == ours => continue,
+                            Some(other) if other.same(ours, self.normaliser(&wish.cell)?) => continue,
                             Some(_) => contradicted.push(wish.cell.clone()),
                             None => drop(wished.insert(wish.cell.clone(), ours.clone())),
                         }
                     }
-                    changes.push(self.change(wish, record, &rows, now).await?);
+                    changes.push(self.change(wish, record, gone, &rows, now).await?);
                 }
             }
         }
@@ -84,13 +88,29 @@ impl Push {
     /// Takes an enrichment apart into cells.
     fn wishes<'e>(&self, enrichment: &'e Enrichment) -> Vec<Wish<'e>> {
         let writable = self.connector.capabilities().entity(enrichment.target.kind);
+        let profile = &self.connector.info().profile;
+        // What an enrichment leaves open is the store's own: one cell has one name in the log.
+        let cell = |field: FieldName| Cell {
+            locale: profile.locale.clone(),
+            scope: profile.scope.clone(),
+            ..Cell::new(enrichment.target.clone(), field)
+        };
+        let is_foreign = |theirs: &Option<Text>, own: &Option<Text>| theirs.is_some() && theirs != own;
+        let foreign =
+            is_foreign(&enrichment.locale, &profile.locale) || is_foreign(&enrichment.scope, &profile.scope);
         let mut wishes = Vec::new();
+        if enrichment.fields.is_empty() {
+            wishes.push(Wish {
+                cell: cell(FieldName::new("*")),
+                enrichment,
+                change: &NOTHING,
+                ours: Err(Rejection::WrongKind),
+                base: None,
+                notes: Vec::new(),
+            });
+        }
         for (field, change) in &enrichment.fields {
-            let cell = Cell {
-                locale: enrichment.locale.clone(),
-                scope: enrichment.scope.clone(),
-                ..Cell::new(enrichment.target.clone(), field.clone())
-            };
+            let cell = cell(field.clone());
             let mut notes = Vec::new();
             let mut wish = |cell: Cell, ours, base, notes| {
                 wishes.push(Wish { cell, enrichment, change, ours, base, notes });
@@ -107,12 +127,16 @@ impl Push {
                 wish(cell, Err(why), base, notes);
                 continue;
             };
+            if foreign {
+                wish(cell, Err(Rejection::ForeignLocale), base, notes);
+                continue;
+            }
             match (writable.list, &change.value, &change.edit) {
                 (None, Some(Value::String(text)), None) => {
                     let ours = prepare(writable, text, &mut notes);
                     wish(cell, ours, base, notes);
                 }
-                (Some(_), None, Some(edit)) => {
+                (Some(_), None, Some(edit)) if !(edit.add.is_empty() && edit.remove.is_empty()) => {
                     let wanted = edit
                         .add
                         .iter()
@@ -136,6 +160,7 @@ impl Push {
         &self,
         wish: Wish<'_>,
         record: Option<&Record>,
+        gone: bool,
         rows: &[WriteRow],
         now: Timestamp,
     ) -> Result<PlannedChange> {
@@ -145,7 +170,8 @@ impl Push {
         let verdict = match (&wish.ours, record, &seen) {
             (Err(rejection), _, _) => ChangeVerdict::Rejected(rejection.clone()),
             _ if wish.enrichment.made_at > now => ChangeVerdict::Rejected(Rejection::MadeInFuture),
-            (Ok(_), None, _) => ChangeVerdict::Conflict(Conflict::Gone),
+            (Ok(_), None, _) if gone => ChangeVerdict::Conflict(Conflict::Gone),
+            (Ok(_), None, _) => ChangeVerdict::Rejected(Rejection::Unreadable),
             (Ok(_), Some(record), _) if is_ambiguous(record, &wish.cell) => {
                 ChangeVerdict::Conflict(Conflict::AmbiguousKey)
             }
@@ -181,7 +207,7 @@ impl Push {
         Ok(PlannedChange {
             number: 0,
             reversible: self.reversible(&wish.cell, &seen),
-            seen_raw: record.and_then(|record| record.raw_spelling(&wish.cell.field)).cloned(),
+            seen_raw: record.and_then(|record| raw_of(record, &wish.cell)),
             cell: wish.cell,
             verdict,
             enrichment: Some(enrichment_id),
@@ -259,6 +285,13 @@ fn base_of_key<'e>(change: &'e FieldChange, key: &str) -> Option<Cow<'e, BaseTok
 /// What a record holds in a cell; `None` where that was not read whole.
 pub(super) fn read_cell(record: &Record, cell: &Cell) -> Option<CellValue> {
     fields::cell_value(record, &cell.field, cell.key.as_ref().map(Text::as_str))
+}
+
+/// The platform's spelling of what a record holds in a cell, where the value alone does not lead back to it.
+pub(super) fn raw_of(record: &Record, cell: &Cell) -> Option<Text> {
+    let Some(key) = &cell.key else { return record.raw_spelling(&cell.field).cloned() };
+    let mut terms = fields::terms(record, &cell.field)?.iter();
+    terms.find(|term| Normaliser::Folded1.apply(&term.name) == key.as_str())?.raw_name.clone()
 }
 
 /// Whether a list holds the cell's key twice.

@@ -1,8 +1,9 @@
 //! Pull: pages to records to a sink, with a checkpoint behind every page and a certificate at the end.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
@@ -10,19 +11,19 @@ use twox_hash::XxHash3_64;
 
 use super::certificate::{Certificate, Check, CheckOutcome, Reason, Rule, Scope, Verdict};
 use super::{Cancel, Rejected, Sink};
-use crate::connector::{Connector, Detail, Page, PullRequest, Purpose, Select, Total};
+use crate::connector::{Connector, Page, PullRequest, Select, Total};
 use crate::error::{Error, ErrorKind, Result};
-use crate::mapping::{MappedPage, SchemaMap, fields};
-use crate::model::{
-    Cursor, DeltaClock, Entity, EntityCapabilities, ExternalId, Record, StoreKey, StoreProfile,
-};
-use crate::state::{Checkpoint, Op, RunKey, StateStore, Unit};
+use crate::mapping::{MappedPage, RejectedRecord, SchemaMap, fields};
+use crate::model::{Cursor, DeltaClock, Entity, EntityCapabilities, ExternalId, Record, StoreKey};
+use crate::state::{Checkpoint, Op, RunKey, SinkMark, StateStore, Unit};
 use crate::time::Timestamp;
 
 /// The most ids that a certificate or checkpoint names.
-const MAX_NAMED_IDS: usize = 100;
-/// The most ids that are read by id in one request.
-const IDS_A_REQUEST: usize = 100;
+pub(super) const MAX_NAMED_IDS: usize = 100;
+/// How often a page that is not the JSON that was asked for is fetched again.
+const REFETCHES: u32 = 2;
+/// How long base values are kept.
+const BASE_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The most pages of one list: past it, a list is taken for endless.
 const MAX_PAGES: u64 = 1_000_000;
 
@@ -33,14 +34,14 @@ const MAX_PAGES: u64 = 1_000_000;
 #[derive(Debug, Clone)]
 pub struct Pull {
     connector: Arc<dyn Connector>,
-    state: Arc<dyn StateStore>,
-    entity: Entity,
+    pub(super) state: Arc<dyn StateStore>,
+    pub(super) entity: Entity,
     select: Select,
     in_flight: NonZeroUsize,
     page_size: Option<NonZeroU32>,
-    max_sweeps: u32,
+    pub(super) max_sweeps: u32,
     keep_base: bool,
-    cancel: Cancel,
+    pub(super) cancel: Cancel,
 }
 
 /// How far a pull is.
@@ -141,12 +142,12 @@ impl Pull {
                         .with_source(error)
                     });
                 }
-                sink.rewind(checkpoint.mark).await?;
-                fresh = checkpoint.from.is_none();
+                go_back(sink, checkpoint.mark).await?;
+                fresh = !checkpoint.pages_done && checkpoint.next.is_none();
                 checkpoint
             }
             Some(other) => {
-                sink.rewind(other.opened).await?;
+                go_back(sink, other.opened).await?;
                 Checkpoint::new(run.clone(), binding, other.opened)
             }
             None => Checkpoint::new(run.clone(), binding, sink.mark().await?),
@@ -155,12 +156,13 @@ impl Pull {
         let mut work = Work {
             pull: self,
             store: &info.store,
-            profile: &info.profile,
             schema,
             capabilities,
             sink,
             progress,
             seen: delivered.into_iter().collect(),
+            of_full_run: HashSet::new(),
+            rejected: checkpoint.rejected_ids.iter().map(number).collect(),
             checkpoint,
             to: None,
             last: None,
@@ -173,6 +175,14 @@ impl Pull {
             work.checkpoint.resumed = true;
         }
         work.run().await
+    }
+
+    /// The run's checkpoint, where it has begun; it holds the certificate once the run has ended.
+    ///
+    /// # Errors
+    /// `State` where the state could not be read.
+    pub async fn checkpoint(&self) -> Result<Option<Checkpoint>> {
+        self.state.checkpoint(&self.connector.info().store, &self.run_key()).await
     }
 
     /// Forgets the run: its checkpoint, or its certificate.
@@ -191,18 +201,34 @@ impl Pull {
     }
 
     fn run_key(&self) -> RunKey {
-        let select = serde_json::to_string(&self.select).unwrap_or_default();
+        self.run_key_of(&self.select)
+    }
+
+    pub(super) fn run_key_of(&self, select: &Select) -> RunKey {
+        let select = serde_json::to_string(select).unwrap_or_default();
         RunKey(format!("{}:{select}", self.entity).into())
+    }
+
+    /// Maps a page. Nothing of the run has moved yet: where this fails, the page can be fetched again.
+    fn map(&self, page: Page) -> Result<(Page, Vec<MappedPage>)> {
+        let schema = self.connector.schema(self.entity).ok_or_else(|| {
+            unsupported("entity_unsupported", format!("this connector has no map for {}", self.entity))
+        })?;
+        let profile = &self.connector.info().profile;
+        let mapped = page.items.iter().map(|items| schema.map(items, profile)).collect::<Result<Vec<_>>>()?;
+        Ok((page, mapped))
     }
 
     /// The hash of all that a checkpoint is bound to.
     fn binding(&self, schema: &SchemaMap) -> crate::model::Text {
         let info = self.connector.info();
         let bound = format!(
-            "{:?}|{}|{:?}|{:?}|{:?}",
+            "{:?}|{}|{:?}|{:?}|{:?}|{:?}",
             info.store,
             info.api_version,
             info.profile,
+            // What the credential may see shows in what the connector claims.
+            self.connector.capabilities().entity(self.entity),
             schema.rules(),
             self.run_key()
         );
@@ -214,93 +240,115 @@ fn unsupported(code: &'static str, message: impl Into<std::borrow::Cow<'static, 
     Error::new(ErrorKind::Unsupported, code, message).with_remedy("ask the connector's capabilities first")
 }
 
+/// Takes the sink back to a mark that it gave. One that does not reach up to it lost records, and is refused.
+async fn go_back(sink: &mut dyn Sink, mark: SinkMark) -> Result<()> {
+    let reaches = sink.mark().await?;
+    if reaches < mark {
+        return Err(Error::new(ErrorKind::Sink, "sink_behind", "the sink lacks records that it had taken")
+            .with_context("sink", reaches.0.to_string())
+            .with_context("checkpoint", mark.0.to_string())
+            .with_remedy("give the sink that the run was begun with, or forget the run and pull anew"));
+    }
+    sink.rewind(mark).await
+}
+
 /// A run under way.
-struct Work<'a> {
-    pull: &'a Pull,
-    store: &'a StoreKey,
-    profile: &'a StoreProfile,
+pub(super) struct Work<'a> {
+    pub(super) pull: &'a Pull,
+    pub(super) store: &'a StoreKey,
+    pub(super) capabilities: &'a EntityCapabilities,
     schema: &'a SchemaMap,
-    capabilities: &'a EntityCapabilities,
     sink: &'a mut dyn Sink,
     progress: &'a (dyn Fn(Progress) + Sync),
     checkpoint: Checkpoint,
     /// The ids that were delivered, as numbers.
-    seen: HashSet<u64>,
-    to: Option<Timestamp>,
+    pub(super) seen: HashSet<u64>,
+    /// For a delta: the ids that the last full run delivered.
+    pub(super) of_full_run: HashSet<u64>,
+    /// Of the ids that were delivered, those whose record could not be mapped.
+    rejected: HashSet<u64>,
+    pub(super) to: Option<Timestamp>,
     /// The last record of the page before, to tell an overlap that is unchanged.
     last: Option<Record>,
     largest: Option<u64>,
 }
 
-/// What one walk over a list of pages saw.
-#[derive(Debug, Default)]
-struct Walked {
-    ids: Vec<u64>,
-    named: Vec<ExternalId>,
-    totals: (Option<u64>, Option<u64>),
-    overlap_broken: bool,
-}
-
-impl Walked {
-    /// Whether the walk proves by itself that it saw the whole list.
-    fn is_stable(&self) -> bool {
-        let count = Some(self.ids.len() as u64);
-        !self.overlap_broken
-            && self.totals.0 == self.totals.1
-            && self.totals.0.is_none_or(|_| self.totals.0 == count)
-    }
-}
-
 impl Work<'_> {
     async fn run(mut self) -> Result<Certificate> {
-        if !self.checkpoint.pages_done {
-            let request =
-                PullRequest { select: self.pull.select.clone(), ..PullRequest::all(self.pull.entity) };
-            self.pages(&request).await?;
+        let mut passes = 0;
+        loop {
+            if !self.checkpoint.pages_done {
+                let request =
+                    PullRequest { select: self.pull.select.clone(), ..PullRequest::all(self.pull.entity) };
+                self.pages(&request).await?;
+            }
+            passes += 1;
+            // A list that slipped is mended by a sweep of its ids. A delta has none, so it is read again.
+            let slipped = self.checkpoint.overlap_broken || self.checkpoint.order_broken;
+            if !slipped || self.is_list() || passes >= self.pull.max_sweeps {
+                break;
+            }
+            self.start_over();
         }
         let mut checks = Vec::new();
-        self.closing_delta(&mut checks).await?;
-        let (reasons, ids, unproven) = self.prove(&mut checks).await?;
-        self.certify(checks, reasons, ids, unproven).await
+        let mut proof = Proof::default();
+        self.closing_delta(&mut checks, &mut proof).await?;
+        self.prove(&mut checks, &mut proof).await?;
+        self.certify(checks, proof).await
+    }
+
+    fn is_list(&self) -> bool {
+        matches!(self.pull.select, Select::All)
+    }
+
+    /// Back to the first page; what was delivered stays delivered, and `from` stays where it was.
+    fn start_over(&mut self) {
+        let checkpoint = &mut self.checkpoint;
+        (checkpoint.next, checkpoint.last_id, checkpoint.totals) = (None, None, (None, None));
+        (checkpoint.pages_done, checkpoint.overlap_broken, checkpoint.order_broken) = (false, false, false);
+        (self.last, self.largest) = (None, None);
     }
 
     /// Delivers the pages of the list from the checkpoint on.
     async fn pages(&mut self, request: &PullRequest) -> Result<()> {
         let mut pages = Pages::new(self.pull, request.at(self.checkpoint.next.clone()));
-        while let Some((page, next)) = pages.next(&self.pull.cancel).await? {
+        while let Some(read) = pages.next(&self.pull.cancel).await? {
             if self.checkpoint.from.is_none() {
-                self.checkpoint.from = page.server_time;
+                self.checkpoint.from = read.page.server_time;
             }
-            self.to = page.server_time.or(self.to);
-            if let Total::Exact(total) = page.total {
+            self.to = read.page.server_time.or(self.to);
+            if let Total::Exact(total) = read.page.total {
                 self.checkpoint.totals.0.get_or_insert(total);
                 self.checkpoint.totals.1 = Some(total);
             }
-            self.checkpoint.pages_done = next.is_none();
-            self.checkpoint.next = next;
-            self.deliver(&page, true).await?;
+            self.checkpoint.pages_done = read.next.is_none();
+            self.checkpoint.next.clone_from(&read.next);
+            self.deliver(read, true).await?;
         }
         Ok(())
     }
 
-    /// Maps a page, gives it to the sink and commits the checkpoint behind it.
-    async fn deliver(&mut self, page: &Page, in_list: bool) -> Result<()> {
+    /// Gives a page to the sink and commits the checkpoint behind it.
+    pub(super) async fn deliver(&mut self, read: ReadPage, in_list: bool) -> Result<()> {
         let mut delivered = Vec::new();
         let mut ops = Vec::new();
-        for items in &page.items {
-            let MappedPage { mut records, rejected, dropped_fields, .. } =
-                self.schema.map(items, self.profile)?;
+        for MappedPage { mut records, rejected, dropped_fields, .. } in read.mapped {
             self.checkpoint.dropped_fields += dropped_fields;
             if in_list {
                 self.drop_overlap(&mut records);
             }
             for record in &records {
-                let id = number(&record.reference().id);
+                let id = &record.reference().id;
                 if in_list {
-                    self.check_order(&record.reference().id);
+                    self.check_order(id);
                 }
-                if self.seen.insert(id) {
-                    delivered.push(id);
+                if self.seen.insert(number(id)) {
+                    delivered.push(number(id));
+                }
+                if self.rejected.remove(&number(id)) {
+                    // A later version of it could be mapped.
+                    self.checkpoint.rejected = self.checkpoint.rejected.saturating_sub(1);
+                    self.checkpoint.rejected_ids.retain(|rejected| rejected != id);
                 }
                 self.checkpoint.watermark = self.checkpoint.watermark.max(record.modified_at());
                 if self.pull.keep_base {
@@ -312,18 +360,7 @@ impl Work<'_> {
                 self.checkpoint.delivered += records.len() as u64;
             }
             for rejected in rejected {
-                self.checkpoint.rejected += 1;
-                if let Some(id) = &rejected.id {
-                    let id_number = number(id);
-                    if self.seen.insert(id_number) {
-                        delivered.push(id_number);
-                    }
-                    if self.checkpoint.rejected_ids.len() < MAX_NAMED_IDS {
-                        self.checkpoint.rejected_ids.push(id.clone());
-                    }
-                }
-                let reasons = rejected.issues.iter().map(ToString::to_string).collect();
-                self.sink.reject(&Rejected::new(items.entity, rejected.id, reasons)).await?;
+                self.reject(rejected, &mut delivered).await?;
             }
             if in_list && let Some(last) = records.pop() {
                 self.checkpoint.last_id = Some(last.reference().id.clone());
@@ -339,6 +376,24 @@ impl Work<'_> {
             total: self.checkpoint.totals.1,
         });
         Ok(())
+    }
+
+    /// Counts a record that could not be mapped, once however often pages bring it.
+    async fn reject(&mut self, rejected: RejectedRecord, delivered: &mut Vec<u64>) -> Result<()> {
+        if let Some(id) = &rejected.id {
+            if !self.rejected.insert(number(id)) {
+                return Ok(());
+            }
+            if self.seen.insert(number(id)) {
+                delivered.push(number(id));
+            }
+            if self.checkpoint.rejected_ids.len() < MAX_NAMED_IDS {
+                self.checkpoint.rejected_ids.push(id.clone());
+            }
+        }
+        self.checkpoint.rejected += 1;
+        let reasons = rejected.issues.iter().map(ToString::to_string).collect();
+        self.sink.reject(&Rejected::new(self.pull.entity, rejected.id, reasons)).await
     }
 
     /// A page begins with the last record of the one before: it is dropped where it is unchanged, and where it
@@ -380,6 +435,11 @@ impl Work<'_> {
             {
                 ops.push(Op::KeepBase { token: token.clone(), value, at });
             }
+            for (key, token) in record.base().keys(field).unwrap_or_default() {
+                if let Some(value) = fields::cell_value(record, field, Some(key)) {
+                    ops.push(Op::KeepBase { token: token.clone(), value, at });
+                }
+            }
         }
     }
 
@@ -388,7 +448,7 @@ impl Work<'_> {
     }
 
     /// A resumed run ends with what changed since it began first.
-    async fn closing_delta(&mut self, checks: &mut Vec<Check>) -> Result<()> {
+    async fn closing_delta(&mut self, checks: &mut Vec<Check>, proof: &mut Proof) -> Result<()> {
         let rule = Rule::ClosingDelta;
         let (true, Some(from)) = (self.checkpoint.resumed, self.checkpoint.from) else {
             checks.push(Check::new(rule, CheckOutcome::NotNeeded, "the run was not resumed"));
@@ -399,26 +459,44 @@ impl Work<'_> {
             return Ok(());
         }
         let since = from.saturating_sub(self.capabilities.overlap);
-        let request = PullRequest { select: Select::Since(since), ..PullRequest::all(self.pull.entity) };
-        let mut pages = Pages::new(self.pull, request);
         let before = self.checkpoint.delivered;
-        while let Some((page, _)) = pages.next(&self.pull.cancel).await? {
-            self.to = page.server_time.or(self.to);
-            self.deliver(&page, false).await?;
+        let mut held = false;
+        for _ in 0..self.pull.max_sweeps {
+            held = self.changes_since(since).await?;
+            if held {
+                break;
+            }
         }
         let again = self.checkpoint.delivered - before;
-        checks.push(Check::new(rule, CheckOutcome::Held, format!("{again} records changed since {since}")));
+        let outcome = if held { CheckOutcome::Held } else { CheckOutcome::Failed };
+        if !held {
+            proof.reasons.push(Reason::StillMoving);
+        }
+        checks.push(Check::new(rule, outcome, format!("{again} records changed since {since}")));
         Ok(())
     }
 
+    /// Delivers what changed since a time; whether the pages held together.
+    async fn changes_since(&mut self, since: Timestamp) -> Result<bool> {
+        let request = PullRequest { select: Select::Since(since), ..PullRequest::all(self.pull.entity) };
+        let mut pages = Pages::new(self.pull, request);
+        let mut last: Option<ExternalId> = None;
+        let mut held = true;
+        while let Some(read) = pages.next(&self.pull.cancel).await? {
+            self.to = read.page.server_time.or(self.to);
+            let first = read.records().next().map(|record| &record.reference().id);
+            held &= !self.capabilities.pages_overlap || last.is_none() || first == last.as_ref();
+            last = read.records().last().map(|record| record.reference().id.clone()).or(last);
+            self.deliver(read, false).await?;
+        }
+        Ok(held)
+    }
+
     /// Checks what the platform offers; sweeps the ids where a check failed or none was offered.
-    async fn prove(&mut self, checks: &mut Vec<Check>) -> Result<(Vec<Reason>, Vec<ExternalId>, bool)> {
-        let mut reasons = Vec::new();
-        let mut ids = Vec::new();
-        let is_list = matches!(self.pull.select, Select::All);
+    async fn prove(&mut self, checks: &mut Vec<Check>, proof: &mut Proof) -> Result<()> {
         let count = self.seen.len() as u64;
         let (first, last) = self.checkpoint.totals;
-        let counted = match (is_list, first, last) {
+        let counted = match (self.is_list(), first, last) {
             (false, _, _) => CheckOutcome::NotNeeded,
             (true, Some(first), Some(last)) if first == last && last == count => CheckOutcome::Held,
             (true, Some(_), Some(_)) => CheckOutcome::Failed,
@@ -449,123 +527,40 @@ impl Work<'_> {
         checks.push(Check::new(Rule::OrderHolds, order, "ids ascend"));
 
         let failed = [counted, overlap, order].contains(&CheckOutcome::Failed);
-        let unseen = counted == CheckOutcome::NotOffered || (is_list && overlap == CheckOutcome::NotOffered);
-        let mut unproven = false;
-        if !(failed || unseen) {
+        let unseen = [counted, overlap].contains(&CheckOutcome::NotOffered);
+        if !self.is_list() {
+            if failed {
+                proof.reasons.push(Reason::StillMoving);
+            }
+            self.sweep_behind_delta(checks, proof).await
+        } else if !(failed || unseen) {
             checks.push(Check::new(Rule::SweepAgrees, CheckOutcome::NotNeeded, "the other checks held"));
-        } else if !is_list {
-            // A delta that slipped is not told by a sweep of all ids: its changed records are known by time only.
-            reasons.push(Reason::StillMoving);
-            checks.push(Check::new(
-                Rule::SweepAgrees,
-                CheckOutcome::NotOffered,
-                "a delta has no list of ids",
-            ));
+            Ok(())
         } else if !self.capabilities.ids_only {
             checks.push(Check::new(Rule::SweepAgrees, CheckOutcome::NotOffered, "the platform lists no ids"));
-            unproven = !failed;
+            proof.unproven = !failed;
             for (outcome, reason) in [
                 (counted, Reason::CountDisagrees),
                 (overlap, Reason::PageSkipped),
                 (order, Reason::OrderBroken),
             ] {
                 if outcome == CheckOutcome::Failed {
-                    reasons.push(reason);
+                    proof.reasons.push(reason);
                 }
             }
+            Ok(())
         } else {
-            let swept = self.sweep().await?;
-            unproven = !swept.agreed && !failed && swept.never_stable;
-            if !swept.agreed && !unproven {
-                reasons.push(if swept.unreadable.is_empty() {
-                    Reason::StillMoving
-                } else {
-                    Reason::RecordsUnreadable
-                });
+            let never_stable = self.sweep(checks, proof).await?;
+            if never_stable && !failed {
+                proof.reasons.pop();
+                proof.unproven = true;
             }
-            ids = swept.unreadable;
-            let outcome = if swept.agreed { CheckOutcome::Held } else { CheckOutcome::Failed };
-            checks.push(Check::new(
-                Rule::SweepAgrees,
-                outcome,
-                format!("{} sweeps of ids; {} records were found by them", swept.sweeps, swept.found),
-            ));
+            Ok(())
         }
-        Ok((reasons, ids, unproven))
     }
 
-    /// Lists the ids, reads those that were not delivered, and lists again until nothing new shows.
-    async fn sweep(&mut self) -> Result<Swept> {
-        let mut swept = Swept::default();
-        while swept.sweeps < self.pull.max_sweeps {
-            swept.sweeps += 1;
-            let walked = self.walk_ids().await?;
-            let listed: BTreeSet<u64> = walked.ids.iter().copied().collect();
-            let new: Vec<ExternalId> =
-                walked.named.iter().filter(|id| !self.seen.contains(&number(id))).cloned().collect();
-            let stable = walked.is_stable();
-            swept.never_stable &= !stable;
-            if new.is_empty() && stable {
-                swept.agreed = true;
-                let gone = self.seen.iter().filter(|id| !listed.contains(id)).copied();
-                swept.gone = gone.take(MAX_NAMED_IDS).collect();
-                return Ok(swept);
-            }
-            for ids in new.chunks(IDS_A_REQUEST) {
-                let request = PullRequest::by_ids(self.pull.entity, ids.to_vec(), Purpose::Catalogue);
-                let mut pages = Pages::new(self.pull, request);
-                while let Some((page, _)) = pages.next(&self.pull.cancel).await? {
-                    let before = self.seen.len();
-                    self.deliver(&page, false).await?;
-                    swept.found += self.seen.len() - before;
-                }
-            }
-        }
-        Ok(swept)
-    }
-
-    async fn walk_ids(&mut self) -> Result<Walked> {
-        let request = PullRequest { detail: Detail::IdsOnly, ..PullRequest::all(self.pull.entity) };
-        let mut pages = Pages::new(self.pull, request);
-        let mut walked = Walked::default();
-        let mut known = HashSet::new();
-        let mut last: Option<ExternalId> = None;
-        while let Some((page, _)) = pages.next(&self.pull.cancel).await? {
-            self.to = page.server_time.or(self.to);
-            if let Total::Exact(total) = page.total {
-                walked.totals.0.get_or_insert(total);
-                walked.totals.1 = Some(total);
-            }
-            for items in &page.items {
-                let records = self.schema.map(items, self.profile)?.records;
-                if self.capabilities.pages_overlap
-                    && last.is_some()
-                    && records.first().map(|record| &record.reference().id) != last.as_ref()
-                {
-                    walked.overlap_broken = true;
-                }
-                last = records.last().map(|record| record.reference().id.clone()).or(last);
-                for record in records {
-                    let id = &record.reference().id;
-                    if known.insert(number(id)) {
-                        walked.ids.push(number(id));
-                        if !self.seen.contains(&number(id)) {
-                            walked.named.push(id.clone());
-                        }
-                    }
-                }
-            }
-        }
-        Ok(walked)
-    }
-
-    async fn certify(
-        mut self,
-        mut checks: Vec<Check>,
-        mut reasons: Vec<Reason>,
-        mut ids: Vec<ExternalId>,
-        unproven: bool,
-    ) -> Result<Certificate> {
+    async fn certify(mut self, mut checks: Vec<Check>, proof: Proof) -> Result<Certificate> {
+        let Proof { mut reasons, mut ids, unproven, missing } = proof;
         let rejected = self.checkpoint.rejected;
         let mapped = if rejected == 0 { CheckOutcome::Held } else { CheckOutcome::Failed };
         checks.push(Check::new(Rule::EveryRecordMapped, mapped, format!("{rejected} rejected")));
@@ -574,6 +569,7 @@ impl Work<'_> {
             ids.extend(self.checkpoint.rejected_ids.iter().cloned());
             ids.truncate(MAX_NAMED_IDS);
         }
+        reasons.dedup();
         let verdict = match (reasons.is_empty(), unproven) {
             (false, _) => Verdict::Incomplete { reasons, ids },
             (true, true) => Verdict::Unproven,
@@ -594,56 +590,59 @@ impl Work<'_> {
             scope: Scope::new(self.store.clone(), self.pull.entity, self.pull.select.clone()),
             from: self.checkpoint.from,
             to: self.to.or(self.checkpoint.from),
-            records: (self.seen.len() as u64).saturating_sub(rejected),
+            records: (self.seen.len() as u64).saturating_sub(self.rejected.len() as u64),
             rejected,
             dropped_fields: self.checkpoint.dropped_fields,
-            missing: Vec::new(),
+            missing,
             delivery: self.sink.delivery(),
             next_since,
             checks,
             verdict,
         };
         self.checkpoint.certificate = serde_json::to_string(&certificate).ok().map(Into::into);
-        let op = self.checkpoint_op(Vec::new());
-        self.pull.state.commit(self.store, Unit::new(vec![op])).await?;
+        let mut ops = self.full_run_ops().await?;
+        ops.push(self.checkpoint_op(Vec::new()));
+        if let Some(to) = certificate.to.filter(|_| self.pull.keep_base) {
+            ops.push(Op::DropBasesBefore(to.saturating_sub(BASE_KEPT)));
+        }
+        self.pull.state.commit(self.store, Unit::new(ops)).await?;
         Ok(certificate)
     }
 }
 
-/// What the sweeps of a run came to.
-#[derive(Debug)]
-struct Swept {
-    agreed: bool,
-    sweeps: u32,
-    found: usize,
-    /// Whether no sweep was in itself proof of the whole list.
-    never_stable: bool,
-    unreadable: Vec<ExternalId>,
-    gone: Vec<u64>,
-}
-
-impl Default for Swept {
-    fn default() -> Self {
-        Self {
-            agreed: false,
-            sweeps: 0,
-            found: 0,
-            never_stable: true,
-            unreadable: Vec::new(),
-            gone: Vec::new(),
-        }
-    }
+/// What the checks of a run came to.
+#[derive(Debug, Default)]
+pub(super) struct Proof {
+    pub(super) reasons: Vec<Reason>,
+    /// The ids to repair.
+    pub(super) ids: Vec<ExternalId>,
+    pub(super) unproven: bool,
+    pub(super) missing: Vec<ExternalId>,
 }
 
 /// A number for an id: itself where it is one, else a hash of 64 bits.
-fn number(id: &ExternalId) -> u64 {
+pub(super) fn number(id: &ExternalId) -> u64 {
     id.as_str().parse().unwrap_or_else(|_| XxHash3_64::oneshot(id.as_str().as_bytes()))
+}
+
+/// A page that was read and mapped.
+pub(super) struct ReadPage {
+    pub(super) page: Page,
+    pub(super) mapped: Vec<MappedPage>,
+    /// Where the next one begins.
+    next: Option<Cursor>,
+}
+
+impl ReadPage {
+    pub(super) fn records(&self) -> impl Iterator<Item = &Record> {
+        self.mapped.iter().flat_map(|mapped| &mapped.records)
+    }
 }
 
 type Fetch<'p> = std::pin::Pin<Box<dyn Future<Output = Result<Page>> + Send + 'p>>;
 
 /// The pages of a request in order, with as many in flight as the platform lets be known ahead.
-struct Pages<'p> {
+pub(super) struct Pages<'p> {
     pull: &'p Pull,
     request: PullRequest,
     started: bool,
@@ -658,7 +657,7 @@ struct Pages<'p> {
 }
 
 impl<'p> Pages<'p> {
-    fn new(pull: &'p Pull, request: PullRequest) -> Self {
+    pub(super) fn new(pull: &'p Pull, request: PullRequest) -> Self {
         Self {
             pull,
             request: PullRequest { page_size: pull.page_size, ..request },
@@ -678,8 +677,9 @@ impl<'p> Pages<'p> {
         self.flight.push_back(Box::pin(async move { connector.pull_page(&request).await }));
     }
 
-    /// The next page, with the cursor behind it.
-    async fn next(&mut self, cancel: &Cancel) -> Result<Option<(Page, Option<Cursor>)>> {
+    /// The next page, mapped, with the cursor behind it. One that is not the JSON that was asked for is fetched
+    /// again before anything moves.
+    pub(super) async fn next(&mut self, cancel: &Cancel) -> Result<Option<ReadPage>> {
         if !self.started {
             self.started = true;
             self.fetch(self.request.cursor.clone());
@@ -693,8 +693,21 @@ impl<'p> Pages<'p> {
             page = self.flight.next() => page,
         };
         let Some(page) = page else { return Ok(None) };
-        let page = page?;
         let cursor = self.fetching.pop_front().flatten();
+        let mut read = page.and_then(|page| self.pull.map(page));
+        for _ in 0..REFETCHES {
+            if !read.as_ref().is_err_and(|error| error.code() == "answer_unreadable") {
+                break;
+            }
+            let request = self.request.at(cursor.clone());
+            let page = tokio::select! {
+                biased;
+                () = cancel.cancelled() => return Err(cancel.error()),
+                page = self.pull.connector.pull_page(&request) => page,
+            };
+            read = page.and_then(|page| self.pull.map(page));
+        }
+        let (page, mapped) = read?;
         self.count += 1;
         let hash = |cursor: &Cursor| XxHash3_64::oneshot(cursor.as_str().as_bytes());
         if let Some(cursor) = &cursor {
@@ -712,7 +725,7 @@ impl<'p> Pages<'p> {
             .with_remedy("report it: the list would never end"));
         }
         self.follow(next.as_ref(), &page.ahead);
-        Ok(Some((page, next)))
+        Ok(Some(ReadPage { page, mapped, next }))
     }
 
     /// Keeps what is in flight where it is what comes next; else drops it.

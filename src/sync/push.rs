@@ -1,6 +1,6 @@
 //! Push: enrichments to a plan, a plan to writes, writes to receipts, and all of it back again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,13 +97,9 @@ impl Push {
         self.state.rows(self.store(), &RowQuery::Holder(holder.clone())).await
     }
 
-    /// Reads records by id, as they are stored. Those that are not there are missing in the answer.
-    pub(super) async fn read(
-        &self,
-        targets: &[RecordRef],
-        purpose: Purpose,
-    ) -> Result<BTreeMap<RecordRef, Record>> {
-        let mut records = BTreeMap::new();
+    /// Reads records by id, as they are stored.
+    pub(super) async fn read(&self, targets: &[RecordRef], purpose: Purpose) -> Result<Found> {
+        let mut found = Found::default();
         let mut by_entity: BTreeMap<Entity, Vec<ExternalId>> = BTreeMap::new();
         for target in targets {
             by_entity.entry(target.kind).or_default().push(target.id.clone());
@@ -115,15 +111,33 @@ impl Push {
                 let page = self.connector.pull_page(&request).await?;
                 for items in &page.items {
                     for record in schema.map(items, &self.connector.info().profile)?.records {
-                        records.insert(record.reference().clone(), record);
+                        found.records.insert(record.reference().clone(), record);
                     }
                 }
+                let platform = &self.store().platform;
+                found.gone.extend(
+                    page.missing.iter().map(|id| RecordRef::new(platform.clone(), entity, id.clone())),
+                );
                 if page.next.is_none() || page.next == request.cursor {
                     break;
                 }
                 request = request.at(page.next);
             }
         }
-        Ok(records)
+        Ok(found)
+    }
+}
+
+/// What a read by id found. A record in neither list is there, and cannot be read.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) records: BTreeMap<RecordRef, Record>,
+    /// Those that the platform says are not there.
+    pub(super) gone: BTreeSet<RecordRef>,
+}
+
+impl Found {
+    pub(super) fn get(&self, target: &RecordRef) -> Option<&Record> {
+        self.records.get(target)
     }
 }

@@ -55,9 +55,14 @@ impl Push {
         for (holder, rows) in by_holder {
             let records = self.read(std::slice::from_ref(&holder), Purpose::Verify).await?;
             let mut ops = Vec::new();
+            let record = records.get(&holder);
+            if record.is_none() && !records.gone.contains(&holder) {
+                // It is there and cannot be read: nobody knows yet.
+                continue;
+            }
             for row in &rows {
                 let normaliser = self.normaliser(&row.cell)?;
-                let (outcome, receipt) = judge(row, records.get(&holder), normaliser, self.now());
+                let Some((outcome, receipt)) = judge(row, record, normaliser, self.now()) else { continue };
                 ops.extend(settle_ops(row, outcome));
                 settled.push(Settled { push: row.push, cell: row.cell.clone(), outcome: receipt });
             }
@@ -67,21 +72,21 @@ impl Push {
     }
 }
 
-/// What a late read says of a row (rule W6).
+/// What a late read says of a row (rule W6); nothing where the cell could not be read.
 fn judge(
     row: &WriteRow,
     record: Option<&Record>,
     normaliser: Normaliser,
     at: Timestamp,
-) -> (Outcome, ReceiptOutcome) {
-    let not_landed = |found: CellValue, receipt| (Outcome::NotLanded { found, at }, receipt);
+) -> Option<(Outcome, ReceiptOutcome)> {
+    let not_landed = |found: CellValue, receipt| Some((Outcome::NotLanded { found, at }, receipt));
     let Some(record) = record else {
         return not_landed(CellValue::Absent, ReceiptOutcome::Conflict(Conflict::Gone));
     };
     if let Some(landed) = landed(row, record, normaliser, at) {
-        return landed;
+        return Some(landed);
     }
-    let found = read_cell(record, &row.cell).unwrap_or(CellValue::Absent);
+    let found = read_cell(record, &row.cell)?;
     let receipt = if !found.same(&row.before, normaliser) {
         ReceiptOutcome::Conflict(Conflict::EditedSince)
     } else if row.stamp.is_some() && record.modified_at() == row.stamp {

@@ -1,14 +1,15 @@
 //! Undo: a plan like any other, with ours = before.
 
 use super::plan::{Approvals, Plan, PlanPurpose, PlannedChange};
-use super::planner::{is_ambiguous, read_cell};
+use super::planner::{is_ambiguous, raw_of, read_cell};
 use super::push::Push;
 use super::receipt::{ReceiptOutcome, UndoOutcome, UndoReport};
 use super::verdict::{ChangeVerdict, Conflict, Rejection, head, landed_value, latest};
 use crate::connector::Purpose;
 use crate::error::{Error, ErrorKind, Result};
+use crate::mapping::fields;
 use crate::model::{CellValue, Record, RecordRef, Reversible};
-use crate::state::{PushId, RowKind, RowQuery, WriteRow};
+use crate::state::{Outcome, PushId, RowKind, RowQuery, WriteRow};
 
 impl Push {
     /// Plans to take a push back: each cell that landed and that nobody changed since, to what was there before.
@@ -41,7 +42,8 @@ impl Push {
             let of_holder = self.rows(&row.cell.holder).await?;
             let of_cell: Vec<WriteRow> =
                 of_holder.into_iter().filter(|other| other.cell == row.cell).collect();
-            changes.push(self.undo_change(number, row, &of_cell, records.get(&row.cell.holder))?);
+            let gone = records.gone.contains(&row.cell.holder);
+            changes.push(self.undo_change(number, row, &of_cell, records.get(&row.cell.holder), gone)?);
         }
         let expires_at = now.saturating_add(self.settings.plan_expiry);
         Ok(Plan::new(self.store().clone(), PlanPurpose::Undo(push), now, expires_at, changes))
@@ -53,9 +55,10 @@ impl Push {
         row: &WriteRow,
         rows: &[WriteRow],
         record: Option<&Record>,
+        gone: bool,
     ) -> Result<PlannedChange> {
         let normaliser = self.normaliser(&row.cell)?;
-        let seen = record.and_then(|record| read_cell(record, &row.cell));
+        let seen = record.and_then(|record| read_landed(record, row));
         let head = head(rows);
         let verdict = match (&seen, head) {
             _ if row.outcome.is_unsettled() => ChangeVerdict::Conflict(Conflict::Unsettled),
@@ -65,7 +68,7 @@ impl Push {
                 ChangeVerdict::Conflict(Conflict::SupersededByOurs { push: head.push })
             }
             (_, None) => ChangeVerdict::Conflict(Conflict::NotOurs),
-            (None, _) if record.is_none() => ChangeVerdict::Conflict(Conflict::Gone),
+            (None, _) if gone => ChangeVerdict::Conflict(Conflict::Gone),
             (None, _) => ChangeVerdict::Rejected(Rejection::Unreadable),
             _ if record.is_some_and(|record| is_ambiguous(record, &row.cell)) => {
                 ChangeVerdict::Conflict(Conflict::AmbiguousKey)
@@ -90,13 +93,13 @@ impl Push {
             verdict,
             enrichment: None,
             was: None,
+            reversible: self.reversible(&row.cell, seen.as_ref().unwrap_or(&CellValue::Absent)),
             seen: seen.unwrap_or(CellValue::Absent),
-            seen_raw: record.and_then(|record| record.raw_spelling(&row.cell.field)).cloned(),
+            seen_raw: record.and_then(|record| raw_of(record, &row.cell)),
             ours: row.before.clone(),
             ours_raw: row.before_raw.clone(),
             latest: latest(rows).map(|row| row.id),
             undoes: Some(row.id),
-            reversible: Reversible::Yes,
             notes: Vec::new(),
             cost: 1,
         })
@@ -113,6 +116,17 @@ impl Push {
             receipt.fields.into_iter().map(|field| (field.cell, undo_outcome(field.outcome))).collect();
         Ok(UndoReport { undone: push, push: receipt.push, cells })
     }
+}
+
+/// What a record holds where a row landed: a list's key is found by the id that it landed under, too, so that
+/// one that was renamed since is not taken for gone.
+fn read_landed(record: &Record, row: &WriteRow) -> Option<CellValue> {
+    let value = read_cell(record, &row.cell)?;
+    let (CellValue::Absent, Outcome::Landed { key_id: Some(id), .. }) = (&value, &row.outcome) else {
+        return Some(value);
+    };
+    let renamed = fields::terms(record, &row.cell.field)?.iter().find(|term| term.id.as_ref() == Some(id));
+    Some(renamed.map_or(value, |term| CellValue::text(&term.name)))
 }
 
 fn undo_outcome(outcome: ReceiptOutcome) -> UndoOutcome {

@@ -79,6 +79,8 @@ pub enum Rejection {
     MadeInFuture,
     /// The record is for another platform or kind than this store holds.
     ForeignRecord,
+    /// The text is for another language or view than this store's records are in.
+    ForeignLocale,
     /// The cell's present value cannot be read whole, so it cannot be merged.
     Unreadable,
     /// The platform refused it.
@@ -168,7 +170,7 @@ fn conflict(facts: &CellFacts<'_>) -> Result<ChangeVerdict, Conflict> {
     }
     let other =
         |row: &&WriteRow| row.kind == RowKind::Push && row.enrichment.as_ref() != Some(facts.enrichment);
-    if let Some(row) = later().find(other) {
+    if let Some(row) = later().filter(other).last() {
         return Err(Conflict::SupersededByOurs { push: row.push });
     }
     // V5

@@ -1,0 +1,144 @@
+//! Plans enriched content, and applies a plan that was reviewed.
+//!
+//! `push_content --enrichments FILE --plan-out PLAN.json` reads enrichments, one JSON object a line, and writes
+//! the plan; nothing is sent to the store but reads. `push_content --apply PLAN.json --approvals FILE` applies
+//! the changes that the file approves, one JSON object a line: `{"plan":"<hash of the plan>","change":<number>}`.
+//! `--allow-unreviewed` applies them all. The receipt is one JSON line on standard output.
+#![allow(clippy::print_stdout, reason = "the receipt is the data")]
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{ArgGroup, Parser};
+use lily_connect::sync::{Approval, ChangeVerdict};
+use lily_connect::{Approvals, Enrichment, Plan};
+use serde::de::DeserializeOwned;
+use support::{Ended, Failure, STATE, Store};
+
+mod support;
+
+/// The longest line that is read, in bytes: more than any field can take.
+const MAX_LINE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Plans enriched content, or applies a plan.
+#[derive(Parser)]
+#[command(group(ArgGroup::new("task").required(true).args(["enrichments", "apply"])))]
+struct Args {
+    /// The enrichments to plan, one JSON object a line.
+    #[arg(long, requires = "plan_out")]
+    enrichments: Option<PathBuf>,
+    /// Where to write the plan.
+    #[arg(long, requires = "enrichments")]
+    plan_out: Option<PathBuf>,
+    /// The plan to apply.
+    #[arg(long)]
+    apply: Option<PathBuf>,
+    /// The approved changes, one JSON object a line.
+    #[arg(long, requires = "apply", conflicts_with = "allow_unreviewed")]
+    approvals: Option<PathBuf>,
+    /// Applies every change of the plan, reviewed or not.
+    #[arg(long, requires = "apply")]
+    allow_unreviewed: bool,
+    /// Where the log of what is written is kept: one state for each store [default: lily-connect.db].
+    #[arg(long)]
+    state: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    support::run(push)
+}
+
+async fn push(args: Args) -> Result<Ended, Failure> {
+    let state = args.state.as_deref();
+    match (&args.enrichments, &args.plan_out, &args.apply) {
+        (Some(enrichments), Some(out), _) => plan(enrichments, out, state).await,
+        (_, _, Some(plan)) => {
+            let plan = read_plan(plan)?;
+            let approvals = match &args.approvals {
+                Some(path) => Approvals::Only(read_lines::<Approval>(path)?),
+                None if args.allow_unreviewed => Approvals::AllowUnreviewed,
+                None => {
+                    eprint!("{plan}");
+                    eprintln!(
+                        "nothing was sent: name the approved changes with --approvals, or give --allow-unreviewed"
+                    );
+                    return Ok(Ended::Partly);
+                }
+            };
+            apply(&plan, &approvals, state).await
+        }
+        _ => Err("give --enrichments with --plan-out, or --apply".into()),
+    }
+}
+
+async fn plan(enrichments: &Path, out: &Path, state: Option<&Path>) -> Result<Ended, Failure> {
+    let enrichments: Vec<Enrichment> = read_lines(enrichments)?;
+    if enrichments.is_empty() {
+        return Err("the file holds no enrichment".into());
+    }
+    let store = Store::from_env(state).await?;
+    let plan = store.push().plan(&enrichments).await?;
+    eprint!("{plan}");
+    std::fs::write(out, serde_json::to_vec_pretty(&plan)?)
+        .map_err(|error| format!("{} cannot be written: {error}", out.display()))?;
+    eprintln!("the plan is in {}; nothing was sent", out.display());
+    let is_clean = plan
+        .changes
+        .iter()
+        .all(|change| matches!(change.verdict, ChangeVerdict::Apply | ChangeVerdict::Unchanged));
+    Ok(Ended::fully_if(is_clean))
+}
+
+async fn apply(plan: &Plan, approvals: &Approvals, state: Option<&Path>) -> Result<Ended, Failure> {
+    let store = Store::from_env(state).await?;
+    let receipt = store.push().apply(plan, approvals).await?;
+    eprint!("{receipt}");
+    eprint!("to take it back: undo_push --push {}", receipt.push);
+    if store.state_path == Path::new(STATE) {
+        eprintln!();
+    } else {
+        eprintln!(" --state {}", store.state_path.display());
+    }
+    println!("{}", serde_json::to_string(&receipt)?);
+    Ok(Ended::fully_if(receipt.is_full_success()))
+}
+
+fn read_plan(path: &Path) -> Result<Plan, Failure> {
+    let text = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+    serde_json::from_slice(&text).map_err(|error| format!("{} is no plan: {error}", path.display()).into())
+}
+
+/// Reads JSON Lines; an error names the line.
+fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Failure> {
+    let mut reader = BufReader::new(File::open(path).map_err(|error| unreadable(path, &error))?);
+    let mut items = Vec::new();
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        let length = reader.by_ref().take(MAX_LINE_BYTES + 1).read_until(b'\n', &mut line);
+        if length.map_err(|error| unreadable(path, &error))? == 0 {
+            break;
+        }
+        let wrong = |what: &str| format!("{}, line {number}: {what}", path.display());
+        if line.len() as u64 > MAX_LINE_BYTES {
+            return Err(wrong(&format!("longer than {MAX_LINE_BYTES} bytes")).into());
+        }
+        if !line.iter().all(u8::is_ascii_whitespace) {
+            items.push(serde_json::from_slice(&line).map_err(|error| wrong(&place(&error)))?);
+        }
+    }
+    Ok(items)
+}
+
+/// What is wrong with a line; its number in the file is said elsewhere.
+fn place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    format!("{text}, at column {}", error.column())
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    format!("{} cannot be read: {error}", path.display()).into()
+}

@@ -1,0 +1,168 @@
+//! Sweeps of ids: what a list holds now, against what was delivered.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::certificate::{Check, CheckOutcome, Reason, Rule};
+use super::pull::{MAX_NAMED_IDS, Pages, Proof, Work, number};
+use crate::connector::{Detail, PullRequest, Purpose, Select, Total};
+use crate::error::Result;
+use crate::model::{DeltaClock, ExternalId};
+use crate::state::Op;
+
+/// The most ids that are read by id in one request.
+const IDS_A_REQUEST: usize = 100;
+/// The share of known records, in percent, past which missing ones are no ground to delete anything.
+const MISSING_BOUND_PERCENT: usize = 5;
+
+/// What one walk over a list of ids saw.
+#[derive(Debug, Default)]
+struct Walked {
+    ids: HashSet<u64>,
+    /// Those that were not delivered.
+    new: Vec<ExternalId>,
+    totals: (Option<u64>, Option<u64>),
+    overlap_broken: bool,
+}
+
+impl Walked {
+    /// Whether the walk proves by itself that it saw the whole list.
+    fn is_stable(&self) -> bool {
+        let count = Some(self.ids.len() as u64);
+        !self.overlap_broken
+            && self.totals.0 == self.totals.1
+            && self.totals.0.is_none_or(|_| self.totals.0 == count)
+    }
+}
+
+impl Work<'_> {
+    /// Lists the ids, reads those that were not delivered, and lists again until nothing new shows. Whether no
+    /// walk was in itself proof of the whole list.
+    pub(super) async fn sweep(&mut self, checks: &mut Vec<Check>, proof: &mut Proof) -> Result<bool> {
+        let (mut sweeps, mut found) = (0, 0);
+        let mut never_stable = true;
+        let mut agreed = false;
+        let mut unread: BTreeSet<ExternalId> = BTreeSet::new();
+        while sweeps < self.pull.max_sweeps {
+            sweeps += 1;
+            let walked = self.walk_ids().await?;
+            never_stable &= !walked.is_stable();
+            // Named twice and not to be read by id: no further sweep changes that.
+            if walked.is_stable() && walked.new.iter().all(|id| unread.contains(id)) {
+                agreed = walked.new.is_empty();
+                self.note_missing(&walked.ids, checks, proof);
+                proof.ids.extend(walked.new.into_iter().take(MAX_NAMED_IDS));
+                break;
+            }
+            for ids in walked.new.chunks(IDS_A_REQUEST) {
+                let request = PullRequest::by_ids(self.pull.entity, ids.to_vec(), Purpose::Catalogue);
+                let mut pages = Pages::new(self.pull, request);
+                while let Some(read) = pages.next(&self.pull.cancel).await? {
+                    let before = self.seen.len();
+                    self.deliver(read, false).await?;
+                    found += self.seen.len() - before;
+                }
+            }
+            unread = walked.new.into_iter().filter(|id| !self.knows(number(id))).collect();
+        }
+        if !agreed {
+            proof.reasons.push(if proof.ids.is_empty() {
+                Reason::StillMoving
+            } else {
+                Reason::RecordsUnreadable
+            });
+        }
+        let outcome = if agreed { CheckOutcome::Held } else { CheckOutcome::Failed };
+        let evidence = format!("{sweeps} sweeps of ids; {found} records were found by them");
+        checks.push(Check::new(Rule::SweepAgrees, outcome, evidence));
+        Ok(never_stable)
+    }
+
+    /// A delta tells nothing of records that left the list, and little of those whose clock lied: the list's
+    /// ids are held against those of the last full run.
+    pub(super) async fn sweep_behind_delta(
+        &mut self,
+        checks: &mut Vec<Check>,
+        proof: &mut Proof,
+    ) -> Result<()> {
+        let not = |outcome, evidence: &str| Check::new(Rule::SweepAgrees, outcome, evidence);
+        if self.capabilities.delta == DeltaClock::Trusted {
+            checks.push(not(CheckOutcome::NotNeeded, "every change moves the platform's clock"));
+            return Ok(());
+        }
+        if !self.capabilities.ids_only {
+            checks.push(not(CheckOutcome::NotOffered, "the platform lists no ids"));
+            return Ok(());
+        }
+        let full = self.pull.run_key_of(&Select::All);
+        let checkpoint = self.pull.state.checkpoint(self.store, &full).await?;
+        if checkpoint.is_none_or(|checkpoint| checkpoint.certificate.is_none()) {
+            checks.push(not(CheckOutcome::NotOffered, "the state keeps no full run to compare with"));
+            return Ok(());
+        }
+        self.of_full_run = self.pull.state.delivered(self.store, &full).await?.into_iter().collect();
+        self.sweep(checks, proof).await.map(drop)
+    }
+
+    /// What a delta delivered belongs to what is known from the full run on.
+    pub(super) async fn full_run_ops(&mut self) -> Result<Vec<Op>> {
+        let delivered: Vec<u64> = self.seen.difference(&self.of_full_run).copied().collect();
+        if self.of_full_run.is_empty() || delivered.is_empty() {
+            return Ok(Vec::new());
+        }
+        let full = self.pull.run_key_of(&Select::All);
+        let checkpoint = self.pull.state.checkpoint(self.store, &full).await?;
+        Ok(checkpoint
+            .map(|checkpoint| Op::Checkpoint { checkpoint: Box::new(checkpoint), delivered })
+            .into_iter()
+            .collect())
+    }
+
+    fn knows(&self, id: u64) -> bool {
+        self.seen.contains(&id) || self.of_full_run.contains(&id)
+    }
+
+    /// Missing is not deleted: a shop that hides half its catalogue for an hour must not lose it here.
+    fn note_missing(&self, listed: &HashSet<u64>, checks: &mut Vec<Check>, proof: &mut Proof) {
+        let mut missing: Vec<u64> = self.seen.union(&self.of_full_run).copied().collect();
+        let known = missing.len();
+        missing.retain(|id| !listed.contains(id));
+        if missing.is_empty() {
+            return;
+        }
+        missing.sort_unstable();
+        let few = missing.len() * 100 <= known * MISSING_BOUND_PERCENT;
+        let evidence = format!("{} of {known} known records are missing now", missing.len());
+        let outcome = if few { CheckOutcome::Held } else { CheckOutcome::Failed };
+        checks.push(Check::new(Rule::FewMissing, outcome, evidence));
+        // Only ids that are numbers are known by themselves; of others only a hash is kept.
+        if self.capabilities.sorted_by_id {
+            proof.missing =
+                missing.iter().take(MAX_NAMED_IDS).map(|id| ExternalId::from(id.to_string())).collect();
+        }
+    }
+
+    async fn walk_ids(&mut self) -> Result<Walked> {
+        let request = PullRequest { detail: Detail::IdsOnly, ..PullRequest::all(self.pull.entity) };
+        let mut pages = Pages::new(self.pull, request);
+        let mut walked = Walked::default();
+        let mut last: Option<ExternalId> = None;
+        while let Some(read) = pages.next(&self.pull.cancel).await? {
+            self.to = read.page.server_time.or(self.to);
+            if let Total::Exact(total) = read.page.total {
+                walked.totals.0.get_or_insert(total);
+                walked.totals.1 = Some(total);
+            }
+            let first = read.records().next().map(|record| &record.reference().id);
+            walked.overlap_broken |=
+                self.capabilities.pages_overlap && last.is_some() && first != last.as_ref();
+            last = read.records().last().map(|record| record.reference().id.clone()).or(last);
+            for record in read.records() {
+                let id = &record.reference().id;
+                if walked.ids.insert(number(id)) && !self.knows(number(id)) {
+                    walked.new.push(id.clone());
+                }
+            }
+        }
+        Ok(walked)
+    }
+}
