@@ -244,7 +244,7 @@ mod tests {
             STORE.iter().map(|(name, value)| (*name, (*value).to_owned())).chain(more).collect()
         }
 
-        fn pairs(all: &[(&'static str, String)]) -> Vec<(&'static str, &str)> {
+        fn pairs<'a>(all: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
             all.iter().map(|(name, value)| (*name, value.as_str())).collect()
         }
 
