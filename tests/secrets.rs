@@ -11,7 +11,7 @@ use lily_connect::auth::{Basic, OAuth1, Origin};
 use lily_connect::connector::{Patch, PatchField, PatchValue, PullRequest, PushRequest};
 use lily_connect::connectors::woocommerce::{PLATFORM, WooCommerceConfig};
 use lily_connect::model::{CellValue, Entity, FieldName, RecordRef, Secret, StoreKey};
-use lily_connect::testkit::faults::{Fault, FaultRule};
+use lily_connect::testkit::faults::{Fault, FaultRule, When};
 use lily_connect::testkit::woocommerce::{Permissions, Role};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -86,7 +86,7 @@ async fn no_secret_shows_in_types_errors_and_logs() {
     let target = RecordRef::new(PLATFORM, Entity::Product, "14");
     let value = PatchValue::Text { text: "New".into(), raw: None };
     let change = PatchField::new(FieldName::new("title"), value, CellValue::text("T-Shirt"));
-    for fault in [Fault::status_after(500), Fault::Reset, Fault::Truncate, Fault::Html200] {
+    for fault in [Fault::status_after(500), Fault::Reset(When::After), Fault::Truncate, Fault::Html200] {
         bench.server.faults().push(FaultRule::new(fault).times(1));
         let until = bench.runtime.clock().elapsed() + std::time::Duration::from_secs(5);
         let push = PushRequest::new(vec![Patch::new(target.clone(), vec![change.clone()])], until);
