@@ -40,7 +40,8 @@ pub fn sanitise_html(_html: &str) -> Result<HtmlVerdict> {
     .with_remedy("enable the feature html"))
 }
 
-#[cfg(all(test, feature = "html"))]
+#[cfg(feature = "html")]
+#[cfg(test)]
 mod tests {
     use super::*;
 

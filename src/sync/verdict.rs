@@ -170,7 +170,7 @@ fn conflict(facts: &CellFacts<'_>) -> Result<ChangeVerdict, Conflict> {
     }
     let other =
         |row: &&WriteRow| row.kind == RowKind::Push && row.enrichment.as_ref() != Some(facts.enrichment);
-    if let Some(row) = later().filter(other).last() {
+    if let Some(row) = later().rfind(other) {
         return Err(Conflict::SupersededByOurs { push: row.push });
     }
     // V5

@@ -72,9 +72,10 @@ impl Classifier for WooClassifier {
                     "give the site's address exactly, and set its permalinks to anything but Plain",
                 ),
             )),
-            (503, _) => match by_status {
+            (503, Some("wp_die")) => match by_status {
                 Outcome::Retry { error, after } => {
-                    Outcome::Retry { error: refined(error), after: Some(after.unwrap_or(MAINTENANCE).min(MAINTENANCE)) }
+                    let after = after.unwrap_or(MAINTENANCE).min(MAINTENANCE);
+                    Outcome::Retry { error: refined(error), after: Some(after) }
                 }
                 other => other,
             },
