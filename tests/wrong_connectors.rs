@@ -37,11 +37,11 @@ struct Wrong {
 }
 
 impl Wrong {
-    fn new(right: Arc<dyn Connector>, flaw: Flaw) -> Arc<dyn Connector> {
+    fn wrap(right: Arc<dyn Connector>, flaw: Flaw) -> Arc<dyn Connector> {
         let mut capabilities = right.capabilities().clone();
         if flaw == Flaw::OverstatesAField {
             let sku = WritableField::text(FieldName::new("sku"), Normaliser::Exact1);
-            capabilities.entities[0].writable.push(sku);
+            capabilities.entities.iter_mut().for_each(|entity| entity.writable.push(sku.clone()));
         }
         Arc::new(Self { right, flaw, capabilities })
     }
@@ -79,9 +79,9 @@ impl Connector for Wrong {
                 page.next = None;
             }
             Flaw::DropsTheLastPage if page.next.is_some() => {
-                if self.right.pull_page(&request.at(page.next.clone())).await?.next.is_none() {
-                    page.next = None;
-                }
+                // Kept only where it leads to a further one.
+                let after = self.right.pull_page(&request.at(page.next.clone())).await?.next;
+                page.next = page.next.filter(|_| after.is_some());
             }
             Flaw::OverstatesItsCount => page.total = Total::NotGiven,
             _ => {}
@@ -106,7 +106,7 @@ impl Connector for Wrong {
 }
 
 async fn report_of(flaw: Flaw) -> Report {
-    run_all(|| async { memory(|right| Wrong::new(right, flaw)) }).await
+    run_all(|| async { memory(|right| Wrong::wrap(right, flaw)) }).await
 }
 
 /// The suite fails this very test with a message that names the rule; and it is no failure of everything.

@@ -1,6 +1,7 @@
 //! What the tests over the fake WooCommerce share.
 #![allow(
     dead_code,
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::clone_on_ref_ptr,
     reason = "test support: no test uses all of it"

@@ -3,7 +3,12 @@
 //!
 //! Its lists come by windows of ids, as some platforms page: a window whose records are gone is an empty page with
 //! a next cursor. Pages do not overlap, and every change moves the clock of its record.
-#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "test support")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "test support"
+)]
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
