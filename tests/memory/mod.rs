@@ -36,7 +36,7 @@ use serde_json::{Map, Value, json};
 const PLATFORM: Platform = Platform::new("memory");
 const IDS_A_REQUEST: usize = 50;
 const MAX_PAGE: u32 = 5;
-const KEY: &str = "key_of_the_memory_store";
+pub(crate) const KEY: &str = "key_of_the_memory_store";
 
 static RULES: &[Rule] = &[
     rule("/id", "ref.id", Transform::Id, Direction::Read),
