@@ -93,9 +93,7 @@ async fn pull_catalog(args: Args) -> Result<Ended, Failure> {
         if let Some((other, _)) = &begun {
             other.forget(&store).await?;
         }
-        for pull in job.pulls(&store) {
-            pull.forget().await?;
-        }
+        job.forget(&store).await?;
         job.keep(&store, Phase::Pulling).await?;
     }
     let certificates = pull(&store, &job, &mut sink).await?;
@@ -182,7 +180,8 @@ impl Job {
         let found = store.state.checkpoint(&store.connector.info().store, &Self::key()).await?;
         let Some(found) = found else { return Ok(None) };
         let phase = if found.pages_done { Phase::Closing } else { Phase::Pulling };
-        Ok(Some((serde_json::from_str(&found.binding)?, phase)))
+        // A job that another version wrote in another form is no job of ours.
+        Ok(serde_json::from_str(&found.binding).ok().map(|job| (job, phase)))
     }
 
     async fn keep(&self, store: &Store, phase: Phase) -> Result<(), Failure> {
@@ -193,13 +192,11 @@ impl Job {
         Ok(store.state.commit(&store.connector.info().store, Unit::new(vec![op])).await?)
     }
 
-    /// Forgets the job last: until then the runs are known to belong to it.
+    /// Forgets the job and its runs, all at once.
     async fn forget(&self, store: &Store) -> Result<(), Failure> {
-        for pull in self.pulls(store) {
-            pull.forget().await?;
-        }
-        let op = Op::ForgetRun(Self::key());
-        Ok(store.state.commit(&store.connector.info().store, Unit::new(vec![op])).await?)
+        let runs = self.checkpoints(store).await?.into_iter().map(|checkpoint| checkpoint.run);
+        let ops = runs.chain([Self::key()]).map(Op::ForgetRun).collect();
+        Ok(store.state.commit(&store.connector.info().store, Unit::new(ops)).await?)
     }
 
     fn pulls(&self, store: &Store) -> impl Iterator<Item = Pull> {

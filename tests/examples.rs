@@ -19,6 +19,7 @@ use http::{Method, header};
 use lily_connect::connectors::woocommerce::WooCommerceConfig;
 use lily_connect::state::{Checkpoint, Op, RunKey, SinkMark, Unit};
 use lily_connect::testkit::exchange::{Handler, Request, Transport};
+use lily_connect::testkit::faults::{Fault, FaultRule};
 use lily_connect::testkit::random::SeededRandom;
 use lily_connect::testkit::server::{Server, Service};
 use lily_connect::testkit::woocommerce::{ApiKey, Permissions, Role, WooStore};
@@ -242,9 +243,30 @@ async fn quickstart_names_and_restores_one_product_of_the_store_that_is_set() {
     assert!(bench.path("lily-connect.db").exists());
 }
 
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn quickstart_that_is_interrupted_says_how_to_undo() {
+    let bench = Bench::new(|store| drop(store.seed_sample())).await;
+    let slow = Fault::Delay(Duration::from_secs(30));
+    bench.server.faults().push(FaultRule::new(slow).on_method("POST"));
+    let mut running = bench.start("quickstart", &[]);
+    let mut waited = Duration::ZERO;
+    while bench.server.traffic().writes() == 0 {
+        assert!(waited < PATIENCE && !running.has_ended(), "{}", running.read("stderr"));
+        std::thread::sleep(TICK);
+        waited += TICK;
+    }
+    let id = running.child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let ran = running.end();
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.err.contains("undo_push --all-features -- --push "), "{}", ran.err);
+    assert!(ran.err.contains("may not be as it was"), "{}", ran.err);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_catalogue_is_pulled_whole_over_http() {
-    let bench = Bench::new(|store| _ = store.seed_generated(2_000, 1_900, 7)).await;
+    let bench = Bench::new(|store| store.seed_generated(2_000, 1_900, 7)).await;
     let ran = bench.run("pull_catalog", &["--out", "catalogue.jsonl"]);
     is_whole(&bench, &ran, &bench.path("catalogue.jsonl"));
     assert!(!bench.path("catalogue.jsonl.partial").exists());
@@ -253,7 +275,7 @@ async fn a_catalogue_is_pulled_whole_over_http() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_catalogue_is_pulled_whole_over_https_with_an_authority_of_its_own() {
-    let mut bench = Bench::new(|store| _ = store.seed_generated(2_000, 1_900, 7)).await;
+    let mut bench = Bench::new(|store| store.seed_generated(2_000, 1_900, 7)).await;
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key =
         tokio_rustls::rustls::pki_types::PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
@@ -294,14 +316,14 @@ async fn a_catalogue_is_pulled_whole_over_https_with_an_authority_of_its_own() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pull_that_is_killed_goes_on_and_comes_to_the_same_lines() {
-    let bench = Bench::new(|store| _ = store.seed_generated(500, 400, 11)).await;
+    let bench = Bench::new(|store| store.seed_generated(500, 400, 11)).await;
     let ran = bench.run("pull_catalog", &["--out", "whole.jsonl"]);
     is_whole(&bench, &ran, &bench.path("whole.jsonl"));
     let whole = lines(&bench.path("whole.jsonl"));
     let requests = bench.server.traffic().requests();
 
     let seed = 20_261_122;
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut random = SeededRandom::new(seed);
     let mut resumed = 0;
     for round in 0..20 {
@@ -325,7 +347,7 @@ async fn a_pull_that_is_killed_goes_on_and_comes_to_the_same_lines() {
         drop(running);
         let ran = bench.run("pull_catalog", &args);
         let context = format!("seed {seed}, round {round}, after {after} requests and {pause:?}");
-        println!("{context}: {}", ran.err.lines().next().unwrap_or(""));
+        eprintln!("{context}: {}", ran.err.lines().next().unwrap_or(""));
         resumed += u32::from(ran.err.contains("going on"));
         is_whole(&bench, &ran, &bench.path(&out));
         assert_eq!(lines(&bench.path(&out)), whole, "{context}");
@@ -335,12 +357,12 @@ async fn a_pull_that_is_killed_goes_on_and_comes_to_the_same_lines() {
 }
 
 /// Pulls products and variants as `pull_catalog` does, up to the moment before it puts the file in its place.
-async fn almost_done(bench: &Bench, out: &Path) -> (Arc<SqliteState>, JsonlSink) {
+async fn almost_done(bench: &Bench, out: &Path) -> (Arc<dyn StateStore>, JsonlSink) {
     let connector = bench.connector().await;
-    let state = Arc::new(SqliteState::open(bench.path("lily-connect.db")).unwrap());
+    let state: Arc<dyn StateStore> = Arc::new(SqliteState::open(bench.path("lily-connect.db")).unwrap());
     let mut sink = JsonlSink::create(out).unwrap();
     for entity in [Entity::Product, Entity::Variant] {
-        let pull = Pull::new(Arc::clone(&connector), state.clone(), entity);
+        let pull = Pull::new(Arc::clone(&connector), Arc::clone(&state), entity);
         assert!(pull.run(&mut sink, &|_| {}).await.unwrap().is_complete());
     }
     let job = json!({"out": out, "entities": ["product", "variant"], "since": null}).to_string();

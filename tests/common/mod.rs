@@ -88,3 +88,11 @@ pub async fn connect(url: &str, key: &ApiKey, runtime: &Runtime) -> Arc<dyn Conn
         .unwrap();
     Arc::new(config.connect(runtime).await.unwrap())
 }
+
+/// The path of a built example: beside the folder that this test runs from.
+pub fn example(name: &str) -> std::path::PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent().and_then(std::path::Path::parent).unwrap().join("examples").join(name);
+    assert!(path.exists(), "build the examples first: cargo build --examples --all-features");
+    path
+}

@@ -1,0 +1,51 @@
+//! `docs/connectors.md` is made from the maps and capabilities, so it cannot lie.
+#![cfg(all(feature = "testkit", feature = "woocommerce"))]
+
+mod common;
+
+use std::fmt::Write;
+
+use common::bench;
+use lily_connect::connector::Connector;
+use lily_connect::mapping::{Direction, fields};
+use lily_connect::model::FieldName;
+
+fn table(connector: &dyn Connector) -> String {
+    let mut text = String::new();
+    for claims in &connector.capabilities().entities {
+        let schema = connector.schema(claims.entity).unwrap();
+        let platform = &connector.info().store.platform;
+        writeln!(text, "\n## {platform}: {}\n\n| field | where | written |\n|---|---|---|", claims.entity)
+            .unwrap();
+        let mut lost = Vec::new();
+        for field in fields::names(claims.entity) {
+            let rules: Vec<_> = schema.rules().iter().filter(|rule| rule.field == field).collect();
+            if rules.is_empty() {
+                lost.push(field);
+                continue;
+            }
+            let places: Vec<String> = rules.iter().map(|rule| format!("`{}`", rule.from)).collect();
+            let cell = FieldName::from(field.split("[]").next().unwrap().to_owned());
+            let written = rules.iter().any(|rule| rule.direction == Direction::ReadWrite)
+                && claims.writable(&cell).is_some();
+            let written = if written { "yes" } else { "" };
+            writeln!(text, "| `{field}` | {} | {written} |", places.join(", ")).unwrap();
+        }
+        let lost: Vec<String> = lost.iter().map(|field| format!("`{field}`")).collect();
+        let lost = if lost.is_empty() { "none".to_owned() } else { lost.join(", ") };
+        writeln!(text, "\nCanonical fields that it does not have: {lost}.").unwrap();
+    }
+    text
+}
+
+#[tokio::test]
+async fn the_table_of_fields_is_what_the_maps_say() {
+    let bench = bench().await;
+    let head = "# Connectors, field by field\n\nWhere each platform holds a canonical field, and which fields can be written.\nThis page is made by `tests/connectors_doc.rs`; `LILY_UPDATE_DOCS=1 cargo test --all-features --test connectors_doc` writes it anew.\n";
+    let made = format!("{head}{}", table(&*bench.connector));
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/connectors.md");
+    if std::env::var_os("LILY_UPDATE_DOCS").is_some() {
+        std::fs::write(path, &made).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), made, "run it with LILY_UPDATE_DOCS=1");
+}

@@ -1,0 +1,111 @@
+//! No secret shows in any text: types, errors, and logs at their loudest.
+#![cfg(all(feature = "testkit", feature = "woocommerce"))]
+
+mod common;
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use common::{bench, connect};
+use lily_connect::auth::{Basic, OAuth1, Origin};
+use lily_connect::connector::{Patch, PatchField, PatchValue, PullRequest, PushRequest};
+use lily_connect::connectors::woocommerce::{PLATFORM, WooCommerceConfig};
+use lily_connect::model::{CellValue, Entity, FieldName, RecordRef, Secret, StoreKey};
+use lily_connect::testkit::faults::{Fault, FaultRule, When};
+use lily_connect::testkit::woocommerce::{Permissions, Role};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Everything that was logged.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Logged {
+    type Writer = Self;
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// The secrets that occur in a text, in the spellings that a leak could have.
+fn leaks(text: &str, secrets: &[&str]) -> Vec<String> {
+    use base64::Engine;
+    let base64 = |secret: &str| base64::engine::general_purpose::STANDARD.encode(secret);
+    secrets
+        .iter()
+        .filter(|secret| text.contains(**secret) || text.contains(&base64(secret)))
+        .map(|secret| format!("{}…", &secret[..6]))
+        .collect()
+}
+
+#[tokio::test]
+async fn no_secret_shows_in_types_errors_and_logs() {
+    let logged = Logged::default();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(logged.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let bench = bench().await;
+    let key = bench.store.issue_key("second", Permissions::ReadWrite, Role::Manager);
+    let secrets = [key.consumer_secret.as_str(), bench.key.consumer_secret.as_str()];
+    let mut shown = Vec::new();
+    let mut show = |name: &str, text: String| shown.push((name.to_owned(), text));
+
+    let secret = Secret::new(key.consumer_secret.clone());
+    show("Secret", format!("{secret:?}"));
+    let builder =
+        WooCommerceConfig::builder(bench.server.url()).key(&key.consumer_key).secret(secret.clone());
+    show("WooCommerceBuilder", format!("{builder:?}"));
+    let config = builder.private_hosts(true).build().unwrap();
+    show("WooCommerceConfig", format!("{config:?} {:#?}", config.store()));
+    let https = Origin::https("https://shop.example").unwrap();
+    let basic = Arc::new(Basic::new(https.clone(), &key.consumer_key, &secret).unwrap());
+    show("Basic", format!("{basic:?}"));
+    show("OAuth1", format!("{:?}", OAuth1::new(https.clone(), &key.consumer_key, &secret).unwrap()));
+    let store = StoreKey::new("t", PLATFORM, "shop.example");
+    let client = bench.runtime.client(store, https, basic);
+    show("ApiClientBuilder", format!("{client:?}"));
+    show("ApiClient", format!("{:?}", client.build().unwrap()));
+    show("Runtime", format!("{:?}", bench.runtime));
+
+    let connector = connect(&bench.server.url(), &key, &bench.runtime).await;
+    show("Connector", format!("{connector:?} {connector:#?}"));
+    let page = connector.pull_page(&PullRequest::all(Entity::Product)).await.unwrap();
+    show("Page", format!("{page:?}"));
+    show("Health", format!("{:?}", connector.check().await.unwrap()));
+
+    let target = RecordRef::new(PLATFORM, Entity::Product, "14");
+    let value = PatchValue::Text { text: "New".into(), raw: None };
+    let change = PatchField::new(FieldName::new("title"), value, CellValue::text("T-Shirt"));
+    for fault in [Fault::status_after(500), Fault::Reset(When::After), Fault::Truncate, Fault::Html200] {
+        bench.server.faults().push(FaultRule::new(fault).times(1));
+        let until = bench.runtime.clock().elapsed() + std::time::Duration::from_secs(5);
+        let push = PushRequest::new(vec![Patch::new(target.clone(), vec![change.clone()])], until);
+        show("push", format!("{:?}", connector.push(&push).await));
+    }
+    bench.store.revoke_key(&key.consumer_key);
+    let refused = connector.pull_page(&PullRequest::all(Entity::Product)).await.unwrap_err();
+    show("Error", format!("{refused} {refused:?} {refused:#?}"));
+
+    let log = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("TRACE") || log.contains("DEBUG"), "nothing was logged, so nothing was looked at");
+    show("log", log);
+    for (name, text) in &shown {
+        assert_eq!(leaks(text, &secrets), Vec::<String>::new(), "{name} shows a secret");
+        assert!(!text.is_empty(), "{name} shows nothing");
+    }
+    // A planted leak is found, in clear and as Basic sends it.
+    assert_eq!(leaks(&format!("GET /?consumer_secret={}", secrets[0]), &secrets).len(), 1);
+    use base64::Engine;
+    let header = base64::engine::general_purpose::STANDARD.encode(secrets[1]);
+    assert_eq!(leaks(&format!("Basic {header}"), &secrets).len(), 1);
+}
