@@ -1,6 +1,8 @@
 //! The ladder of the rooms: a room imports only the rooms of its row and what those import. Beside it, what only one
 //! room may name, such as the clock, the environment and the network.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+
 mod ladder;
 
 use std::collections::{BTreeMap, BTreeSet};

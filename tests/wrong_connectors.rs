@@ -1,18 +1,22 @@
 //! Connectors that are wrong on purpose: each breaks the contract suite with a message that names the rule, and
 //! the right one that they are made of holds it whole.
 #![cfg(feature = "testkit")]
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod memory;
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lily_connect::connector::{
-    Answer, Connector, ConnectorInfo, FieldAnswer, Health, Page, PullRequest, PushRequest, Select, Total,
+    Answer, Connector, ConnectorInfo, Detail, FieldAnswer, Health, Page, PatchField, PatchValue, PullRequest,
+    PushRequest, Select, Total,
 };
 use lily_connect::error::Result;
 use lily_connect::mapping::SchemaMap;
-use lily_connect::model::{Capabilities, Entity, FieldName, Normaliser, WritableField};
+use lily_connect::model::{Capabilities, CellValue, Cursor, Entity, FieldName, Normaliser, WritableField};
 use lily_connect::testkit::contract::{Report, run_all};
 use memory::memory;
 
@@ -26,24 +30,48 @@ enum Flaw {
     AnswersOutOfOrder,
     OverstatesItsCount,
     OverstatesAField,
+    CountsOneTooMany,
+    ListsBackwards,
+    PagesOfItsOwnSize,
+    LeavesUnknownIdsOut,
+    ListsFewerIds,
+    ServesOldReads,
+    ComparesStrictly,
+    AnswersForAnyKind,
+    NamesPagesThatAreNot,
+    WritesMoreThanAsked,
+    AcceptsALostAnswer,
+    AcceptsARefusal,
+    IgnoresTheGuard,
+    DropsWhatItCannotWrite,
+    TakesAFaultForTheEnd,
+    ShowsItsKey,
 }
 
 /// The right connector with one flaw.
-#[derive(Debug)]
 struct Wrong {
     right: Arc<dyn Connector>,
     flaw: Flaw,
     capabilities: Capabilities,
+    /// Reads by id that were answered before, by their ids.
+    old: Mutex<Vec<(PullRequest, Page)>>,
+}
+
+impl fmt::Debug for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = if self.flaw == Flaw::ShowsItsKey { memory::KEY } else { "" };
+        write!(f, "{:?} with {:?} {key}", self.right, self.flaw)
+    }
 }
 
 impl Wrong {
-    fn new(right: Arc<dyn Connector>, flaw: Flaw) -> Arc<dyn Connector> {
+    fn wrap(right: Arc<dyn Connector>, flaw: Flaw) -> Arc<dyn Connector> {
         let mut capabilities = right.capabilities().clone();
         if flaw == Flaw::OverstatesAField {
             let sku = WritableField::text(FieldName::new("sku"), Normaliser::Exact1);
-            capabilities.entities[0].writable.push(sku);
+            capabilities.entities.iter_mut().for_each(|entity| entity.writable.push(sku.clone()));
         }
-        Arc::new(Self { right, flaw, capabilities })
+        Arc::new(Self { right, flaw, capabilities, old: Mutex::default() })
     }
 }
 
@@ -67,10 +95,24 @@ impl Connector for Wrong {
     }
 
     async fn pull_page(&self, request: &PullRequest) -> Result<Page> {
-        let mut page = self.right.pull_page(request).await?;
-        if matches!(request.select, Select::Ids(_)) {
-            return Ok(page);
+        let mut request = request.clone();
+        match (self.flaw, &request.select) {
+            (Flaw::AnswersForAnyKind, _) => request.entity = Entity::Product,
+            (Flaw::PagesOfItsOwnSize, Select::All) => request.page_size = None,
+            (Flaw::ComparesStrictly, Select::Since(since)) => {
+                request.select = Select::Since(since.saturating_add(Duration::from_secs(1)));
+            }
+            _ => {}
         }
+        let answered = self.right.pull_page(&request).await;
+        if self.flaw == Flaw::TakesAFaultForTheEnd && request.cursor.is_some() && answered.is_err() {
+            return Ok(Page::default());
+        }
+        let mut page = answered?;
+        if matches!(request.select, Select::Ids(_)) {
+            return Ok(self.spoil_ids(&request, page));
+        }
+        let request = &request;
         match self.flaw {
             Flaw::RepeatsACursor if page.next.is_some() && request.cursor.is_some() => {
                 page.next.clone_from(&request.cursor);
@@ -79,18 +121,56 @@ impl Connector for Wrong {
                 page.next = None;
             }
             Flaw::DropsTheLastPage if page.next.is_some() => {
-                if self.right.pull_page(&request.at(page.next.clone())).await?.next.is_none() {
-                    page.next = None;
-                }
+                // Kept only where it leads to a further one.
+                let after = self.right.pull_page(&request.at(page.next.clone())).await?.next;
+                page.next = page.next.filter(|_| after.is_some());
             }
             Flaw::OverstatesItsCount => page.total = Total::NotGiven,
+            Flaw::CountsOneTooMany => {
+                if let Total::Exact(total) = &mut page.total {
+                    *total += 1;
+                }
+            }
+            Flaw::ListsBackwards => reverse(&mut page),
+            Flaw::ListsFewerIds if request.detail == Detail::IdsOnly => {
+                page.next = page.next.filter(|_| request.cursor.is_none());
+            }
+            Flaw::NamesPagesThatAreNot => page.ahead.extend(page.next.as_ref().map(|_| Cursor::new("99"))),
             _ => {}
         }
         Ok(page)
     }
 
     async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {
-        let mut answers = self.right.push(request).await?;
+        let mut spoilt = request.clone();
+        match self.flaw {
+            Flaw::IgnoresTheGuard => spoilt.guard_until = Duration::MAX,
+            Flaw::DropsWhatItCannotWrite => {
+                let product = self.capabilities.entity(Entity::Product).unwrap();
+                for patch in &mut spoilt.patches {
+                    patch.changes.retain(|change| product.writable(&change.field).is_some());
+                }
+            }
+            Flaw::WritesMoreThanAsked => {
+                for patch in &mut spoilt.patches {
+                    let value = PatchValue::Text { text: "<p>more</p>".into(), raw: None };
+                    let more = PatchField::new(FieldName::new("description"), value, CellValue::Absent);
+                    patch.changes.push(more);
+                }
+            }
+            _ => {}
+        }
+        let mut answers = self.right.push(&spoilt).await?;
+        for (answer, patch) in answers.iter_mut().zip(&request.patches) {
+            answer.fields.truncate(patch.changes.len());
+            for (_, field) in &mut answer.fields {
+                match (self.flaw, &field) {
+                    (Flaw::AcceptsALostAnswer, FieldAnswer::Unknown { .. })
+                    | (Flaw::AcceptsARefusal, FieldAnswer::Refused { .. }) => *field = FieldAnswer::Accepted,
+                    _ => {}
+                }
+            }
+        }
         let unknown = |answer: &Answer| {
             answer.fields.iter().any(|(_, answer)| matches!(answer, FieldAnswer::Unknown { .. }))
         };
@@ -105,8 +185,33 @@ impl Connector for Wrong {
     }
 }
 
+impl Wrong {
+    fn spoil_ids(&self, request: &PullRequest, mut page: Page) -> Page {
+        match self.flaw {
+            Flaw::LeavesUnknownIdsOut => page.missing.clear(),
+            Flaw::ServesOldReads => {
+                let mut old = self.old.lock().unwrap();
+                match old.iter().find(|(known, _)| known.select == request.select) {
+                    Some((_, known)) => page = known.clone(),
+                    None => old.push((request.clone(), page.clone())),
+                }
+            }
+            _ => {}
+        }
+        page
+    }
+}
+
+fn reverse(page: &mut Page) {
+    for items in &mut page.items {
+        let mut list: Vec<serde_json::Value> = serde_json::from_slice(&items.body).unwrap();
+        list.reverse();
+        items.body = serde_json::to_vec(&list).unwrap().into();
+    }
+}
+
 async fn report_of(flaw: Flaw) -> Report {
-    run_all(|| async { memory(|right| Wrong::new(right, flaw)) }).await
+    run_all(|| async { memory(|right| Wrong::wrap(right, flaw)) }).await
 }
 
 /// The suite fails this very test with a message that names the rule; and it is no failure of everything.
@@ -190,4 +295,29 @@ async fn a_connector_that_claims_a_field_it_cannot_write_breaks_u4() {
     let report = report_of(Flaw::OverstatesAField).await;
     breaks(&report, "every_claimed_field_is_written_verified_and_undone", "U4", "sku");
     breaks(&report, "a_push_changes_exactly_its_fields", "W8", "cannot write the field sku");
+}
+
+#[tokio::test]
+async fn each_further_flaw_breaks_the_rule_that_is_there_for_it() {
+    for (flaw, name, rule) in [
+        (Flaw::CountsOneTooMany, "a_given_count_is_exact", "R3"),
+        (Flaw::ListsBackwards, "ids_ascend_where_claimed", "R3"),
+        (Flaw::PagesOfItsOwnSize, "no_page_is_longer_than_asked_or_claimed", "CAPABILITIES"),
+        (Flaw::LeavesUnknownIdsOut, "every_id_is_answered_or_missing", "R6"),
+        (Flaw::LeavesUnknownIdsOut, "a_deleted_record_is_missing", "R6"),
+        (Flaw::ListsFewerIds, "a_list_of_ids_has_the_same_ids", "R7"),
+        (Flaw::ServesOldReads, "guard_and_verify_reads_give_what_is_stored", "W4"),
+        (Flaw::ComparesStrictly, "a_delta_lists_what_changed_since", "R5"),
+        (Flaw::AnswersForAnyKind, "a_kind_that_is_not_claimed_is_refused", "CAPABILITIES"),
+        (Flaw::NamesPagesThatAreNot, "pages_named_ahead_are_those_that_follow", "R3"),
+        (Flaw::WritesMoreThanAsked, "a_push_changes_exactly_its_fields", "W8"),
+        (Flaw::AcceptsALostAnswer, "a_write_without_an_answer_is_unknown_and_sent_once", "W2"),
+        (Flaw::AcceptsARefusal, "a_refused_write_is_refused", "P5"),
+        (Flaw::IgnoresTheGuard, "nothing_is_sent_past_the_guard", "W3"),
+        (Flaw::DropsWhatItCannotWrite, "a_field_that_is_not_claimed_is_refused", "CAPABILITIES"),
+        (Flaw::TakesAFaultForTheEnd, "a_broken_answer_is_an_error_or_read_over", "R1"),
+        (Flaw::ShowsItsKey, "credentials_are_never_shown", "SECRETS"),
+    ] {
+        breaks(&report_of(flaw).await, name, rule, "");
+    }
 }

@@ -16,7 +16,7 @@ impl Code {
         while let Some(start) = text[from..].find("#[").map(|at| from + at) {
             let (gates, item) = attributes(&text, source, start);
             let end = end_of_item(&text, item);
-            let (test, testkit) = (gates.iter().any(|gate| is_test(gate)), gates.iter().any(is_testkit));
+            let (test, testkit) = (gates.iter().copied().any(is_test), gates.iter().copied().any(is_testkit));
             if test {
                 let words: Vec<&str> = text[item..end].split_whitespace().collect();
                 let module = words.iter().position(|word| *word == "mod").and_then(|at| words.get(at + 1));
@@ -95,23 +95,23 @@ fn identifier(text: &str) -> String {
     text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
-fn is_test(gate: &String) -> bool {
+fn is_test(gate: &str) -> bool {
     let words = gate.split(|c: char| !c.is_alphanumeric() && c != '_');
     words.clone().any(|word| word == "test") && !gate.contains("not(test)")
 }
 
-fn is_testkit(gate: &String) -> bool {
+fn is_testkit(gate: &str) -> bool {
     gate.contains("feature = \"testkit\"") && !gate.contains("not(feature = \"testkit\")")
 }
 
 /// The `cfg` gates of the attributes that begin here, as they are in the source, and where the item begins.
-fn attributes(text: &str, source: &str, start: usize) -> (Vec<String>, usize) {
+fn attributes<'s>(text: &str, source: &'s str, start: usize) -> (Vec<&'s str>, usize) {
     let mut gates = Vec::new();
     let mut at = start;
     while text[at..].starts_with("#[") {
         let end = at + closing(&text[at + 1..]) + 1;
         if text[at..].starts_with("#[cfg(") {
-            gates.push(source[at..end].to_owned());
+            gates.push(&source[at..end]);
         }
         at = end + (text[end..].len() - text[end..].trim_start().len());
     }

@@ -3,7 +3,12 @@
 //!
 //! Its lists come by windows of ids, as some platforms page: a window whose records are gone is an empty page with
 //! a next cursor. Pages do not overlap, and every change moves the clock of its record.
-#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "test support")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "test support"
+)]
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -31,7 +36,7 @@ use serde_json::{Map, Value, json};
 const PLATFORM: Platform = Platform::new("memory");
 const IDS_A_REQUEST: usize = 50;
 const MAX_PAGE: u32 = 5;
-const KEY: &str = "key_of_the_memory_store";
+pub(crate) const KEY: &str = "key_of_the_memory_store";
 
 static RULES: &[Rule] = &[
     rule("/id", "ref.id", Transform::Id, Direction::Read),

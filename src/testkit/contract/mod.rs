@@ -2,7 +2,16 @@
 //!
 //! The author of a connector implements [`ContractFixture`] over the fake and lets
 //! [`contract_suite!`](crate::contract_suite) make one test a rule. The suite reads the capabilities: what is
-//! claimed must be true, and what is not claimed must be refused.
+//! claimed must be true, and what is not claimed must be refused. A rule that the capabilities leave nothing to check
+//! of says so. `tests/wrong_connectors.rs` shows for each kind of flaw that the suite sees it.
+//!
+//! ```
+//! use lily_connect::testkit::contract::RULES;
+//!
+//! for rule in RULES {
+//!     eprintln!("{} {}", rule.id(), rule.name());
+//! }
+//! ```
 
 mod certificate;
 mod engine;
@@ -88,40 +97,76 @@ macro_rules! rules {
 }
 
 rules! { $
-    paging::every_id_is_listed, "R1", "the pages of a list hold every id of the store, once each";
-    paging::no_cursor_comes_twice, "R4", "no cursor comes twice";
-    paging::a_cursor_gives_the_same_page_again, "R2", "a cursor gives the same page again, so that a run can resume";
-    paging::an_empty_page_with_a_next_cursor_continues, "R4", "an empty page with a next cursor goes on";
-    paging::pages_named_ahead_are_those_that_follow, "R3", "the pages named ahead are those that follow, in order";
-    paging::a_given_count_is_exact, "R3", "a count is given where it is claimed, and is exact";
-    paging::ids_ascend_where_claimed, "R3", "ids are numbers that ascend where that is claimed";
-    paging::neighbouring_pages_share_a_record_where_claimed, "R3", "a page begins with the last record of the one before where that is claimed";
-    paging::a_list_of_ids_has_the_same_ids, "R7", "a list of ids has the ids of the full list, and is refused where it is not claimed";
-    paging::no_page_is_longer_than_asked_or_claimed, "CAPABILITIES", "a page holds no more records than asked for or claimed";
-    reads::every_id_is_answered_or_missing, "R6", "each id of a list of any length is answered by a record or as missing, once";
-    reads::a_deleted_record_is_missing, "R6", "a deleted record is answered as missing";
-    reads::guard_and_verify_reads_give_what_is_stored, "W4", "a guard or verify read gives what is stored now";
-    reads::a_delta_lists_what_changed_since, "R5", "a delta lists what changed at or after its time, not everything, and is refused where it is not claimed";
-    reads::a_kind_that_is_not_claimed_is_refused, "CAPABILITIES", "a kind of record that is not claimed is refused as unsupported";
-    reads::a_sound_store_has_no_error_findings, "CAPABILITIES", "a probe of a sound store finds no error and writes nothing";
-    push::a_push_changes_exactly_its_fields, "W8", "a push changes its fields and nothing else";
-    push::answers_come_once_a_patch_in_order, "P5", "a push is answered once a patch and once a field, in their order";
-    push::a_field_that_is_not_claimed_is_refused, "CAPABILITIES", "a push of a field that is not claimed is refused whole, and nothing is sent";
-    push::a_kind_without_writable_fields_is_not_written, "CAPABILITIES", "a push to a kind of record without writable fields is unsupported, and nothing is sent";
-    push::a_write_without_an_answer_is_unknown_and_sent_once, "W2", "a write without an answer is Unknown and is never repeated blindly";
-    push::a_refused_write_is_refused, "P5", "a write that the platform refuses is Refused with a code, and was sent once";
-    push::nothing_is_sent_past_the_guard, "W3", "nothing is sent past guard_until, whatever made it wait";
-    push::normalisers_are_fixed_points, "W5", "a field's normaliser is that of its tokens, and a fixed point";
-    engine::planning_sends_no_write, "P1", "planning sends no write";
-    engine::a_plan_rejects_a_field_that_is_not_claimed, "CAPABILITIES", "a plan rejects a field that is not claimed";
-    engine::every_claimed_field_is_written_verified_and_undone, "U4", "each field claimed as writable is applied, read back, and undone as the plan said";
-    engine::an_answer_is_not_believed_without_a_read, "W5", "an answer without an effect is never taken for applied";
-    engine::a_lost_answer_is_settled_by_a_read, "W6", "a write without an answer is settled by what a later read finds";
-    certificate::a_quiet_store_is_complete, "R1", "a pull of a quiet store is Complete where the platform offers a proof, else Unproven";
-    certificate::a_page_that_fails_for_good_is_never_complete, "R1", "a pull with a page that fails for good is never Complete";
-    certificate::one_broken_answer_loses_no_record, "R1", "a pull through a broken answer is Complete only with every record";
-    certificate::records_that_slip_while_paging_are_found, "R7", "records that slip between pages are found by the sweep, or the pull is not Complete";
-    certificate::credentials_are_never_shown, "SECRETS", "no credential is in any text of the connector or its errors";
+    paging::every_id_is_listed, "R1",
+        "the pages of a list hold every id of the store, once each";
+    paging::no_cursor_comes_twice, "R4",
+        "no cursor comes twice";
+    paging::a_cursor_gives_the_same_page_again, "R2",
+        "a cursor gives the same page again, so that a run can resume";
+    paging::a_broken_answer_is_an_error_or_read_over, "R1",
+        "a page behind a broken answer is an error or the whole page, never less";
+    paging::an_empty_page_with_a_next_cursor_continues, "R4",
+        "an empty page with a next cursor goes on";
+    paging::pages_named_ahead_are_those_that_follow, "R3",
+        "the pages named ahead are those that follow, in order";
+    paging::a_given_count_is_exact, "R3",
+        "a count is given where it is claimed, and is exact";
+    paging::ids_ascend_where_claimed, "R3",
+        "ids are numbers that ascend where that is claimed";
+    paging::neighbouring_pages_share_a_record_where_claimed, "R3",
+        "a page begins with the last record of the one before where that is claimed";
+    paging::a_list_of_ids_has_the_same_ids, "R7",
+        "a list of ids has the ids of the full list, and is refused where it is not claimed";
+    paging::no_page_is_longer_than_asked_or_claimed, "CAPABILITIES",
+        "a page holds no more records than asked for or claimed";
+    reads::every_id_is_answered_or_missing, "R6",
+        "each id of a list of any length is answered by a record or as missing, once";
+    reads::a_deleted_record_is_missing, "R6",
+        "a deleted record is answered as missing";
+    reads::guard_and_verify_reads_give_what_is_stored, "W4",
+        "a guard or verify read gives what is stored now";
+    reads::a_delta_lists_what_changed_since, "R5",
+        "a delta lists what changed at or after its time, not everything, and is refused where it is not claimed";
+    reads::a_kind_that_is_not_claimed_is_refused, "CAPABILITIES",
+        "a kind of record that is not claimed is refused as unsupported";
+    reads::a_sound_store_has_no_error_findings, "CAPABILITIES",
+        "a probe of a sound store finds no error and writes nothing";
+    push::a_push_changes_exactly_its_fields, "W8",
+        "a push changes its fields and nothing else";
+    push::answers_come_once_a_patch_in_order, "P5",
+        "a push is answered once a patch and once a field, in their order";
+    push::a_field_that_is_not_claimed_is_refused, "CAPABILITIES",
+        "a push of a field that is not claimed is refused whole, and nothing is sent";
+    push::a_kind_without_writable_fields_is_not_written, "CAPABILITIES",
+        "a push to a kind of record without writable fields is unsupported, and nothing is sent";
+    push::a_write_without_an_answer_is_unknown_and_sent_once, "W2",
+        "a write without an answer is Unknown and is never repeated blindly";
+    push::a_refused_write_is_refused, "P5",
+        "a write that the platform refuses is Refused with a code, and was sent once";
+    push::nothing_is_sent_past_the_guard, "W3",
+        "nothing is sent past guard_until, whatever made it wait";
+    push::normalisers_are_fixed_points, "W5",
+        "a field's normaliser is that of its tokens, and a fixed point";
+    engine::planning_sends_no_write, "P1",
+        "planning sends no write";
+    engine::a_plan_rejects_a_field_that_is_not_claimed, "CAPABILITIES",
+        "a plan rejects a field that is not claimed";
+    engine::every_claimed_field_is_written_verified_and_undone, "U4",
+        "each field claimed as writable is applied, read back, and undone as the plan said";
+    engine::an_answer_is_not_believed_without_a_read, "W5",
+        "an answer without an effect is never taken for applied";
+    engine::a_lost_answer_is_settled_by_a_read, "W6",
+        "a write without an answer is settled by what a later read finds";
+    certificate::a_quiet_store_is_complete, "R1",
+        "a pull of a quiet store is Complete where the platform offers a proof, else Unproven";
+    certificate::a_page_that_fails_for_good_is_never_complete, "R1",
+        "a pull with a page that fails for good is never Complete";
+    certificate::one_broken_answer_loses_no_record, "R1",
+        "a pull through a broken answer is Complete only with every record";
+    certificate::records_that_slip_while_paging_are_found, "R7",
+        "records that slip between pages are found by the sweep, or the pull is not Complete";
+    certificate::credentials_are_never_shown, "SECRETS",
+        "no credential is in any text of the connector or its errors";
 }
 
 /// Runs all rules, each on a fresh fixture.

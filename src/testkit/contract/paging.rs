@@ -2,7 +2,8 @@
 
 use std::num::NonZeroU32;
 
-use super::fixture::ContractFixture;
+use super::certificate::recover;
+use super::fixture::{ContractFixture, On, Strike, Trouble};
 use super::violation::{Checked, Claim, Outcome};
 use super::walk::{difference, ids_of, page, pull, refused, small, truth, walk};
 use crate::connector::{Detail, PullRequest, Total};
@@ -51,6 +52,36 @@ pub(super) async fn a_cursor_gives_the_same_page_again(
             claim.check(again.ids == step.ids && again.next == step.next, || {
                 format!("{:?} first and {:?} then at cursor {:?}", step.ids, again.ids, step.cursor)
             })?;
+        }
+    }
+    Ok(Checked::Held)
+}
+
+pub(super) async fn a_broken_answer_is_an_error_or_read_over(
+    fixture: &dyn ContractFixture,
+    claim: Claim,
+) -> Outcome {
+    let connector = fixture.connector();
+    for capability in &connector.capabilities().entities {
+        let request = small(fixture, capability.entity);
+        let steps = walk(&*connector, &request, claim).await?;
+        for step in steps.iter().take(2) {
+            for trouble in Trouble::ALL {
+                fixture.strike(Strike::next(On::Read, trouble));
+                let asked = request.at(step.cursor.clone());
+                let answered = connector.pull_page(&asked).await.is_ok();
+                recover(fixture, capability.entity).await;
+                if !answered {
+                    continue;
+                }
+                // An answer that is whole all the same must be so when it is looked at, too.
+                fixture.strike(Strike::next(On::Read, trouble));
+                let again = page(&*connector, &asked, claim).await?;
+                recover(fixture, capability.entity).await;
+                claim.check(again.ids == step.ids && again.next == step.next, || {
+                    format!("{:?} after {trouble:?}, where {:?} are there", again.ids, step.ids)
+                })?;
+            }
         }
     }
     Ok(Checked::Held)
