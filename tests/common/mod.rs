@@ -1,5 +1,5 @@
 //! What the tests over the fake WooCommerce share.
-#![allow(dead_code, reason = "no test uses all of it")]
+#![allow(dead_code, unreachable_pub, reason = "shared by tests, none of which uses all of it")]
 
 use std::sync::{Arc, Mutex};
 
