@@ -17,6 +17,7 @@ use lily_connect::sync::{
 };
 use lily_connect::testkit::woocommerce::{Product, Taxonomy};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::common::{Bench, bench_with};
 
@@ -208,6 +209,8 @@ type Tamper = Box<dyn Fn(&PullRequest, u64, Page) -> Page + Send + Sync>;
 pub struct Tampered {
     pub inner: Arc<dyn Connector>,
     pub capabilities: Capabilities,
+    /// A write never comes back: told when that is so, and whether it has its effect before.
+    pub hang: Option<(Arc<Notify>, bool)>,
     pages: AtomicU64,
     tamper: Tamper,
 }
@@ -218,7 +221,7 @@ impl Tampered {
         tamper: impl Fn(&PullRequest, u64, Page) -> Page + Send + Sync + 'static,
     ) -> Self {
         let capabilities = inner.capabilities().clone();
-        Self { inner, capabilities, pages: AtomicU64::new(0), tamper: Box::new(tamper) }
+        Self { inner, capabilities, hang: None, pages: AtomicU64::new(0), tamper: Box::new(tamper) }
     }
 }
 
@@ -248,7 +251,12 @@ impl Connector for Tampered {
         Ok((self.tamper)(request, nth, page))
     }
     async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {
-        self.inner.push(request).await
+        let Some((hung, lands)) = &self.hang else { return self.inner.push(request).await };
+        if *lands {
+            self.inner.push(request).await?;
+        }
+        hung.notify_one();
+        std::future::pending().await
     }
 }
 
