@@ -15,7 +15,8 @@ impl Push {
     /// Plans to take a push back: each cell that landed and that nobody changed since, to what was there before.
     ///
     /// # Errors
-    /// `NotFound` where the log has no such push; what the reads say; `State`.
+    /// `NotFound` where the log has no such push, `Rejected` where it is an undo itself; what the reads say;
+    /// `State`.
     pub async fn plan_undo(&self, push: PushId) -> Result<Plan> {
         self.settle().await?;
         let rows = self.state.rows(self.store(), &RowQuery::Push(push)).await?;
@@ -28,6 +29,14 @@ impl Push {
             .with_remedy(
                 "give the id that a receipt shows, and the state file that the push was made with",
             ));
+        }
+        if rows.iter().all(|row| matches!(row.kind, RowKind::Undo(_))) {
+            return Err(Error::new(
+                ErrorKind::Rejected,
+                "push_is_undo",
+                format!("push {push} took another one back, and is not taken back itself"),
+            )
+            .with_remedy("push the content again, from a fresh pull"));
         }
         let mut targets: Vec<RecordRef> = rows.iter().map(|row| row.cell.holder.clone()).collect();
         targets.sort();

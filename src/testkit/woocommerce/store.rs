@@ -119,6 +119,11 @@ impl WooStore {
         self.state().add_term(taxonomy, name, 0)
     }
 
+    /// Renames a term as the merchant does; products that show it do not move. False where there is none.
+    pub fn rename_term(&self, id: u64, name: &str) -> bool {
+        self.state().terms.get_mut(&id).map(|term| name.clone_into(&mut term.name)).is_some()
+    }
+
     /// Adds a global attribute, or finds the one of that name; gives its id.
     pub fn add_attribute(&self, name: &str) -> u64 {
         self.state().add_attribute(name)

@@ -1,0 +1,193 @@
+//! Lost answers and crashes (`docs/semantics.md`, W1 and W6): nothing is guessed, a late read decides.
+#![cfg(all(feature = "testkit", feature = "woocommerce"))]
+
+mod common;
+#[path = "common/desk.rs"]
+mod desk;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use desk::{Desk, Tampered};
+use lily_connect::state::{Outcome, RowQuery, SqliteState, StateStore};
+use lily_connect::sync::{
+    Approvals, ChangeVerdict, Conflict, Push, PushSettings, Receipt, ReceiptOutcome, Rejection, UndoOutcome,
+};
+use lily_connect::testkit::faults::{Fault, FaultRule, When};
+use serde_json::{Value, json};
+
+impl Desk {
+    /// A push of the title whose answer is lost, before or after its effect.
+    async fn lose(&self, record: &Value, when: When) -> Receipt {
+        let mut settings = PushSettings::default();
+        settings.wait_for_unknown = false;
+        self.bench.server.faults().push(FaultRule::new(Fault::Reset(when)).on_method("POST"));
+        let plan = self.plan(&self.title(record, "Ours")).await;
+        let push = self.push.clone().settings(settings);
+        let receipt = push.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap();
+        assert_eq!(receipt.fields[0].outcome, ReceiptOutcome::Unknown, "{receipt}");
+        receipt
+    }
+
+    async fn settled(&self) -> Vec<ReceiptOutcome> {
+        let settled = self.push.settle().await.unwrap();
+        settled.into_iter().map(|settled| settled.outcome).collect()
+    }
+}
+
+/// A lost answer, what the merchant does meanwhile, and what a read 90 s later says.
+async fn settles_as(when: When, meanwhile: impl FnOnce(&Desk), expected: ReceiptOutcome) {
+    let desk = Desk::new().await;
+    let record = desk.pulled().await;
+    desk.lose(&record, when).await;
+    meanwhile(&desk);
+    desk.wait(60);
+    assert_eq!(desk.settled().await, [], "not before the time is over");
+    desk.wait(40);
+    desk.bench.server.traffic().clear();
+    assert_eq!(desk.settled().await, [expected]);
+    assert_eq!(desk.writes(), 0, "settling sends no write");
+    assert_eq!(desk.settled().await, [], "settled once");
+}
+
+#[tokio::test]
+async fn w6_what_was_sent_is_there_so_it_landed() {
+    settles_as(When::After, |_| {}, ReceiptOutcome::Applied).await;
+}
+
+#[tokio::test]
+async fn w6_what_was_before_is_there_and_the_stamp_stands_so_it_did_not_land() {
+    let not_landed = Rejection::NotSent { code: "not_landed".to_owned() };
+    settles_as(When::Before, |_| {}, ReceiptOutcome::Rejected(not_landed)).await;
+}
+
+#[tokio::test]
+async fn w6_what_was_before_is_there_but_the_stamp_moved_so_it_may_have_been_reverted() {
+    let reverted = ReceiptOutcome::Conflict(Conflict::MaybeReverted);
+    settles_as(When::After, |desk| desk.rename("Old"), reverted.clone()).await;
+    // Another field of the product moved: the same stamp, so nobody can tell.
+    let other = |desk: &Desk| desk.edit(|product| product.sku = "S".to_owned());
+    settles_as(When::Before, other, reverted).await;
+}
+
+#[tokio::test]
+async fn w6_anything_else_is_an_edit() {
+    let edited = ReceiptOutcome::Conflict(Conflict::EditedSince);
+    settles_as(When::After, |desk| desk.rename("Edited"), edited.clone()).await;
+    settles_as(When::Before, |desk| desk.rename("Edited"), edited).await;
+}
+
+#[tokio::test]
+async fn w6_a_record_that_is_gone_is_said_to_be_gone() {
+    let gone = |desk: &Desk| assert!(desk.bench.store.delete(desk.id));
+    settles_as(When::After, gone, ReceiptOutcome::Conflict(Conflict::Gone)).await;
+}
+
+#[tokio::test]
+async fn w6_a_record_that_cannot_be_read_stays_unsettled() {
+    let desk = Desk::new().await;
+    let record = desk.pulled().await;
+    let receipt = desk.lose(&record, When::After).await;
+    desk.wait(100);
+    desk.bench.server.faults().push(FaultRule::new(Fault::status(403)).on_method("GET"));
+    assert!(desk.push.settle().await.is_err());
+    let store = &desk.bench.connector.info().store;
+    let rows = desk.state.rows(store, &RowQuery::Push(receipt.push)).await.unwrap();
+    assert!(matches!(rows[0].outcome, Outcome::Unknown { .. }));
+    assert_eq!(desk.settled().await, [ReceiptOutcome::Applied]);
+}
+
+#[tokio::test]
+async fn w6_until_it_is_settled_the_cell_takes_no_write_and_no_undo() {
+    let desk = Desk::new().await;
+    let record = desk.pulled().await;
+    let receipt = desk.lose(&record, When::After).await;
+    let force = desk.enrich(&record, json!({"title": {"value": "Forced", "expect": "force"}}));
+    assert_eq!(desk.verdict(&force).await, ChangeVerdict::Conflict(Conflict::Unsettled));
+    assert_eq!(desk.undo(receipt.push).await, UndoOutcome::Unsettled);
+    assert_eq!(desk.name(), "Ours");
+    desk.wait(100);
+    // Undo settles first, and then finds that it landed.
+    assert_eq!(desk.undo(receipt.push).await, UndoOutcome::Restored);
+    assert_eq!(desk.name(), "Old");
+}
+
+#[tokio::test]
+async fn w6_apply_waits_for_a_lost_answer_unless_told_otherwise() {
+    let desk = Desk::new().await;
+    let record = desk.pulled().await;
+    desk.bench.server.faults().push(FaultRule::new(Fault::status_after(502)).on_method("POST"));
+    assert_eq!(desk.outcome(&desk.title(&record, "Ours")).await, ReceiptOutcome::Applied);
+    let slept: Duration = desk.bench.clock.slept().iter().sum();
+    assert!(slept >= Duration::from_secs(90), "{slept:?}");
+}
+
+#[tokio::test]
+async fn w5_a_verify_read_that_fails_leaves_the_outcome_unknown() {
+    let desk = Desk::new().await;
+    let record = desk.pulled().await;
+    let plan = desk.plan(&desk.title(&record, "Ours")).await;
+    // The guard read passes, the verify read does not.
+    desk.bench.server.faults().push(FaultRule::new(Fault::status(403)).on_method("GET").after(1));
+    let mut settings = PushSettings::default();
+    settings.wait_for_unknown = false;
+    let push = desk.push.clone().settings(settings);
+    let receipt = push.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap();
+    assert_eq!(receipt.fields[0].outcome, ReceiptOutcome::Unknown);
+    desk.wait(100);
+    assert_eq!(desk.settled().await, [ReceiptOutcome::Applied]);
+}
+
+/// Drops an apply in the middle of its write, and begins anew on the same file.
+async fn crash(lands: bool) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let desk = Desk::with(Arc::new(SqliteState::open(&path).unwrap()), |_| {}).await;
+    let record = desk.pulled().await;
+    let plan = desk.plan(&desk.title(&record, "Ours")).await;
+    let mut hung = Tampered::new(desk.bench.connector.clone(), |_, _, page| page);
+    let reached = Arc::new(tokio::sync::Notify::new());
+    hung.hang = Some((reached.clone(), lands));
+    let push = Push::new(Arc::new(hung), desk.state.clone(), desk.bench.runtime.clone());
+    tokio::select! {
+        () = reached.notified() => {}
+        receipt = push.apply(&plan, &Approvals::AllowUnreviewed) => panic!("{receipt:?}"),
+    }
+    let Desk { bench, state, push: first, id } = desk;
+    drop((state, first, push));
+    let state: Arc<dyn StateStore> = Arc::new(SqliteState::open(&path).unwrap());
+    let push = Push::new(bench.connector.clone(), state.clone(), bench.runtime.clone());
+    let desk = Desk { bench, state, push, id };
+
+    let rows = desk.state.rows(&plan.store, &RowQuery::Unsettled).await.unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].outcome, Outcome::Intent);
+    // It counts as Unknown: the cell takes nothing, and nothing is settled before send_by + settle_after.
+    let force = desk.enrich(&record, json!({"title": {"value": "Forced", "expect": "force"}}));
+    desk.wait(100);
+    assert_eq!(desk.verdict(&force).await, ChangeVerdict::Conflict(Conflict::Unsettled));
+    desk.wait(20);
+    // Settled before anything else: the verdict knows what became of it.
+    desk.bench.server.traffic().clear();
+    let next = desk.title(&record, "Next");
+    let verdict = desk.verdict(&next).await;
+    // Its commit counts, which is the one that settled it: an enrichment that was made before knew nothing of it.
+    let superseded = ChangeVerdict::Conflict(Conflict::SupersededByOurs { push: rows[0].push });
+    assert_eq!(verdict, if lands { superseded } else { ChangeVerdict::Apply });
+    assert_eq!(desk.writes(), 0);
+    let rows = desk.state.rows(&plan.store, &RowQuery::Push(rows[0].push)).await.unwrap();
+    assert_eq!(rows[0].outcome.landed_at().is_some(), lands, "{:?}", rows[0].outcome);
+    assert_eq!(desk.name(), if lands { "Ours" } else { "Old" });
+    desk.land(&desk.title(&record, "Next")).await;
+    assert_eq!(desk.name(), "Next");
+}
+
+#[tokio::test]
+async fn w1_an_intent_found_after_a_crash_whose_write_landed_is_settled_first() {
+    crash(true).await;
+}
+
+#[tokio::test]
+async fn w1_an_intent_found_after_a_crash_whose_write_never_left_is_settled_first() {
+    crash(false).await;
+}
