@@ -1,5 +1,6 @@
 //! `docs/connectors.md` is made from the maps and capabilities, so it cannot lie.
 #![cfg(all(feature = "testkit", feature = "woocommerce"))]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! No secret shows in any text: types, errors, and logs at their loudest.
 #![cfg(all(feature = "testkit", feature = "woocommerce"))]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
 

@@ -218,10 +218,10 @@ async fn a_kill_at_any_byte_leaves_a_file_that_goes_on() {
             if mark.0 <= length as u64 {
                 kept = lines;
             } else {
-                assert_eq!(sink.rewind(mark).await.unwrap_err().code(), "sink_behind");
+                assert_eq!(sink.rewind(*mark).await.unwrap_err().code(), "sink_behind");
             }
         }
-        sink.rewind(marks[kept].clone()).await.unwrap();
+        sink.rewind(marks[kept]).await.unwrap();
         sink.write(&records[kept..]).await.unwrap();
         sink.finish().await.unwrap();
         assert_eq!(place.records(), records, "{length} bytes");
