@@ -104,7 +104,7 @@ impl Work<'_> {
     }
 
     /// What a delta delivered belongs to what is known from the full run on.
-    pub(super) async fn full_run_ops(&self) -> Result<Vec<Op>> {
+    pub(super) async fn full_run_ops(&mut self) -> Result<Vec<Op>> {
         let delivered: Vec<u64> = self.seen.difference(&self.of_full_run).copied().collect();
         if self.of_full_run.is_empty() || delivered.is_empty() {
             return Ok(Vec::new());
