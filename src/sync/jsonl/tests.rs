@@ -125,7 +125,7 @@ async fn r8_a_rewind_drops_what_came_after_the_mark() {
     sink.write(&[product("2", "Hat")]).await.unwrap();
     sink.mark().await.unwrap();
     sink.write(&[product("3", "Bag")]).await.unwrap();
-    sink.rewind(mark.clone()).await.unwrap();
+    sink.rewind(mark).await.unwrap();
     sink.write(&[product("4", "Belt")]).await.unwrap();
     sink.finish().await.unwrap();
     assert_eq!(place.records(), [product("1", "Cap"), product("4", "Belt")]);
@@ -142,7 +142,7 @@ async fn r8_a_sink_behind_the_mark_is_an_error_and_takes_nothing_more() {
     assert_eq!(sink.write(&[product("2", "Hat")]).await.unwrap_err().code(), "sink_failed");
     let error = sink.rewind(SinkMark(mark.0 - 1)).await.unwrap_err();
     assert_eq!(error.code(), "sink_mark_unknown");
-    sink.rewind(mark.clone()).await.unwrap();
+    sink.rewind(mark).await.unwrap();
     sink.write(&[product("2", "Hat")]).await.unwrap();
     assert_eq!(sink.finish().await.unwrap().records, 2);
 }
@@ -185,11 +185,11 @@ async fn a_record_that_comes_again_in_a_resumed_run_is_kept_once() {
         sink.write(&[product("1", "old"), product("\u{fc}-2 \"q\"", "Hat")]).await.unwrap();
         let mark = sink.mark().await.unwrap();
         if rewound_in_between {
-            sink.rewind(mark.clone()).await.unwrap();
+            sink.rewind(mark).await.unwrap();
         }
         drop(sink);
         let mut sink = place.open();
-        sink.rewind(mark.clone()).await.unwrap();
+        sink.rewind(mark).await.unwrap();
         sink.write(&[product("\u{fc}-2 \"q\"", "Hut"), product("3", "Bag")]).await.unwrap();
         let finished = sink.finish().await.unwrap();
         assert_eq!((finished.records, finished.repeated), (3, 1));
@@ -218,10 +218,10 @@ async fn a_kill_at_any_byte_leaves_a_file_that_goes_on() {
             if mark.0 <= length as u64 {
                 kept = lines;
             } else {
-                assert_eq!(sink.rewind(mark.clone()).await.unwrap_err().code(), "sink_behind");
+                assert_eq!(sink.rewind(*mark).await.unwrap_err().code(), "sink_behind");
             }
         }
-        sink.rewind(marks[kept].clone()).await.unwrap();
+        sink.rewind(marks[kept]).await.unwrap();
         sink.write(&records[kept..]).await.unwrap();
         sink.finish().await.unwrap();
         assert_eq!(place.records(), records, "{length} bytes");
@@ -247,14 +247,14 @@ async fn rejected_records_have_a_file_that_is_rewound_with_the_lines() {
     sink.write(&[product("3", "Bag")]).await.unwrap();
     sink.reject(&rejected("r2")).await.unwrap();
     sink.mark().await.unwrap();
-    sink.rewind(mark.clone()).await.unwrap();
+    sink.rewind(mark).await.unwrap();
     assert_eq!(place.rejected_ids(), ["r1"]);
     sink.write(&[product("3", "Bag")]).await.unwrap();
     sink.reject(&rejected("r2")).await.unwrap();
     drop(sink);
 
     let mut sink = place.open();
-    sink.rewind(mark.clone()).await.unwrap();
+    sink.rewind(mark).await.unwrap();
     sink.reject(&rejected("r3")).await.unwrap();
     sink.finish().await.unwrap();
     assert_eq!(place.rejected_ids(), ["r1", "r3"]);
