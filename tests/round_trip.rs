@@ -3,7 +3,16 @@
 //! The recordings are no part of this crate: `LILY_SPECS_DIR` names the folder that holds `woocommerce/`.
 //! Without it that test says loudly that it did nothing, and fails where `CI` is `true`.
 #![cfg(all(feature = "testkit", feature = "woocommerce"))]
-#![allow(clippy::print_stdout, reason = "the test reports what it compared")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::clone_on_ref_ptr,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::field_reassign_with_default,
+    reason = "a helper of a test fails the test, and says what it saw"
+)]
 
 mod common;
 #[path = "common/desk.rs"]

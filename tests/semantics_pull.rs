@@ -1,5 +1,15 @@
 //! Pull and certificate, rule by rule, on the fake WooCommerce (`docs/semantics.md`, R1 to R8).
 #![cfg(all(feature = "testkit", feature = "woocommerce"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::clone_on_ref_ptr,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::field_reassign_with_default,
+    reason = "a helper of a test fails the test, and says what it saw"
+)]
 
 mod common;
 #[path = "common/desk.rs"]

@@ -1,5 +1,15 @@
 //! Lists and undo, rule by rule, on the fake WooCommerce (`docs/semantics.md`, L1 to L3 and U1 to U4).
 #![cfg(all(feature = "testkit", feature = "woocommerce"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::clone_on_ref_ptr,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::field_reassign_with_default,
+    reason = "a helper of a test fails the test, and says what it saw"
+)]
 
 mod common;
 #[path = "common/desk.rs"]

@@ -237,3 +237,164 @@ fn leads_to(rows: &[WriteRow], base: &BaseToken, head: &WriteRow, normaliser: No
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Cell, Entity, FieldName, Platform, RecordRef};
+    use crate::state::RowId;
+    use crate::time::SystemEntropy;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_unix_seconds(1_795_305_600 + second).unwrap()
+    }
+
+    /// A row that landed at a second, `before` to `value`.
+    fn row(second: i64, kind: RowKind, before: &str, value: &str) -> WriteRow {
+        let holder = RecordRef::new(Platform::new("p"), Entity::Product, "1");
+        WriteRow {
+            id: RowId::new(at(second), &SystemEntropy).unwrap(),
+            push: PushId::new(at(second), &SystemEntropy).unwrap(),
+            kind,
+            plan: "plan".into(),
+            cell: Cell::new(holder, FieldName::new("title")),
+            enrichment: Some(EnrichmentId("other".into())),
+            latest_at_plan: None,
+            before: CellValue::text(before),
+            before_raw: None,
+            stamp: None,
+            sent: CellValue::text(value),
+            send_by: at(second),
+            at: at(second),
+            outcome: Outcome::Landed {
+                value: CellValue::text(value),
+                raw: None,
+                key_id: None,
+                at: at(second),
+            },
+            undone_by: None,
+        }
+    }
+
+    fn unsettled() -> WriteRow {
+        WriteRow { outcome: Outcome::Intent, ..row(0, RowKind::Push, "base", "ours") }
+    }
+
+    struct Case {
+        theirs: CellValue,
+        expect: Expectation,
+        base: Option<BaseToken>,
+        rows: Vec<WriteRow>,
+        sources: Vec<(BaseToken, CellValue)>,
+    }
+
+    impl Case {
+        fn new(theirs: &str, expect: Expectation, rows: Vec<WriteRow>) -> Self {
+            let base = Some(CellValue::text("base").token(Normaliser::Exact1));
+            Self { theirs: CellValue::text(theirs), expect, base, rows, sources: Vec::new() }
+        }
+
+        /// The verdict of an enrichment that was made at second 10 and wants `new`.
+        fn verdict(&self) -> ChangeVerdict {
+            verdict(&CellFacts {
+                theirs: &self.theirs,
+                ours: &CellValue::text("new"),
+                normaliser: Normaliser::Exact1,
+                expect: self.expect,
+                base: self.base.as_ref(),
+                made_at: at(10),
+                enrichment: &EnrichmentId("mine".into()),
+                rows: &self.rows,
+                sources: &self.sources,
+            })
+        }
+    }
+
+    #[test]
+    fn v1_to_v7_are_asked_in_their_order() {
+        // Everything that can be in the way is; what wins is taken away, one after the other.
+        let undone = row(20, RowKind::Undo(row(1, RowKind::Push, "a", "b").id), "b", "a");
+        let rows = vec![
+            row(5, RowKind::Push, "base", "landed"),
+            undone,
+            row(21, RowKind::Push, "x", "landed"),
+            unsettled(),
+        ];
+        let mut case = Case::new("new", Expectation::Any, rows);
+        case.base = Some("z9-v-00".parse().unwrap());
+        case.sources = vec![(CellValue::text("then").token(Normaliser::Exact1), CellValue::text("now"))];
+        let conflict = ChangeVerdict::Conflict;
+        assert_eq!(case.verdict(), ChangeVerdict::Unchanged, "V1");
+        case.theirs = CellValue::text("edited");
+        assert_eq!(case.verdict(), conflict(Conflict::Unsettled), "V2");
+        case.rows.pop();
+        assert_eq!(case.verdict(), ChangeVerdict::Apply, "V3");
+        case.expect = Expectation::Base;
+        assert_eq!(case.verdict(), conflict(Conflict::BaseUnreadable));
+        case.base = Case::new("", Expectation::Base, Vec::new()).base;
+        assert_eq!(case.verdict(), conflict(Conflict::SourceMoved));
+        case.sources.clear();
+        assert_eq!(case.verdict(), conflict(Conflict::Undone), "V4");
+        case.rows.remove(1);
+        let push = case.rows[1].push;
+        assert_eq!(case.verdict(), conflict(Conflict::SupersededByOurs { push }), "V4");
+        case.rows.pop();
+        assert_eq!(case.verdict(), conflict(Conflict::Claimed), "V5");
+        case.expect = Expectation::Empty;
+        assert_eq!(case.verdict(), conflict(Conflict::Claimed), "V5 before V6");
+        case.rows.clear();
+        assert_eq!(case.verdict(), conflict(Conflict::NotEmpty), "V6");
+        case.expect = Expectation::Ours;
+        assert_eq!(case.verdict(), conflict(Conflict::NotOurs), "V6");
+        case.expect = Expectation::Base;
+        assert_eq!(case.verdict(), conflict(Conflict::EditedSince), "V7");
+        case.base = None;
+        assert_eq!(case.verdict(), conflict(Conflict::NoBase), "V7");
+        case.theirs = CellValue::Empty;
+        assert_eq!(case.verdict(), ChangeVerdict::Apply, "V7");
+    }
+
+    #[test]
+    fn v4_names_the_last_push_and_not_our_own() {
+        let mut rows = vec![row(20, RowKind::Push, "base", "a"), row(30, RowKind::Push, "a", "b")];
+        let last = rows[1].push;
+        let superseded = ChangeVerdict::Conflict(Conflict::SupersededByOurs { push: last });
+        assert_eq!(Case::new("b", Expectation::Base, rows.clone()).verdict(), superseded);
+        for row in &mut rows {
+            row.enrichment = Some(EnrichmentId("mine".into()));
+        }
+        assert_eq!(Case::new("b", Expectation::Base, rows).verdict(), ChangeVerdict::Apply);
+    }
+
+    #[test]
+    fn v5_a_release_ends_the_head_and_neither_it_nor_a_row_that_did_not_land_counts() {
+        let mut rows = vec![row(1, RowKind::Push, "base", "landed")];
+        let claimed = ChangeVerdict::Conflict(Conflict::Claimed);
+        assert_eq!(Case::new("base", Expectation::Base, rows.clone()).verdict(), claimed);
+        let refused = Outcome::Refused { code: "released".into(), at: at(20) };
+        rows.push(WriteRow { outcome: refused, ..row(20, RowKind::Release, "", "") });
+        assert_eq!(Case::new("base", Expectation::Base, rows.clone()).verdict(), ChangeVerdict::Apply);
+        assert!(head(&rows).is_none());
+        let lost = Outcome::NotLanded { found: CellValue::text("base"), at: at(21) };
+        rows.push(WriteRow { outcome: lost, ..row(21, RowKind::Push, "base", "lost") });
+        assert_eq!(Case::new("base", Expectation::Base, rows).verdict(), ChangeVerdict::Apply);
+    }
+
+    #[test]
+    fn v6_empty_holds_for_what_is_only_inherited() {
+        let mut case = Case::new("", Expectation::Empty, Vec::new());
+        for theirs in [CellValue::Empty, CellValue::Absent, CellValue::Inherited("other".into())] {
+            case.theirs = theirs;
+            assert_eq!(case.verdict(), ChangeVerdict::Apply);
+        }
+    }
+
+    #[test]
+    fn v7_our_rows_lead_from_the_base_only_without_a_gap() {
+        let rows = vec![row(1, RowKind::Push, "base", "one"), row(2, RowKind::Push, "one", "two")];
+        assert_eq!(Case::new("two", Expectation::Base, rows).verdict(), ChangeVerdict::Apply);
+        let gap = vec![row(1, RowKind::Push, "base", "one"), row(2, RowKind::Push, "edited", "two")];
+        let edited = ChangeVerdict::Conflict(Conflict::EditedSince);
+        assert_eq!(Case::new("two", Expectation::Base, gap).verdict(), edited);
+    }
+}
