@@ -45,7 +45,6 @@ pub fn sanitise_html(_html: &str) -> Result<HtmlVerdict> {
 mod tests {
     use super::*;
 
-    #[expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
     fn clean(html: &str) -> String {
         match sanitise_html(html).unwrap() {
             HtmlVerdict::Clean => html.to_owned(),
