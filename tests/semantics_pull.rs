@@ -251,6 +251,8 @@ async fn r4_the_same_cursor_twice_is_an_error() {
     });
     let error = pull_of(Arc::new(circle)).run(&mut Taken::default(), &|_| {}).await.unwrap_err();
     assert_eq!(error.code(), "cursor_repeated");
+    // At its first repetition: the same page is never asked for again.
+    assert_eq!(bench.server.traffic().requests(), 2);
 }
 
 #[tokio::test]
