@@ -18,7 +18,7 @@ mod desk;
 use std::sync::Arc;
 
 use desk::{Desk, Taken};
-use lily_connect::model::{CellValue, Enrichment, Entity};
+use lily_connect::model::{Cell, CellValue, Enrichment, Entity, FieldName};
 use lily_connect::state::MemoryState;
 use lily_connect::sync::{ChangeVerdict, Conflict, Pull, ReceiptOutcome, Rejection, UndoOutcome};
 use lily_connect::testkit::faults::{Fault, FaultRule, When};
@@ -238,6 +238,24 @@ async fn v5_a_deletion_by_the_merchant_is_claimed() {
     assert_eq!(desk.verdict(&ours("<p>Again</p>")).await, conflict(Conflict::Claimed));
     let empty = json!({"description": {"value": "<p>Again</p>", "expect": "only_if_empty"}});
     assert_eq!(desk.verdict(&desk.enrich(&record, empty)).await, conflict(Conflict::Claimed));
+}
+
+#[tokio::test]
+async fn v5_a_release_lets_a_later_enrichment_follow_the_merchants_edit() {
+    let desk = Desk::new().await;
+    let record = desk.pulled().await;
+    desk.land(&desk.title(&record, "First")).await;
+    desk.rename("Edited");
+    let fresh = desk.pulled().await;
+    let second = desk.title(&fresh, "Second");
+    assert_eq!(desk.verdict(&second).await, conflict(Conflict::Claimed));
+    let cell = Cell::new(second.target.clone(), FieldName::new("title"));
+    let writes = desk.writes();
+    assert_eq!(desk.push.release(std::slice::from_ref(&cell)).await.unwrap(), 1);
+    assert_eq!(desk.push.release(&[cell]).await.unwrap(), 0);
+    assert_eq!(desk.writes(), writes);
+    desk.land(&second).await;
+    assert_eq!(desk.name(), "Second");
 }
 
 #[tokio::test]

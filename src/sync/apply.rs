@@ -15,9 +15,9 @@ use crate::model::{Cell, CellValue, FieldName, Normaliser, Record, RecordRef, Te
 use crate::state::{Fence, Op, Outcome, PushId, RowId, RowKind, Unit, WriteRow};
 
 /// The lease of the store's writers while a plan is applied.
-struct Lease {
-    holder: String,
-    fence: Fence,
+pub(super) struct Lease {
+    pub(super) holder: String,
+    pub(super) fence: Fence,
     renew_after: Duration,
 }
 
@@ -318,7 +318,7 @@ impl Push {
         self.state.commit(self.store(), Unit::fenced(fence, ops)).await
     }
 
-    async fn take_lease(&self) -> Result<Lease> {
+    pub(super) async fn take_lease(&self) -> Result<Lease> {
         let holder = PushId::new(self.now(), &**self.runtime.entropy())?.to_string();
         let now = self.now();
         let until = now.saturating_add(self.settings.lease);

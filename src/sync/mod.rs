@@ -9,6 +9,7 @@ mod planner;
 mod pull;
 mod push;
 mod receipt;
+mod release;
 mod settle;
 mod sink;
 mod sweep;
