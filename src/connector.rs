@@ -221,8 +221,10 @@ pub struct Page {
     pub total: Total,
     /// Of the ids that were asked for, those that are not there.
     pub missing: Vec<ExternalId>,
-    /// The platform's own time when it answered.
+    /// A time of the platform's own clock that is not later than when it read the page's records.
     pub server_time: Option<Timestamp>,
+    /// How long the store had the request before the answer was here: its records were read no earlier.
+    pub took: Duration,
     /// What was wrong with the answer but could be read over, such as noise before the JSON.
     pub degraded: Vec<&'static str>,
 }

@@ -22,7 +22,8 @@ use desk::Desk;
 use lily_connect::model::{GuardKind, Reversible};
 use lily_connect::state::{MemoryState, Outcome, RowQuery};
 use lily_connect::sync::{
-    Approvals, ChangeVerdict, Conflict, Plan, Push, ReceiptOutcome, Rejection, UndoOutcome, Warning,
+    Approvals, ChangeVerdict, Conflict, Plan, Push, PushSettings, ReceiptOutcome, Rejection, UndoOutcome,
+    Warning,
 };
 use lily_connect::testkit::exchange::Request;
 use lily_connect::testkit::faults::{Fault, FaultRule, When};
@@ -422,4 +423,37 @@ async fn p1_a_record_that_is_gone_is_a_conflict() {
     .unwrap();
     let plan = push.plan(&[enrichment]).await.unwrap();
     assert_eq!(plan.changes[0].verdict, ChangeVerdict::Conflict(Conflict::Gone));
+}
+
+/// The platform stores all three texts anew when one is written, and takes a level of backslashes off each.
+#[tokio::test]
+async fn w8_a_push_of_one_text_leaves_the_backslashes_of_the_others() {
+    let desk = Desk::with(Arc::new(MemoryState::new()), |product| {
+        product.description = "<p>C:\\new \\\\ and \\alpha</p>".to_owned();
+        product.short_description = "<p>plain</p>".to_owned();
+    })
+    .await;
+    let record = desk.pulled().await;
+    let before = desk.stored();
+    desk.land(&desk.title(&record, "Another")).await;
+    assert_eq!(desk.stored().description, before.description);
+    assert_eq!(desk.stored().short_description, before.short_description);
+}
+
+/// A lost write to one text may still land, and rewrite the others: the product waits for it.
+#[tokio::test]
+async fn w6_until_a_lost_write_is_settled_the_products_other_texts_take_none() {
+    let desk = Desk::new().await;
+    let record = desk.pulled().await;
+    let description = json!({"description": {"value": "<p>New</p>", "base": record["base"]["description"]}});
+    let plan = desk.plan(&desk.enrich(&record, description)).await;
+    desk.bench.server.faults().push(FaultRule::new(Fault::Reset(When::Before)).on_method("POST").times(1));
+    let mut settings = PushSettings::default();
+    settings.wait_for_unknown = false;
+    let impatient = desk.push.clone().settings(settings);
+    let lost = impatient.plan(&[desk.title(&record, "Lost")]).await.unwrap();
+    let receipt = impatient.apply(&lost, &Approvals::AllowUnreviewed).await.unwrap();
+    assert_eq!(receipt.fields[0].outcome, ReceiptOutcome::Unknown);
+    let receipt = impatient.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap();
+    assert_eq!(receipt.fields[0].outcome, ReceiptOutcome::Conflict(Conflict::Unsettled));
 }

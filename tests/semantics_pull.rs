@@ -508,3 +508,18 @@ async fn r4_a_cut_answer_on_the_wire_is_read_again_by_the_pipeline() {
         assert_eq!(bench.server.faults().pending(), 0);
     }
 }
+
+/// Without a count, a short page is not the end: plugins cap pages and drop records.
+#[tokio::test]
+async fn r1_a_capped_page_without_a_count_is_not_the_end() {
+    let bench = bench_with(|store| store.seed_generated(40, 0, 5)).await;
+    bench.store.set_conditions(|conditions| {
+        conditions.totals_stripped = true;
+        conditions.page_cap = Some(7);
+    });
+    let pull = Pull::new(bench.connector.clone(), Arc::new(MemoryState::new()), Entity::Product);
+    let mut sink = Taken::default();
+    let certificate = certified(&pull, &mut sink).await;
+    assert_eq!(sink.ids(), bench.store.ids(), "{certificate}");
+    assert_eq!(certificate.verdict, Verdict::Complete, "{certificate}");
+}

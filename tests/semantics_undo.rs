@@ -266,3 +266,19 @@ async fn u4_the_plan_says_where_a_change_cannot_be_taken_back() {
     assert!(matches!(report.cells[0].1, UndoOutcome::Irreversible { .. }), "{report}");
     assert_eq!(desk.stored().short_description, "<p>x</p>");
 }
+
+/// A cell that the merchant restored by hand needs no write, but its row is taken back all the same.
+#[tokio::test]
+async fn u2_an_undo_of_a_text_that_is_back_already_frees_the_push_below() {
+    let desk = Desk::new().await;
+    let record = desk.pulled().await;
+    let before = desk.name();
+    let first = desk.land(&desk.title(&record, "First")).await;
+    let second = desk.land(&desk.title(&record, "Second")).await;
+    desk.rename("First");
+    let writes = desk.writes();
+    assert_eq!(desk.undo(second).await, UndoOutcome::Restored);
+    assert_eq!(desk.writes(), writes);
+    assert_eq!(desk.undo(first).await, UndoOutcome::Restored);
+    assert_eq!(desk.name(), before);
+}

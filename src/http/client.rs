@@ -271,7 +271,10 @@ impl<'a> Call<'a> {
         let ended_at = clock.elapsed();
 
         let response = match sent {
-            Ok(answer) => Ok(ApiResponse::new(answer, clock.now(), self.attempt)),
+            Ok(answer) => {
+                let took = ended_at.saturating_sub(sent_at);
+                Ok(ApiResponse::new(answer, clock.now(), self.attempt).with_took(took))
+            }
             Err(error) => Err(error),
         };
         let (status, body_bytes) = match &response {

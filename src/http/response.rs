@@ -1,6 +1,7 @@
 //! What the pipeline gives back.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
@@ -16,6 +17,7 @@ pub struct ApiResponse {
     body: Bytes,
     received_at: Timestamp,
     attempts: u32,
+    took: Duration,
 }
 
 impl ApiResponse {
@@ -23,7 +25,14 @@ impl ApiResponse {
     #[must_use]
     pub fn new(answer: http::Response<Bytes>, received_at: Timestamp, attempts: u32) -> Self {
         let (parts, body) = answer.into_parts();
-        Self { status: parts.status, headers: parts.headers, body, received_at, attempts }
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+            received_at,
+            attempts,
+            took: Duration::ZERO,
+        }
     }
 
     /// The status.
@@ -61,6 +70,24 @@ impl ApiResponse {
     pub fn server_time(&self) -> Option<Timestamp> {
         let date = self.headers.get(header::DATE)?.to_str().ok()?;
         Timestamp::parse_http_date(date).ok()
+    }
+
+    /// The `Date` of the answer, less the time that it took: no record in it was read before. A server stamps
+    /// its answer when it is ready, which can be long after it read its data.
+    #[must_use]
+    pub fn server_time_before(&self) -> Option<Timestamp> {
+        self.server_time().map(|date| date.saturating_sub(self.took))
+    }
+
+    /// How long the last attempt took, from the first byte that left to the last one that came.
+    #[must_use]
+    pub fn took(&self) -> Duration {
+        self.took
+    }
+
+    pub(super) fn with_took(mut self, took: Duration) -> Self {
+        self.took = took;
+        self
     }
 
     /// Our own wall clock when the answer had come.

@@ -64,6 +64,9 @@ pub struct EntityCapabilities {
     pub overlap: Duration,
     /// The fields that can be written.
     pub writable: Vec<WritableField>,
+    /// Texts of one value that the platform stores anew whenever one of them is written. Those that hold a
+    /// backslash are sent along as they are, since a store may take one level of them off.
+    pub rewritten_together: Vec<FieldName>,
 }
 
 impl EntityCapabilities {
@@ -81,6 +84,7 @@ impl EntityCapabilities {
             max_page,
             overlap: Duration::from_secs(5),
             writable: Vec::new(),
+            rewritten_together: Vec::new(),
         }
     }
 

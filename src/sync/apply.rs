@@ -39,8 +39,10 @@ impl Push {
         let push = PushId::new(self.now(), &**self.runtime.entropy())?;
         let mut lease = self.take_lease().await?;
         let outcome = self.apply_all(plan, approvals, push, &mut lease).await;
-        self.state.release(self.store(), &lease.holder).await?;
-        outcome
+        if let Err(error) = self.state.release(self.store(), &lease.holder).await {
+            tracing::warn!(code = error.code(), "the lease is left to lapse");
+        }
+        outcome.map_err(|error| error.with_context("push", push.to_string()))
     }
 
     async fn apply_all(
@@ -116,7 +118,8 @@ impl Push {
                     return Ok(());
                 }
             };
-            let guarded_at = self.runtime.clock().elapsed();
+            // The store may have read the record as soon as it was asked.
+            let guarded_at = self.runtime.clock().elapsed().saturating_sub(found.took);
             // A read can wait for long, and `send_by` must lie inside the lease.
             self.renew(lease).await?;
             let fence = lease.fence;
@@ -133,6 +136,8 @@ impl Push {
             };
             let answers = self.connector.push(&request).await;
             let window = self.runtime.clock().elapsed().saturating_sub(guarded_at);
+            self.renew(lease).await?;
+            let fence = lease.fence;
             match answers {
                 Ok(answers) => {
                     let answer = answers.into_iter().find(|answer| answer.target == *target);
@@ -165,6 +170,8 @@ impl Push {
         let mut sent = Vec::new();
         let now = self.now();
         let guard = found.get(target);
+        // A write of ours that is still under way may rewrite the record's other texts when it lands.
+        let unsettled = rows.iter().any(|row| row.outcome.is_unsettled());
         for (at, change) in changes {
             let normaliser = self.normaliser(&change.cell)?;
             let rows: Vec<&WriteRow> = rows.iter().filter(|row| row.cell == change.cell).collect();
@@ -177,6 +184,7 @@ impl Push {
                 Some((_, None)) => Err(ReceiptOutcome::Rejected(Rejection::Unreadable)),
                 Some((record, Some(theirs))) => match already(change, &rows, &theirs, normaliser, plan) {
                     Some(outcome) => Err(outcome),
+                    None if unsettled => Err(ReceiptOutcome::Conflict(Conflict::Unsettled)),
                     None => Ok((theirs, raw_of(record, &change.cell))),
                 },
             };
@@ -237,10 +245,29 @@ impl Push {
             };
             patch.push(PatchField::new(field.clone(), value, change.seen.clone()));
         }
+        self.add_rewritten(target, guard, &mut patch);
         // No byte leaves after `send_by` either, whatever the guard window is.
         let sendable = self.runtime.clock().elapsed().saturating_add(self.settings.send_window);
         let guard_until = guarded_at.saturating_add(self.settings.guard_window).min(sendable);
         Ok(PushRequest::new(vec![Patch::new(target.clone(), patch)], guard_until))
+    }
+
+    /// Adds the texts that the platform stores anew beside a written one, as the guard read found them.
+    fn add_rewritten(&self, target: &RecordRef, guard: &Record, patch: &mut Vec<PatchField>) {
+        let Some(entity) = self.connector.capabilities().entity(target.kind) else { return };
+        let group = &entity.rewritten_together;
+        if !patch.iter().any(|sent| group.contains(&sent.field)) {
+            return;
+        }
+        for field in group {
+            if patch.iter().any(|sent| sent.field == *field) {
+                continue;
+            }
+            let Some(seen) = fields::cell_value(guard, field, None) else { continue };
+            let Some(text) = seen.as_text().filter(|text| text.contains('\\')) else { continue };
+            let value = PatchValue::Text { text: text.into(), raw: guard.raw_spelling(field).cloned() };
+            patch.push(PatchField::new(field.clone(), value, seen.clone()));
+        }
     }
 
     async fn not_sent(

@@ -313,7 +313,8 @@ impl Work<'_> {
     async fn pages(&mut self, request: &PullRequest) -> Result<()> {
         let mut pages = Pages::new(self.pull, request.at(self.checkpoint.next.clone()));
         while let Some(read) = pages.next(&self.pull.cancel).await? {
-            if self.checkpoint.from.is_none() {
+            // Only the first page tells when the run began.
+            if self.checkpoint.from.is_none() && self.checkpoint.next.is_none() {
                 self.checkpoint.from = read.page.server_time;
             }
             self.to = read.page.server_time.or(self.to);
@@ -450,8 +451,17 @@ impl Work<'_> {
     /// A resumed run ends with what changed since it began first.
     async fn closing_delta(&mut self, checks: &mut Vec<Check>, proof: &mut Proof) -> Result<()> {
         let rule = Rule::ClosingDelta;
-        let (true, Some(from)) = (self.checkpoint.resumed, self.checkpoint.from) else {
+        if !self.checkpoint.resumed {
             checks.push(Check::new(rule, CheckOutcome::NotNeeded, "the run was not resumed"));
+            return Ok(());
+        }
+        let Some(from) = self.checkpoint.from else {
+            proof.unproven = true;
+            checks.push(Check::new(
+                rule,
+                CheckOutcome::NotOffered,
+                "the platform did not say when the run began",
+            ));
             return Ok(());
         };
         if self.capabilities.delta == DeltaClock::None {
@@ -538,7 +548,7 @@ impl Work<'_> {
             Ok(())
         } else if !self.capabilities.ids_only {
             checks.push(Check::new(Rule::SweepAgrees, CheckOutcome::NotOffered, "the platform lists no ids"));
-            proof.unproven = !failed;
+            proof.unproven |= !failed;
             for (outcome, reason) in [
                 (counted, Reason::CountDisagrees),
                 (overlap, Reason::PageSkipped),
@@ -578,11 +588,9 @@ impl Work<'_> {
         let next_since = match self.capabilities.delta {
             DeltaClock::None => None,
             DeltaClock::CanLie | DeltaClock::Trusted => {
-                let stamp = match (self.checkpoint.from, self.checkpoint.watermark) {
-                    (Some(from), Some(watermark)) => Some(from.min(watermark)),
-                    (from, None) => from,
-                    (None, watermark) => watermark,
-                };
+                // Without the platform's time at the start, no stamp says from when on to ask.
+                let from = self.checkpoint.from;
+                let stamp = from.map(|from| self.checkpoint.watermark.map_or(from, |mark| from.min(mark)));
                 stamp.map(|stamp| stamp.saturating_sub(self.capabilities.overlap))
             }
         };

@@ -114,6 +114,7 @@ impl Push {
                         found.records.insert(record.reference().clone(), record);
                     }
                 }
+                found.took = found.took.max(page.took);
                 let platform = &self.store().platform;
                 found.gone.extend(
                     page.missing.iter().map(|id| RecordRef::new(platform.clone(), entity, id.clone())),
@@ -134,6 +135,8 @@ pub(super) struct Found {
     pub(super) records: BTreeMap<RecordRef, Record>,
     /// Those that the platform says are not there.
     pub(super) gone: BTreeSet<RecordRef>,
+    /// How long the slowest of its reads took.
+    pub(super) took: Duration,
 }
 
 impl Found {

@@ -9,7 +9,7 @@ use crate::connector::Purpose;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::fields;
 use crate::model::{CellValue, Record, RecordRef, Reversible};
-use crate::state::{Outcome, PushId, RowKind, RowQuery, WriteRow};
+use crate::state::{Op, Outcome, PushId, RowId, RowKind, RowQuery, Unit, WriteRow};
 
 impl Push {
     /// Plans to take a push back: each cell that landed and that nobody changed since, to what was there before.
@@ -120,10 +120,61 @@ impl Push {
     /// As [`Push::plan_undo`] and [`Push::apply`].
     pub async fn undo(&self, push: PushId) -> Result<UndoReport> {
         let plan = self.plan_undo(push).await?;
+        self.mark_restored(&plan).await?;
         let receipt = self.apply(&plan, &Approvals::AllowUnreviewed).await?;
         let cells =
             receipt.fields.into_iter().map(|field| (field.cell, undo_outcome(field.outcome))).collect();
         Ok(UndoReport { undone: push, push: receipt.push, cells })
+    }
+
+    /// A cell that holds what was there before already needs no write, but its row is taken back all the same:
+    /// otherwise it would stay our claim, and no push below it could be undone.
+    async fn mark_restored(&self, plan: &Plan) -> Result<()> {
+        let unchanged: Vec<&PlannedChange> =
+            plan.changes.iter().filter(|change| change.verdict == ChangeVerdict::Unchanged).collect();
+        if unchanged.is_empty() {
+            return Ok(());
+        }
+        let now = self.now();
+        let push = PushId::new(now, &**self.runtime.entropy())?;
+        let mut ops = Vec::new();
+        for change in unchanged {
+            let rows = self.rows(&change.cell.holder).await?;
+            let Some(row) =
+                rows.into_iter().find(|row| Some(row.id) == change.undoes && row.undone_by.is_none())
+            else {
+                continue;
+            };
+            let by = RowId::new(now, &**self.runtime.entropy())?;
+            let landed = Outcome::Landed {
+                value: change.seen.clone(),
+                raw: change.seen_raw.clone(),
+                key_id: None,
+                at: now,
+            };
+            let undone = WriteRow {
+                id: by,
+                push,
+                kind: RowKind::Undo(row.id),
+                plan: plan.hash.clone(),
+                enrichment: None,
+                latest_at_plan: change.latest,
+                before: change.seen.clone(),
+                before_raw: change.seen_raw.clone(),
+                stamp: None,
+                sent: change.seen.clone(),
+                send_by: now,
+                at: now,
+                outcome: landed,
+                ..row.clone()
+            };
+            ops.push(Op::Append(Box::new(undone)));
+            ops.push(Op::MarkUndone { row: row.id, by });
+        }
+        let lease = self.take_lease().await?;
+        let done = self.state.commit(self.store(), Unit::fenced(lease.fence, ops)).await;
+        self.state.release(self.store(), &lease.holder).await?;
+        done
     }
 }
 

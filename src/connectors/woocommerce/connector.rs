@@ -23,6 +23,8 @@ use crate::model::{
 use crate::runtime::Runtime;
 
 const API_VERSION: &str = "wc/v3";
+/// The smallest page that a store in trouble is asked for.
+const MIN_PAGE: u32 = 10;
 /// The most further pages that a page names.
 const MAX_AHEAD: usize = 16;
 /// The longest description that is sent: far below what the platform's column (4 GiB) and PHP's body limit take.
@@ -66,17 +68,27 @@ impl WooCommerce {
 
     /// A page of a list: it begins with the last record of the one before, so that a shift shows.
     async fn list_page(&self, request: &PullRequest) -> Result<Page> {
-        let per_page = request.page_size.map_or(MAX_PAGE, NonZeroU32::get).clamp(2, MAX_PAGE);
+        let mut per_page = request.page_size.map_or(MAX_PAGE, NonZeroU32::get).clamp(2, MAX_PAGE);
         let offset = Offset::read(request.cursor.as_ref())?;
-        let call =
-            wire::list(request.entity, &request.select, request.detail, offset, per_page).lane(request.lane);
-        let answered =
-            self.client.execute_with(timed(call, request), |answer| wire::answered(answer, b'[')).await?;
-        let step = u64::from(per_page - 1);
-        let is_last = match answered.total {
-            Some(total) => offset.0.saturating_add(u64::from(per_page)) >= total,
-            // A host that strips the count: a short page is the last one.
-            None => wire::ids(&answered.body)?.len() < per_page as usize,
+        let answered = loop {
+            let call = wire::list(request.entity, &request.select, request.detail, offset, per_page)
+                .lane(request.lane);
+            let answered =
+                self.client.execute_with(timed(call, request), |answer| wire::answered(answer, b'[')).await;
+            match answered {
+                // A page that the store cannot build in its time or memory: half of it may do.
+                Err(error) if is_too_much(&error) && per_page >= 2 * MIN_PAGE => per_page /= 2,
+                answered => break answered?,
+            }
+        };
+        let (is_last, step) = match answered.total {
+            Some(total) => (offset.0.saturating_add(u64::from(per_page)) >= total, u64::from(per_page - 1)),
+            // A host that strips the count. A short page need not be the last one, since plugins cap pages and
+            // drop records: the list ends where nothing stands behind the overlap.
+            None => {
+                let count = wire::ids(&answered.body)?.len() as u64;
+                (count <= 1, count.saturating_sub(1).max(1))
+            }
         };
         let mut page = Page::default();
         if !is_last {
@@ -93,6 +105,7 @@ impl WooCommerce {
         }
         page.total = answered.total.map_or(Total::NotGiven, Total::Exact);
         page.server_time = answered.server_time;
+        page.took = answered.took;
         page.degraded = answered.degraded.into_iter().collect();
         page.items = vec![RawItems::new(request.entity, answered.body, Shape::List)];
         Ok(page)
@@ -118,6 +131,7 @@ impl WooCommerce {
                 match self.client.execute_with(call, |answer| wire::answered(answer, b'{')).await {
                     Ok(answered) => {
                         page.server_time = answered.server_time;
+                        page.took = answered.took;
                         page.degraded = answered.degraded.into_iter().collect();
                         page.items = vec![RawItems::new(request.entity, answered.body, Shape::One)];
                     }
@@ -132,6 +146,7 @@ impl WooCommerce {
                 let found = wire::ids(&answered.body)?;
                 page.missing.extend(known.iter().filter(|id| !found.contains(id)).cloned());
                 page.server_time = answered.server_time;
+                page.took = answered.took;
                 page.degraded = answered.degraded.into_iter().collect();
                 page.items = vec![RawItems::new(request.entity, answered.body, Shape::List)];
             }
@@ -179,9 +194,17 @@ impl WooCommerce {
         let call = ApiRequest::write(Method::POST, path, body)
             .lane(request.lane)
             .not_after(Some(request.guard_until))
+            .attempt_limits(wire::WRITE_TIMEOUT, wire::WRITE_TIMEOUT)
             .query("_fields", "id");
         self.client.execute(call).await.map(drop)
     }
+}
+
+/// Whether the store may manage a smaller page: it took too long, or gave up.
+fn is_too_much(error: &Error) -> bool {
+    let server =
+        error.kind() == ErrorKind::Unavailable && error.context().iter().any(|(name, _)| *name == "status");
+    server || matches!(error.code(), "attempt_timeout" | "read_timeout")
 }
 
 fn timed(call: ApiRequest, request: &PullRequest) -> ApiRequest {
@@ -311,7 +334,11 @@ fn same_site(home: &str, base: &str) -> bool {
 /// Reads what is true of the store. A key without the right to read settings is no obstacle: what cannot be
 /// read is left unknown, and `check` says so.
 async fn discover(client: &ApiClient) -> Result<(StoreProfile, bool, Option<String>)> {
-    let index = client.execute_with(wire::index(), wire::json::<wire::Index>).await?;
+    // The index is read without rights, and some sites close it to the public: the key is proved below.
+    let index = match client.execute_with(wire::index(), wire::json::<wire::Index>).await {
+        Err(error) if error.kind() == ErrorKind::Auth => wire::Index::default(),
+        read => readable(read)?.unwrap_or_default(),
+    };
     let mut profile = StoreProfile::unknown();
     let currency =
         client.execute_with(wire::setting(wire::CURRENCY), wire::json::<wire::CurrentCurrency>).await;
@@ -366,6 +393,7 @@ fn capabilities(variations: bool) -> Capabilities {
         capabilities
     };
     let mut products = listed(Entity::Product);
+    products.rewritten_together = ["title", "short_description", "description"].map(FieldName::new).to_vec();
     let mut tags = WritableField::set(FieldName::new("tags"));
     tags.max_bytes = MAX_TERM_BYTES;
     products.writable = vec![

@@ -19,6 +19,9 @@ pub(super) const MAX_PAGE: u32 = 100;
 const LIST_READ_TIMEOUT: Duration = Duration::from_secs(60);
 const LIST_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(90);
 
+/// A save runs every plugin's hooks; a lost answer costs more than a long wait.
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(45);
+
 /// A position in a list: how many records stand before it. In a list of ids, how many were asked before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Offset(pub(super) u64);
@@ -88,6 +91,7 @@ pub(super) fn by_ids(
 pub(super) fn product(id: &ExternalId, purpose: Purpose, nonce: &str) -> ApiRequest {
     let request = ApiRequest::get(format!("{}/{}", collection(Entity::Product), id.as_str()));
     uncached(detailed(request, Detail::Full), purpose, nonce)
+        .attempt_limits(LIST_READ_TIMEOUT, LIST_ATTEMPT_TIMEOUT)
 }
 
 /// `context=edit` gives texts as they are stored; the default runs them through the theme's filters.
@@ -118,15 +122,17 @@ pub(super) struct Answered {
     pub(super) body: Bytes,
     pub(super) total: Option<u64>,
     pub(super) server_time: Option<Timestamp>,
+    pub(super) took: Duration,
     pub(super) degraded: Option<&'static str>,
 }
 
 /// Reads an answer that should be JSON which opens with `open` and is whole.
 pub(super) fn answered(response: ApiResponse, open: u8) -> Result<Answered, BodyFault> {
     let total = response.header("x-wp-total").and_then(|total| total.trim().parse().ok());
-    let server_time = response.server_time();
+    let server_time = response.server_time_before();
+    let took = response.took();
     let (body, degraded) = clean(response.into_body(), open)?;
-    Ok(Answered { body, total, server_time, degraded })
+    Ok(Answered { body, total, server_time, took, degraded })
 }
 
 /// Plugins print warnings and byte order marks before the JSON: they are cut off, and told.
@@ -184,7 +190,7 @@ pub(super) fn index() -> ApiRequest {
     ApiRequest::get("wp-json/").query("_fields", "name,url,home,namespaces")
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct Index {
     #[serde(default)]
     pub(super) home: String,

@@ -7,7 +7,8 @@ use super::violation::{Checked, Claim, Outcome, Violation};
 use super::writable::{changed_keys, first, guard, patch, push_now, push_of_one, wire_keys, written};
 use crate::connector::{Answer, FieldAnswer, Patch, PatchField, PatchValue};
 use crate::error::{ErrorKind, Result};
-use crate::model::{CellValue, FieldName};
+use crate::mapping::fields;
+use crate::model::{CellValue, EntityCapabilities, FieldName, Record};
 
 const READ_ONLY: Checked = Checked::NotClaimed("no field is claimed as writable");
 
@@ -27,7 +28,9 @@ pub(super) async fn a_push_changes_exactly_its_fields(
                 fixture.ids(entity.entity).into_iter().filter(|other| *other != id).collect();
             let stored = || -> Vec<_> { others.iter().map(|id| fixture.stored(entity.entity, id)).collect() };
             let others_before = stored();
-            let request = push_now(fixture, vec![patch(&record, &[field], number)]);
+            let mut one = patch(&record, &[field], number);
+            add_rewritten(&mut one, entity, &record);
+            let request = push_now(fixture, vec![one]);
             let answers = claim.done("a push", connector.push(&request).await)?;
             claim.check(all(&answers, |answer| *answer == FieldAnswer::Accepted), || {
                 format!("{answers:?} for {}", field.field)
@@ -45,6 +48,25 @@ pub(super) async fn a_push_changes_exactly_its_fields(
         }
     }
     Ok(outcome)
+}
+
+/// As the engine does: the texts that the platform stores anew beside a written one go along as they are.
+fn add_rewritten(patch: &mut Patch, entity: &EntityCapabilities, record: &Record) {
+    let group = &entity.rewritten_together;
+    if !patch.changes.iter().any(|change| group.contains(&change.field)) {
+        return;
+    }
+    for field in group {
+        let sent = patch.changes.iter().any(|change| change.field == *field);
+        let seen = fields::cell_value(record, field, None);
+        if let (false, Some(seen)) = (sent, seen)
+            && let Some(text) = seen.as_text()
+        {
+            let raw = record.raw_spelling(field).cloned();
+            let value = PatchValue::Text { text: text.into(), raw };
+            patch.changes.push(PatchField::new(field.clone(), value, seen));
+        }
+    }
 }
 
 pub(super) async fn answers_come_once_a_patch_in_order(

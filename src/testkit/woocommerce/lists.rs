@@ -95,7 +95,8 @@ pub(super) fn list(call: &Call<'_>, render: Renderer<'_>, of: Of) -> Result<Answ
     };
     sort(&mut found, params, render);
 
-    let per_page = params.number("per_page").unwrap_or(10);
+    let cap = render.state.conditions.page_cap.unwrap_or(u64::MAX);
+    let per_page = params.number("per_page").unwrap_or(10).min(cap);
     let page = params.number("page").unwrap_or(1);
     let total = u64::try_from(found.len()).unwrap_or(u64::MAX);
     let start = params.number("offset").unwrap_or_else(|| (page - 1).saturating_mul(per_page));

@@ -77,6 +77,8 @@ pub struct Conditions {
     pub byte_order_mark: bool,
     /// A proxy drops the `X-WP-Total` and `X-WP-TotalPages` headers.
     pub totals_stripped: bool,
+    /// A plugin caps the records of a page, whatever `per_page` asks for.
+    pub page_cap: Option<u64>,
     /// `GET /variations` is missing, as in older versions.
     pub no_variations_list: bool,
     /// Writes answer 200 with the new values, but nothing is kept.

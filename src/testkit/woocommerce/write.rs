@@ -92,6 +92,19 @@ impl Writer<'_> {
             // WordPress refuses a post without title, text and excerpt; the store answers 200 all the same.
             return Ok(old.clone());
         }
+        if touches_text && !product.is_variation() {
+            // A save that touches one of the texts stores all three anew from what it loaded, and takes one level
+            // of backslashes off each.
+            for (key, text) in [
+                ("name", &mut product.name),
+                ("description", &mut product.description),
+                ("short_description", &mut product.short_description),
+            ] {
+                if sent(body, key).is_none() {
+                    *text = text::strip_slashes(text);
+                }
+            }
+        }
         if product.status == "publish" && product.slug.is_empty() && !product.is_variation() {
             product.slug = self.state.unique_slug(&text::slug(&product.name), product.id);
         }
