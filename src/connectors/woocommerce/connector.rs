@@ -13,7 +13,7 @@ use crate::connector::{
     Answer, Connector, ConnectorInfo, Detail, FieldAnswer, Finding, Health, Page, Patch, PatchValue,
     PullRequest, Purpose, PushRequest, Select, Severity, Total,
 };
-use crate::error::{Effect, Error, ErrorKind, Result};
+use crate::error::{Effect, Error, ErrorKind, Result, Retry};
 use crate::http::{ApiClient, ApiRequest};
 use crate::mapping::SchemaMap;
 use crate::model::{
@@ -70,6 +70,7 @@ impl WooCommerce {
     async fn list_page(&self, request: &PullRequest) -> Result<Page> {
         let mut per_page = request.page_size.map_or(MAX_PAGE, NonZeroU32::get).clamp(2, MAX_PAGE);
         let offset = Offset::read(request.cursor.as_ref())?;
+        let mut pauses = 0;
         let answered = loop {
             let call = wire::list(request.entity, &request.select, request.detail, offset, per_page)
                 .lane(request.lane);
@@ -77,7 +78,16 @@ impl WooCommerce {
                 self.client.execute_with(timed(call, request), |answer| wire::answered(answer, b'[')).await;
             match answered {
                 // A page that the store cannot build in its time or memory: half of it may do.
-                Err(error) if is_too_much(&error) && per_page >= 2 * MIN_PAGE => per_page /= 2,
+                Err(error) if is_too_much(&error) && per_page >= 2 * MIN_PAGE => {
+                    per_page /= 2;
+                    pauses += 1;
+                }
+                // The pages that were too large have opened the breaker.
+                Err(error) if error.kind() == ErrorKind::CircuitOpen && pauses > 0 => {
+                    pauses -= 1;
+                    let Retry::After(wait) = error.retry() else { return Err(error) };
+                    self.runtime.clock().sleep(wait).await;
+                }
                 answered => break answered?,
             }
         };
