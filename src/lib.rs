@@ -2,6 +2,22 @@
 //!
 //! A store's catalogue is read into one canonical schema and every pull ends in a certificate that says
 //! what was proved; enriched content is planned, merged, written back, verified, and can be undone.
+//!
+//! - [`registry`] makes a [`Connector`] of the environment; each connector has a builder, too.
+//! - [`Pull`] reads to a [`Sink`], such as [`JsonlSink`], and answers with a [`Certificate`].
+//! - [`Push`] makes a [`Plan`] of [`Enrichment`]s, applies it to a [`Receipt`], and takes pushes back.
+//! - A [`StateStore`] keeps checkpoints and the write log: one state a store.
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `rustls` (default) | TLS with a provider; `rustls-no-provider` leaves it to the application |
+//! | `sqlite` (default) | `SqliteState` |
+//! | `html` | cleaning of HTML; without it none is sent |
+//! | `woocommerce` | that connector, with `html` |
+//! | `full` | all of these |
+//! | `testkit` | fakes, fake clock and contract suite, for tests only |
+//!
+//! `examples/readme.rs` is the whole way in 30 lines.
 
 pub mod auth;
 pub mod connector;

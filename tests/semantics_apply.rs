@@ -159,7 +159,7 @@ async fn p4_the_same_plan_twice_finds_its_own_rows() {
     let plan = desk.plan(&desk.title(&record, "Ours")).await;
     let first = desk.apply(&plan).await;
     let second = desk.apply(&plan).await;
-    assert_eq!(second.fields[0].outcome, ReceiptOutcome::Applied);
+    assert_eq!(second.fields[0].outcome, ReceiptOutcome::AlreadyApplied { push: first.push });
     assert_eq!(desk.writes(), 1);
     // After an undo the same content is a new write, and this plan is not the one that may make it.
     assert_eq!(desk.undo(first.push).await, UndoOutcome::Restored);

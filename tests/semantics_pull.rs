@@ -523,3 +523,13 @@ async fn r1_a_capped_page_without_a_count_is_not_the_end() {
     assert_eq!(sink.ids(), bench.store.ids(), "{certificate}");
     assert_eq!(certificate.verdict, Verdict::Complete, "{certificate}");
 }
+
+#[tokio::test]
+async fn r5_a_delta_since_a_time_to_come_is_refused() {
+    let bench = bench_with(|store| store.seed_generated(5, 0, 5)).await;
+    let tomorrow = bench.store.now().saturating_add(Duration::from_secs(86_400));
+    let pull =
+        Pull::new(bench.connector.clone(), Arc::new(MemoryState::new()), Entity::Product).since(tomorrow);
+    let error = pull.run(&mut Taken::default(), &|_| {}).await.unwrap_err();
+    assert_eq!(error.code(), "since_in_future");
+}

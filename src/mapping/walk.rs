@@ -159,6 +159,11 @@ impl<'de> DeserializeSeed<'de> for Walk<'_, '_> {
 
 fn decimal(target: Target, raw: &str, profile: &StoreProfile) -> Result<Canon<'static>, Fault> {
     match raw.as_bytes().first() {
+        // Nearly all: a text without escapes.
+        Some(b'"') if !raw.contains('\\') => {
+            let text = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
+            canon::from_decimal(target.transform, text, profile)
+        }
         Some(b'"') => {
             let text: Cow<'_, str> = serde_json::from_str(raw).map_err(|_| "not_a_decimal")?;
             canon::from_decimal(target.transform, &text, profile)

@@ -411,7 +411,9 @@ fn already(
     });
     if let Some(twin) = twin {
         return Some(match &twin.outcome {
-            Outcome::Landed { value, .. } if value.same(theirs, normaliser) => ReceiptOutcome::Applied,
+            Outcome::Landed { value, .. } if value.same(theirs, normaliser) => {
+                ReceiptOutcome::AlreadyApplied { push: twin.push }
+            }
             Outcome::Landed { .. } => ReceiptOutcome::Conflict(Conflict::Claimed),
             _ => ReceiptOutcome::Conflict(Conflict::Unsettled),
         });

@@ -185,12 +185,16 @@ impl fmt::Display for Plan {
             self.changes.len()
         )?;
         for change in &self.changes {
-            writeln!(f, "#{} {}: {:?}", change.number, change.cell, change.verdict)?;
-            if let Some(was) = change.was.as_ref().filter(|was| **was != change.seen) {
-                writeln!(f, "  was  {}", show(was))?;
+            writeln!(f, "#{} {}: {}", change.number, change.cell, change.verdict)?;
+            if matches!(change.verdict, ChangeVerdict::Rejected(_)) {
+                // Nothing of it would be sent: there is no difference to show.
+                continue;
             }
-            writeln!(f, "  -    {}", show(&change.seen))?;
-            writeln!(f, "  +    {}", show(&change.ours))?;
+            if let Some(was) = change.was.as_ref().filter(|was| **was != change.seen) {
+                writeln!(f, "  was  {}", show(was, &change.ours))?;
+            }
+            writeln!(f, "  -    {}", show(&change.seen, &change.ours))?;
+            writeln!(f, "  +    {}", show(&change.ours, &change.seen))?;
             for note in &change.notes {
                 writeln!(f, "  note {note}")?;
             }
@@ -204,18 +208,57 @@ impl fmt::Display for Plan {
     }
 }
 
-/// A value in one line, cut at 160 characters.
-fn show(value: &CellValue) -> String {
+/// A value in one line, cut around where it differs from another, so that no difference is cut away unseen.
+fn show(value: &CellValue, other: &CellValue) -> String {
     let text = match value {
         CellValue::Value(value) => value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned),
         CellValue::Empty => return "(empty)".to_owned(),
         CellValue::Absent => return "(absent)".to_owned(),
         CellValue::Inherited(value) => format!("(inherited) {value}"),
     };
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(160).collect();
-    if line.chars().count() < text.chars().count() {
-        format!("{line}… ({} bytes)", text.len())
-    } else {
-        line
+    let other = other.as_text().unwrap_or_default();
+    let characters: Vec<char> = text.chars().collect();
+    let before = text.chars().zip(other.chars()).take_while(|(one, two)| one == two).count();
+    let behind = text.chars().rev().zip(other.chars().rev()).take_while(|(one, two)| one == two).count();
+    let length = characters.len();
+    let start = if length <= WIDTH { 0 } else { before.saturating_sub(CONTEXT).min(length) };
+    let differs_to = length.saturating_sub(behind).max(before);
+    let end = if length <= WIDTH { length } else { (differs_to + CONTEXT).max(start + WIDTH).min(length) };
+    let shown: String = characters.get(start..end).unwrap_or_default().iter().copied().map(visible).collect();
+    let (left, right) = (if start > 0 { "…" } else { "" }, if end < length { "…" } else { "" });
+    if start > 0 || end < length { format!("{left}{shown}{right} ({} bytes)", text.len()) } else { shown }
+}
+
+/// The most characters of a value that are always shown whole.
+const WIDTH: usize = 160;
+/// The characters that are shown around a difference.
+const CONTEXT: usize = 40;
+
+/// A character as a reader can see it: those that move or hide others are written as their codes.
+fn visible(character: char) -> String {
+    match character {
+        '\n' => "⏎".to_owned(),
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {
+            character.escape_unicode().to_string()
+        }
+        control if control.is_control() => control.escape_unicode().to_string(),
+        plain => plain.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reviewer_sees_the_difference_wherever_it_is() {
+        let long = |end: &str| {
+            CellValue::text(&format!("{}Made in {end}.{}", "same ".repeat(60), " tail".repeat(60)))
+        };
+        let (italy, china) = (show(&long("Italy"), &long("China")), show(&long("China"), &long("Italy")));
+        assert!(italy.contains("Made in Italy.") && china.contains("Made in China."), "{italy} {china}");
+        assert!(italy.starts_with('…') && italy.chars().count() < 260, "{italy}");
+        let hidden = CellValue::text("a\u{202e}b\u{200b}\nc");
+        assert_eq!(show(&hidden, &CellValue::Absent), "a\\u{202e}b\\u{200b}⏎c");
     }
 }

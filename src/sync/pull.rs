@@ -317,6 +317,16 @@ impl Work<'_> {
             if self.checkpoint.from.is_none() && self.checkpoint.next.is_none() {
                 self.checkpoint.from = read.page.server_time;
             }
+            if let (Select::Since(since), Some(now)) = (&self.pull.select, read.page.server_time)
+                && *since > now.saturating_add(read.page.took)
+            {
+                return Err(Error::new(
+                    ErrorKind::Rejected,
+                    "since_in_future",
+                    format!("changes since {since} were asked for, and the store's clock says {now}"),
+                )
+                .with_remedy("ask for a time that has passed, such as a certificate's next_since"));
+            }
             self.to = read.page.server_time.or(self.to);
             if let Total::Exact(total) = read.page.total {
                 self.checkpoint.totals.0.get_or_insert(total);

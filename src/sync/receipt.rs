@@ -22,12 +22,16 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// Whether every change is applied or was there already.
+    /// Whether every change is applied, now or before, or was there already.
     #[must_use]
     pub fn is_full_success(&self) -> bool {
-        self.fields
-            .iter()
-            .all(|field| matches!(field.outcome, ReceiptOutcome::Applied | ReceiptOutcome::Unchanged))
+        let done = |outcome: &ReceiptOutcome| {
+            matches!(
+                outcome,
+                ReceiptOutcome::Applied | ReceiptOutcome::AlreadyApplied { .. } | ReceiptOutcome::Unchanged
+            )
+        };
+        self.fields.iter().all(|field| done(&field.outcome))
     }
 }
 
@@ -56,6 +60,11 @@ pub struct FieldReceipt {
 pub enum ReceiptOutcome {
     /// It was written, and a read by id found it.
     Applied,
+    /// An earlier application of this plan wrote it; that push takes it back.
+    AlreadyApplied {
+        /// The push that wrote it.
+        push: PushId,
+    },
     /// It was there already.
     Unchanged,
     /// It was not sent, or the platform refused it.
@@ -80,6 +89,18 @@ pub enum Warning {
     },
 }
 
+impl fmt::Display for ReceiptOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Applied | Self::AlreadyApplied { .. } | Self::Unchanged => write!(f, "{self:?}"),
+            Self::Conflict(conflict) => write!(f, "{self:?}: {}", conflict.advice()),
+            Self::Rejected(rejection) => write!(f, "{self:?}: {}", rejection.advice()),
+            Self::Unknown => write!(f, "{self:?}: the answer was lost; settle it before writing again"),
+            Self::NotApproved => write!(f, "{self:?}: nobody approved it"),
+        }
+    }
+}
+
 impl FieldReceipt {
     pub(super) fn new(change: u32, cell: Cell, outcome: ReceiptOutcome) -> Self {
         Self { change, cell, outcome, guard: None, window_ms: None, warnings: Vec::new() }
@@ -96,7 +117,7 @@ impl fmt::Display for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "push {}", self.push)?;
         for field in &self.fields {
-            write!(f, "#{} {}: {:?}", field.change, field.cell, field.outcome)?;
+            write!(f, "#{} {}: {}", field.change, field.cell, field.outcome)?;
             if let Some(window) = field.window_ms {
                 write!(f, ", {window} ms between our last read and the answer")?;
             }

@@ -191,7 +191,9 @@ fn read_landed(record: &Record, row: &WriteRow) -> Option<CellValue> {
 
 fn undo_outcome(outcome: ReceiptOutcome) -> UndoOutcome {
     match outcome {
-        ReceiptOutcome::Applied | ReceiptOutcome::Unchanged => UndoOutcome::Restored,
+        ReceiptOutcome::Applied | ReceiptOutcome::AlreadyApplied { .. } | ReceiptOutcome::Unchanged => {
+            UndoOutcome::Restored
+        }
         ReceiptOutcome::Conflict(
             Conflict::SupersededByOurs { push } | Conflict::SupersededBeforeSent { push },
         ) => UndoOutcome::SupersededByOurs { push },

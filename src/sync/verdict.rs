@@ -1,5 +1,7 @@
 //! What becomes of a change, decided from what is known before anything is sent. Pure.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::{BaseToken, CellValue, EnrichmentId, Expectation, Normaliser};
@@ -113,6 +115,73 @@ pub enum ChangeVerdict {
     Conflict(Conflict),
     /// It is never sent.
     Rejected(Rejection),
+}
+
+impl Conflict {
+    /// What it means, and what to do about it.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::AmbiguousKey => "the list holds this key twice: clean the list up in the store",
+            Self::Unsettled => "a write of ours has no known outcome yet: settle it, then plan again",
+            Self::Undone => "it was undone after this was made: make it anew from a fresh pull",
+            Self::SupersededByOurs { .. } => "another enrichment landed after this one was made",
+            Self::Claimed => {
+                "the merchant changed what we wrote: leave it, or release the cell and pull again"
+            }
+            Self::NotOurs => "what is there was not written by us",
+            Self::NotEmpty => "there is a value already",
+            Self::NoBase => "there is a value, and no base token: copy it from a pulled record",
+            Self::EditedSince => "it was edited since it was pulled: pull again",
+            Self::SourceMoved => "what the text was made from has changed: pull again and make it anew",
+            Self::BaseUnreadable => "the base token is of another version: pull again",
+            Self::PlanStale => "what was reviewed has moved: plan again",
+            Self::SupersededBeforeSent { .. } => "another push came first: plan again",
+            Self::Reverted => "it was written, and what was before is there again: somebody writes beside us",
+            Self::MaybeReverted => {
+                "the answer was lost, and the record changed meanwhile: look at it, then plan again"
+            }
+            Self::ReadBackDiffers => {
+                "it was written, and the store made something else of it: look at the record"
+            }
+            Self::Gone => "the record is not there any more",
+        }
+    }
+}
+
+impl Rejection {
+    /// What it means, and what to do about it.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Contradiction => "two changes of this plan want different values here",
+            Self::NotWritable => "no such field, or the store cannot write it: ask the capabilities",
+            Self::WrongKind => "give a text as value, or an edit for a list, and not both",
+            Self::TooLong { .. } => "shorten it",
+            Self::Empty => "this field may not be empty",
+            Self::ControlCharacters => "take the control characters out",
+            Self::HtmlUnsupported => "this build cannot clean HTML: enable the feature html",
+            Self::MadeInFuture => "made_at lies in the future: correct the clock that made it",
+            Self::ForeignRecord => {
+                "the record is of another platform, or of a kind that this store cannot read by id"
+            }
+            Self::Unreadable => "what is there cannot be read whole, so it is not overwritten",
+            Self::Refused { .. } => "the store refused it",
+            Self::NotSent { .. } => "the store does not have it: plan again",
+            Self::Irreversible { .. } => "what was there cannot be written again",
+            _ => "see the documents",
+        }
+    }
+}
+
+impl fmt::Display for ChangeVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Apply | Self::Unchanged => write!(f, "{self:?}"),
+            Self::Conflict(conflict) => write!(f, "{self:?}: {}", conflict.advice()),
+            Self::Rejected(rejection) => write!(f, "{self:?}: {}", rejection.advice()),
+        }
+    }
 }
 
 /// All that the verdict of one cell depends on.
