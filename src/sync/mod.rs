@@ -4,6 +4,7 @@ mod apply;
 mod cancel;
 mod certificate;
 mod jsonl;
+mod pages;
 mod plan;
 mod planner;
 mod pull;

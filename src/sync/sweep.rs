@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::certificate::{Check, CheckOutcome, Reason, Rule};
-use super::pull::{MAX_NAMED_IDS, Pages, Proof, Work, number};
+use super::pages::Pages;
+use super::pull::{MAX_NAMED_IDS, Proof, Work, number};
 use crate::connector::{Detail, PullRequest, Purpose, Select, Total};
 use crate::error::Result;
 use crate::model::{DeltaClock, ExternalId};

@@ -169,7 +169,7 @@ impl Rejection {
             Self::Refused { .. } => "the store refused it",
             Self::NotSent { .. } => "the store does not have it: plan again",
             Self::Irreversible { .. } => "what was there cannot be written again",
-            _ => "see the documents",
+            Self::ForeignLocale => "the store has no such language or view",
         }
     }
 }
