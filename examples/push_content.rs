@@ -4,7 +4,6 @@
 //! the plan; nothing is sent to the store but reads. `push_content --apply PLAN.json --approvals FILE` applies
 //! the changes that the file approves, one JSON object a line: `{"plan":"<hash of the plan>","change":<number>}`.
 //! `--allow-unreviewed` applies them all. The receipt is one JSON line on standard output.
-#![allow(clippy::print_stdout, reason = "the receipt is the data")]
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -15,7 +14,7 @@ use clap::{ArgGroup, Parser};
 use lily_connect::sync::{Approval, ChangeVerdict};
 use lily_connect::{Approvals, Enrichment, Plan};
 use serde::de::DeserializeOwned;
-use support::{Ended, Failure, STATE, Store};
+use support::{Ended, Failure, STATE, Store, say};
 
 mod support;
 
@@ -60,8 +59,8 @@ async fn push(args: Args) -> Result<Ended, Failure> {
                 Some(path) => Approvals::Only(read_lines::<Approval>(path)?),
                 None if args.allow_unreviewed => Approvals::AllowUnreviewed,
                 None => {
-                    eprint!("{plan}");
-                    eprintln!(
+                    support::show(&plan);
+                    say!(
                         "nothing was sent: name the approved changes with --approvals, or give --allow-unreviewed"
                     );
                     return Ok(Ended::Partly);
@@ -80,10 +79,10 @@ async fn plan(enrichments: &Path, out: &Path, state: Option<&Path>) -> Result<En
     }
     let store = Store::from_env(state).await?;
     let plan = store.push().plan(&enrichments).await?;
-    eprint!("{plan}");
+    support::show(&plan);
     std::fs::write(out, serde_json::to_vec_pretty(&plan)?)
         .map_err(|error| format!("{} cannot be written: {error}", out.display()))?;
-    eprintln!("the plan is in {}; nothing was sent", out.display());
+    say!("the plan is in {}; nothing was sent", out.display());
     let is_clean = plan
         .changes
         .iter()
@@ -94,14 +93,12 @@ async fn plan(enrichments: &Path, out: &Path, state: Option<&Path>) -> Result<En
 async fn apply(plan: &Plan, approvals: &Approvals, state: Option<&Path>) -> Result<Ended, Failure> {
     let store = Store::from_env(state).await?;
     let receipt = store.push().apply(plan, approvals).await?;
-    eprint!("{receipt}");
-    eprint!("to take it back: undo_push --push {}", receipt.push);
-    if store.state_path == Path::new(STATE) {
-        eprintln!();
-    } else {
-        eprintln!(" --state {}", store.state_path.display());
-    }
-    println!("{}", serde_json::to_string(&receipt)?);
+    support::show(&receipt);
+    let state = &store.state_path;
+    let state =
+        if state == Path::new(STATE) { String::new() } else { format!(" --state {}", state.display()) };
+    say!("to take it back: undo_push --push {}{state}", receipt.push);
+    support::data(&serde_json::to_string(&receipt)?)?;
     Ok(Ended::fully_if(receipt.is_full_success()))
 }
 

@@ -17,7 +17,7 @@ use lily_connect::state::{PushId, RowQuery, SinkMark};
 use lily_connect::sync::{Delivery, Rejected};
 use lily_connect::{Approvals, Enrichment, MemoryState, Plan, Pull, Push, Record, Sink, StateStore};
 use serde_json::Value;
-use support::{Bars, Ended, Failure, Store};
+use support::{Bars, Ended, Failure, Store, say};
 
 mod support;
 
@@ -54,21 +54,21 @@ async fn quickstart(args: Args) -> Result<Ended, Failure> {
     let enrichment = enrich(&store, &product);
     let name =
         format!("{}, {:?}", product.reference, product.title.value().map_or("", |title| title.as_str()));
-    eprintln!("made-up content for {name}");
+    say!("made-up content for {name}");
 
     step(4, "plan: reads and compares, writes nothing");
     let push = store.push();
     let plan = push.plan(&[enrichment]).await?;
-    eprint!("{plan}");
+    support::show(&plan);
     if plan.to_apply().next().is_none() {
-        eprintln!("there is nothing to apply");
+        say!("there is nothing to apply");
         return Ok(Ended::Partly);
     }
 
     let pushed = tokio::select! {
         pushed = push_and_undo(&store, &push, &plan) => pushed,
         _ = tokio::signal::ctrl_c() => {
-            eprintln!("\ninterrupted");
+            say!("\ninterrupted");
             how_to_undo(&store, &plan).await?;
             return Err(format!("{name} may not be as it was").into());
         }
@@ -76,7 +76,7 @@ async fn quickstart(args: Args) -> Result<Ended, Failure> {
     match pushed {
         Ok(pushed) => {
             if pushed == Ended::Fully {
-                eprintln!("\nDone: {name} is as it was before.");
+                say!("\nDone: {name} is as it was before.");
             }
             Ok(pulled.and(pushed))
         }
@@ -88,12 +88,12 @@ async fn quickstart(args: Args) -> Result<Ended, Failure> {
 }
 
 fn step(number: u32, what: &str) {
-    eprintln!("\n{number}. {what}");
+    say!("\n{number}. {what}");
 }
 
 async fn check(store: &Store) -> Result<(), Failure> {
     let info = store.connector.info();
-    eprintln!(
+    say!(
         "{} {} at {}",
         info.store.platform,
         info.profile.version.as_deref().unwrap_or(""),
@@ -101,12 +101,12 @@ async fn check(store: &Store) -> Result<(), Failure> {
     );
     let health = store.connector.check().await?;
     for finding in &health.findings {
-        eprintln!("{:?} {}: {}; {}", finding.severity, finding.code, finding.evidence, finding.remedy);
+        say!("{:?} {}: {}; {}", finding.severity, finding.code, finding.evidence, finding.remedy);
     }
     if health.findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err("the check found what work cannot go on with".into());
     }
-    eprintln!("nothing stands in the way");
+    say!("nothing stands in the way");
     Ok(())
 }
 
@@ -166,7 +166,7 @@ async fn push_and_undo(store: &Store, push: &Push, plan: &Plan) -> Result<Ended,
     step(5, "apply what was planned, and read it back");
     let (id, applied) = match push.apply(plan, &Approvals::Only(plan.approve_all())).await {
         Ok(receipt) => {
-            eprint!("{receipt}");
+            support::show(&receipt);
             (receipt.push, Ok(Ended::fully_if(receipt.is_full_success())))
         }
         // Some of it may have landed, so it is taken back all the same.
@@ -177,7 +177,7 @@ async fn push_and_undo(store: &Store, push: &Push, plan: &Plan) -> Result<Ended,
     };
     step(6, "undo");
     let report = push.undo(id).await?;
-    eprint!("{report}");
+    support::show(&report);
     Ok(applied?.and(Ended::fully_if(report.is_full_success())))
 }
 
@@ -191,13 +191,13 @@ async fn pushed(store: &Store, plan: &Plan) -> Result<Option<PushId>, Failure> {
 
 async fn how_to_undo(store: &Store, plan: &Plan) -> Result<(), Failure> {
     match pushed(store, plan).await? {
-        Some(_) if store.is_sandbox() => eprintln!("the sandbox is gone, and what was written with it"),
-        Some(id) => eprintln!(
+        Some(_) if store.is_sandbox() => say!("the sandbox is gone, and what was written with it"),
+        Some(id) => say!(
             "to take back what was written, wait two minutes for lost answers to settle, then run:\n  \
              cargo run --example undo_push --all-features -- --push {id} --state {}",
             store.state_path.display()
         ),
-        None => eprintln!("nothing was written"),
+        None => say!("nothing was written"),
     }
     Ok(())
 }
@@ -231,12 +231,7 @@ impl Sink for Keep {
     }
 
     async fn reject(&mut self, rejected: &Rejected) -> lily_connect::Result<()> {
-        eprintln!(
-            "{} {:?} could not be mapped: {}",
-            rejected.entity,
-            rejected.id,
-            rejected.reasons.join("; ")
-        );
+        say!("{} {:?} could not be mapped: {}", rejected.entity, rejected.id, rejected.reasons.join("; "));
         Ok(())
     }
 

@@ -2,7 +2,6 @@
 //!
 //! The first line on standard output is `{"address":…,"url":…,"key":…,"secret":…}`; the key and the secret are
 //! made up, and open nothing else. It serves until it is interrupted or terminated.
-#![allow(clippy::print_stdout, reason = "the address and the key are the data")]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,7 +14,7 @@ use lily_connect::testkit::faults::FaultSpec;
 use lily_connect::testkit::server::Service;
 use lily_connect::testkit::woocommerce::{Permissions, Role, WooStore};
 use lily_connect::time::SystemClock;
-use support::{Ended, Failure};
+use support::{Ended, Failure, say};
 
 mod support;
 
@@ -77,15 +76,15 @@ async fn serve(args: Args) -> Result<Ended, Failure> {
         "key": key.consumer_key,
         "secret": key.consumer_secret,
     });
-    println!("{line}");
-    eprintln!(
+    support::data(&line.to_string())?;
+    say!(
         "This is a sandbox with {} products and {} variations, at {}.",
         store.product_count(),
         store.variation_count(),
         server.url()
     );
     stopped().await?;
-    eprintln!("stopped after {} requests", server.traffic().requests());
+    say!("stopped after {} requests", server.traffic().requests());
     Ok(Ended::Fully)
 }
 

@@ -243,6 +243,36 @@ async fn quickstart_names_and_restores_one_product_of_the_store_that_is_set() {
     assert!(bench.path("lily-connect.db").exists());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_example_whose_output_nobody_reads_does_not_panic() {
+    let bench = Bench::new(|store| drop(store.seed_sample())).await;
+    let unread = |name: &str, args: &[&str]| {
+        let mut child = Command::new(example(name))
+            .args(args)
+            .current_dir(bench.folder.path())
+            .envs(&bench.env)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop((child.stdout.take(), child.stderr.take()));
+        let mut running = Running { child, folder: bench.folder.path().to_owned() };
+        let mut waited = Duration::ZERO;
+        while !running.has_ended() {
+            assert!(waited < PATIENCE, "{name} does not end");
+            std::thread::sleep(TICK);
+            waited += TICK;
+        }
+        running.child.wait().unwrap().code()
+    };
+    // What it wrote is taken back all the same.
+    assert_eq!((unread("quickstart", &[]), bench.server.traffic().writes()), (Some(0), 2));
+    // Data that cannot be given is an error.
+    assert_eq!(unread("pull_catalog", &["--out", "catalogue.jsonl"]), Some(1));
+    assert_eq!(unread("sandbox", &["--platform", "woocommerce"]), Some(1));
+}
+
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn quickstart_that_is_interrupted_says_how_to_undo() {

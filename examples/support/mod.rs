@@ -2,7 +2,8 @@
 #![allow(dead_code, reason = "no example uses all of it")]
 
 use std::error::Error;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,6 +14,28 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use lily_connect::registry::runtime_from_env;
 use lily_connect::sync::Progress;
 use lily_connect::{Connector, ConnectorConfig, Entity, Pull, Push, Runtime, SqliteState, StateStore};
+
+/// Says a line on standard error. Where nobody reads it any more, the work goes on all the same.
+macro_rules! say {
+    ($($what:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($what)*);
+    }};
+}
+pub(crate) use say;
+
+/// Shows a text of several lines on standard error; it ends its last line itself.
+pub(crate) fn show(text: &impl Display) {
+    let _ = write!(std::io::stderr(), "{text}");
+}
+
+/// Gives a line of data on standard output.
+pub(crate) fn data(line: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .map_err(|error| format!("standard output cannot be written: {error}").into())
+}
 
 /// Where the state is unless it is said otherwise.
 pub(crate) const STATE: &str = "lily-connect.db";
@@ -62,7 +85,7 @@ pub(crate) fn run<A: Parser, F: Future<Output = Result<Ended, Failure>>>(
         Ok(Ended::Fully) => ExitCode::SUCCESS,
         Ok(Ended::Partly) => ExitCode::from(3),
         Err(error) => {
-            eprintln!("error: {}", chain(&*error));
+            say!("error: {}", chain(&*error));
             ExitCode::FAILURE
         }
     }
@@ -107,7 +130,7 @@ impl Store {
         let (connector, runtime) = sandbox.connect().await?;
         let state_path = state.map_or_else(|| sandbox.folder().join(STATE), Path::to_owned);
         let state = Arc::new(SqliteState::open(&state_path)?);
-        eprintln!(
+        say!(
             "This is a sandbox: a stand-in for a {} store with a sample catalogue, in this process only.",
             connector.info().store.platform
         );
@@ -219,14 +242,14 @@ impl Bars {
         }
         bar.set_message(format!("{what}s"));
         if bar.is_hidden() {
-            eprintln!("{what}s: pulling");
+            say!("{what}s: pulling");
         }
         Bar { bar, tenth: AtomicU64::new(0) }
     }
 
     /// Says something without tearing a bar.
     pub(crate) fn say(&self, text: &str) {
-        self.0.suspend(|| eprintln!("{text}"));
+        self.0.suspend(|| say!("{text}"));
     }
 }
 
@@ -248,7 +271,7 @@ impl Bar {
         let Some(total) = progress.total.filter(|total| *total > 0 && self.bar.is_hidden()) else { return };
         let tenth = delivered.saturating_mul(10) / total;
         if self.tenth.swap(tenth, Ordering::Relaxed) < tenth {
-            eprintln!("{}s: {} of {total}", progress.entity, delivered);
+            say!("{}s: {} of {total}", progress.entity, delivered);
         }
     }
 
