@@ -55,7 +55,11 @@ async fn serve(args: Args) -> Result<Ended, Failure> {
     let store = WooStore::new(Arc::new(SystemClock::default()));
     match (&args.catalog, args.products) {
         (Some(path), _) => {
-            store.seed_catalog(&std::fs::read(path)?)?;
+            let text = std::fs::read(path)
+                .map_err(|error| format!("--catalog {} cannot be read: {error}", path.display()))?;
+            store
+                .seed_catalog(&text)
+                .map_err(|error| format!("--catalog {} is no catalogue: {error}", path.display()))?;
         }
         (None, Some(products)) => {
             store.seed_generated(products, args.variations, 7);
@@ -69,7 +73,10 @@ async fn serve(args: Args) -> Result<Ended, Failure> {
     if let Some(faults) = args.faults {
         service.faults().seed(faults);
     }
-    let server = service.start_at(args.listen, Transport::Plain).await?;
+    let server = service
+        .start_at(args.listen, Transport::Plain)
+        .await
+        .map_err(|error| format!("--listen {} cannot be used: {error}", args.listen))?;
     let line = serde_json::json!({
         "address": server.addr().to_string(),
         "url": server.url(),
@@ -83,6 +90,16 @@ async fn serve(args: Args) -> Result<Ended, Failure> {
         store.variation_count(),
         server.url()
     );
+    say!("To connect the other examples to it:");
+    for (name, value) in [
+        ("LILY_CONNECTOR", "woocommerce"),
+        ("LILY_ALLOW_PRIVATE_HOSTS", "1"),
+        ("WOOCOMMERCE_URL", &server.url()),
+        ("WOOCOMMERCE_KEY", &key.consumer_key),
+        ("WOOCOMMERCE_SECRET", &key.consumer_secret),
+    ] {
+        say!("export {name}={value}");
+    }
     stopped().await?;
     say!("stopped after {} requests", server.traffic().requests());
     Ok(Ended::Fully)
