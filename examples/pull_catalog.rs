@@ -200,7 +200,8 @@ impl Job {
 
     fn pulls(&self, store: &Store) -> impl Iterator<Item = Pull> {
         let pull = |entity: &Entity| {
-            let pull = store.pull(*entity);
+            // A plan that is made later can then show what was there.
+            let pull = store.pull(*entity).keep_base(true);
             match self.since {
                 Some(since) => pull.since(since),
                 None => pull,

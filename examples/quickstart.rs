@@ -39,7 +39,7 @@ fn main() -> ExitCode {
 async fn quickstart(args: Args) -> Result<Ended, Failure> {
     let is_named =
         ["LILY_CONNECTOR", "LILY_CONNECTOR_FILE"].iter().any(|name| std::env::var_os(name).is_some());
-    let store = if is_named {
+    let store = if is_named || support::wants_sandbox()? == Some(false) {
         Store::from_env(args.state.as_deref()).await?
     } else {
         Store::sandbox(args.state.as_deref()).await?

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 }
 
 async fn undo(args: Args) -> Result<Ended, Failure> {
-    let store = Store::from_env(args.state.as_deref()).await?;
+    let store = Store::lasting_from_env(args.state.as_deref()).await?;
     let report = store.push().undo(args.push).await?;
     support::show(&report);
     if report.cells.is_empty() {

@@ -86,9 +86,17 @@ pub(crate) fn run<A: Parser, F: Future<Output = Result<Ended, Failure>>>(
         Ok(Ended::Partly) => ExitCode::from(3),
         Err(error) => {
             say!("error: {}", chain(&*error));
+            if is_address_refused(&*error) {
+                say!("hint: LILY_ALLOW_PRIVATE_HOSTS=1 allows a store on this machine or in its network");
+            }
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_address_refused(error: &(dyn Error + 'static)) -> bool {
+    let is_it = |error: &lily_connect::Error| error.code() == "address_refused";
+    error.downcast_ref().is_some_and(is_it) || error.source().is_some_and(is_address_refused)
 }
 
 /// An error with all that lies behind it, in one line.
@@ -100,6 +108,29 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         source = inner.source();
     }
     text
+}
+
+/// What `LILY_SANDBOX` says; none where it is not set, or is set to nothing.
+pub(crate) fn wants_sandbox() -> Result<Option<bool>, Failure> {
+    match std::env::var_os("LILY_SANDBOX").filter(|value| !value.is_empty()) {
+        None => Ok(None),
+        Some(value) if value == "1" => Ok(Some(true)),
+        Some(value) if value == "0" => Ok(Some(false)),
+        Some(_) => Err("the variable LILY_SANDBOX must be 1 or 0".into()),
+    }
+}
+
+/// A store that ends with its process is none for work that takes more than one run.
+pub(crate) fn refuse_sandbox() -> Result<(), Failure> {
+    if wants_sandbox()? == Some(true) {
+        return Err(
+            "with LILY_SANDBOX=1 every run has a store of its own, so this one cannot go on with what \
+                    another run began; unset it, start `sandbox`, and set LILY_CONNECTOR, WOOCOMMERCE_URL, \
+                    WOOCOMMERCE_KEY, WOOCOMMERCE_SECRET and LILY_ALLOW_PRIVATE_HOSTS=1"
+                .into(),
+        );
+    }
+    Ok(())
 }
 
 /// A connected store, with the runtime and the state that go with it.
@@ -114,7 +145,7 @@ pub(crate) struct Store {
 impl Store {
     /// The store that the environment names; the sandbox with `LILY_SANDBOX=1`.
     pub(crate) async fn from_env(state: Option<&Path>) -> Result<Self, Failure> {
-        if std::env::var_os("LILY_SANDBOX").is_some_and(|value| value == "1") {
+        if wants_sandbox()? == Some(true) {
             return Self::sandbox(state).await;
         }
         let runtime = runtime_from_env()?;
@@ -122,6 +153,12 @@ impl Store {
         let state_path = state.unwrap_or(Path::new(STATE)).to_owned();
         let state = Arc::new(SqliteState::open(&state_path)?);
         Ok(Self { connector, runtime, state, state_path, sandbox: None })
+    }
+
+    /// The store that the environment names, for work that another run begins or goes on with.
+    pub(crate) async fn lasting_from_env(state: Option<&Path>) -> Result<Self, Failure> {
+        refuse_sandbox()?;
+        Self::from_env(state).await
     }
 
     /// A sandbox store in this process. Its state is dropped with it, unless a file is named.
