@@ -44,11 +44,13 @@ async fn quickstart(args: Args) -> Result<Ended, Failure> {
     } else {
         Store::sandbox(args.state.as_deref()).await?
     };
-    step(1, "check the store");
-    check(&store).await?;
-
-    step(2, "pull the catalogue");
-    let (product, pulled) = pull(&store, args.product.as_deref()).await?;
+    let reads = async {
+        step(1, "check the store");
+        check(&store).await?;
+        step(2, "pull the catalogue");
+        pull(&store, args.product.as_deref()).await
+    };
+    let (product, pulled) = unless_interrupted(reads, "the store").await?;
 
     step(3, "enrich one product");
     let enrichment = enrich(&store, &product);
@@ -58,7 +60,9 @@ async fn quickstart(args: Args) -> Result<Ended, Failure> {
 
     step(4, "plan: reads and compares, writes nothing");
     let push = store.push();
-    let plan = push.plan(&[enrichment]).await?;
+    let enrichments = [enrichment];
+    let planned = async { Ok(push.plan(&enrichments).await?) };
+    let plan = unless_interrupted(planned, &name).await?;
     support::show(&plan);
     if plan.to_apply().next().is_none() {
         say!("there is nothing to apply");
@@ -66,24 +70,31 @@ async fn quickstart(args: Args) -> Result<Ended, Failure> {
     }
 
     let pushed = tokio::select! {
-        pushed = push_and_undo(&store, &push, &plan) => pushed,
+        pushed = push_and_undo(&store, &push, &plan, &name) => pushed,
         _ = tokio::signal::ctrl_c() => {
             say!("\ninterrupted");
-            how_to_undo(&store, &plan).await?;
-            return Err(format!("{name} may not be as it was").into());
+            let may_differ = how_to_undo(&store, &plan).await?;
+            let what = if may_differ { "may not be as it was" } else { "was not touched" };
+            return Err(format!("{name} {what}").into());
         }
     };
     match pushed {
-        Ok(pushed) => {
-            if pushed == Ended::Fully {
-                say!("\nDone: {name} is as it was before.");
-            }
-            Ok(pulled.and(pushed))
-        }
+        Ok(pushed) => Ok(pulled.and(pushed)),
         Err(error) => {
             how_to_undo(&store, &plan).await?;
             Err(error)
         }
+    }
+}
+
+/// Does what only reads, and ends it where it is interrupted.
+async fn unless_interrupted<T>(
+    reads: impl Future<Output = Result<T, Failure>>,
+    name: &str,
+) -> Result<T, Failure> {
+    tokio::select! {
+        read = reads => read,
+        _ = tokio::signal::ctrl_c() => Err(format!("interrupted: {name} was not touched").into()),
     }
 }
 
@@ -93,12 +104,9 @@ fn step(number: u32, what: &str) {
 
 async fn check(store: &Store) -> Result<(), Failure> {
     let info = store.connector.info();
-    say!(
-        "{} {} at {}",
-        info.store.platform,
-        info.profile.version.as_deref().unwrap_or(""),
-        info.store.account
-    );
+    let version = info.profile.version.as_deref().filter(|version| !version.is_empty());
+    let version = version.map_or_else(String::new, |version| format!(" {version}"));
+    say!("{}{version} at {}", info.store.platform, info.store.account);
     let health = store.connector.check().await?;
     for finding in &health.findings {
         say!("{:?} {}: {}; {}", finding.severity, finding.code, finding.evidence, finding.remedy);
@@ -162,8 +170,12 @@ fn enrich(store: &Store, product: &Product) -> Enrichment {
     }
 }
 
-async fn push_and_undo(store: &Store, push: &Push, plan: &Plan) -> Result<Ended, Failure> {
+async fn push_and_undo(store: &Store, push: &Push, plan: &Plan, name: &str) -> Result<Ended, Failure> {
     step(5, "apply what was planned, and read it back");
+    if !store.is_sandbox() {
+        say!("this writes to the real store at {}, and takes it back", store.connector.info().store.account);
+    }
+    say!("where an answer is lost, this waits up to 90 s for what became of it");
     let (id, applied) = match push.apply(plan, &Approvals::Only(plan.approve_all())).await {
         Ok(receipt) => {
             support::show(&receipt);
@@ -176,9 +188,23 @@ async fn push_and_undo(store: &Store, push: &Push, plan: &Plan) -> Result<Ended,
         },
     };
     step(6, "undo");
-    let report = push.undo(id).await?;
+    let report = match pushed(store, plan).await? {
+        Some(_) => Some(push.undo(id).await?),
+        None => None,
+    };
+    let Some(report) = report.filter(|report| !report.cells.is_empty()) else {
+        say!("nothing landed, so there is nothing to take back");
+        return Ok(applied?);
+    };
     support::show(&report);
-    Ok(applied?.and(Ended::fully_if(report.is_full_success())))
+    let undone = Ended::fully_if(report.is_full_success());
+    if undone == Ended::Fully {
+        say!(
+            "\nDone with {name}: its title, description and tags are as before; its modified time moved, and \
+             new tag terms stay in the shop, unused."
+        );
+    }
+    Ok(applied?.and(undone))
 }
 
 /// The push that wrote the plan, as the log knows it.
@@ -189,8 +215,10 @@ async fn pushed(store: &Store, plan: &Plan) -> Result<Option<PushId>, Failure> {
     Ok(rows.iter().rev().find(|row| row.plan == plan.hash).map(|row| row.push))
 }
 
-async fn how_to_undo(store: &Store, plan: &Plan) -> Result<(), Failure> {
-    match pushed(store, plan).await? {
+/// Says how to take back what was written, and whether anything may have been.
+async fn how_to_undo(store: &Store, plan: &Plan) -> Result<bool, Failure> {
+    let pushed = pushed(store, plan).await?;
+    match pushed {
         Some(_) if store.is_sandbox() => say!("the sandbox is gone, and what was written with it"),
         Some(id) => say!(
             "to take back what was written, wait two minutes for lost answers to settle, then run:\n  \
@@ -199,7 +227,7 @@ async fn how_to_undo(store: &Store, plan: &Plan) -> Result<(), Failure> {
         ),
         None => say!("nothing was written"),
     }
-    Ok(())
+    Ok(pushed.is_some())
 }
 
 /// A sink that counts, and keeps the product that is asked for.

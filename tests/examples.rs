@@ -215,7 +215,7 @@ fn quickstart_runs_in_a_sandbox_with_nothing_set() {
     let folder = tempfile::tempdir().unwrap();
     let ran = Running::start(folder.path(), &BTreeMap::new(), "quickstart", &[]).end();
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    for word in ["sandbox", "verdict: Complete", "plan ", "Applied", "Restored", "as it was before"] {
+    for word in ["sandbox", "verdict: Complete", "plan ", "Applied", "Restored", "are as before"] {
         assert!(ran.err.contains(word), "{word}: {}", ran.err);
     }
     assert!(!folder.path().join("lily-connect.db").exists());
@@ -238,6 +238,7 @@ async fn quickstart_names_and_restores_one_product_of_the_store_that_is_set() {
     let ran = bench.run("quickstart", &[]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(!ran.err.contains("sandbox") && ran.err.contains("product/"), "{}", ran.err);
+    assert!(ran.err.contains("this writes to the real store at 127.0.0.1:"), "{}", ran.err);
     assert_eq!(bench.server.traffic().writes(), 2);
     assert_eq!(all(&bench), before);
     assert!(bench.path("lily-connect.db").exists());
@@ -292,6 +293,26 @@ async fn quickstart_that_is_interrupted_says_how_to_undo() {
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.err.contains("undo_push --all-features -- --push "), "{}", ran.err);
     assert!(ran.err.contains("may not be as it was"), "{}", ran.err);
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn quickstart_that_is_interrupted_before_it_writes_says_that_nothing_was_touched() {
+    let bench = Bench::new(|store| drop(store.seed_sample())).await;
+    let slow = Fault::Delay(Duration::from_millis(500));
+    bench.server.faults().push(FaultRule::new(slow).on_method("GET"));
+    let mut running = bench.start("quickstart", &[]);
+    let mut waited = Duration::ZERO;
+    while !running.read("stderr").contains("4. plan") {
+        assert!(waited < PATIENCE && !running.has_ended(), "{}", running.read("stderr"));
+        std::thread::sleep(TICK);
+        waited += TICK;
+    }
+    let id = running.child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let ran = running.end();
+    assert_eq!((ran.code, bench.server.traffic().writes()), (Some(1), 0), "{ran:?}");
+    assert!(ran.err.trim_end().ends_with("was not touched"), "{}", ran.err);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
