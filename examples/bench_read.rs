@@ -2,7 +2,6 @@
 //!
 //! The last line on standard output is `{"records":n,"sum":s,"seconds":x}`: how many records, the sum of their
 //! numeric ids, and how long it took.
-#![allow(clippy::print_stdout, reason = "the figures are the data")]
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::process::ExitCode;
@@ -16,7 +15,7 @@ use lily_connect::model::{Entity, LengthUnit, MassUnit, Record, Secret, StorePro
 use lily_connect::runtime::Runtime;
 use lily_connect::state::{MemoryState, SinkMark};
 use lily_connect::sync::{Delivery, Pull, Rejected, Sink};
-use support::{Ended, Failure};
+use support::{Ended, Failure, say};
 
 mod support;
 
@@ -74,13 +73,13 @@ async fn bench(args: Args) -> Result<Ended, Failure> {
                 .page_size(args.size);
             let certificate = pull.run(&mut sum, &|_| {}).await?;
             if !certificate.is_complete() {
-                eprintln!("{certificate}");
+                say!("{certificate}");
             }
             certificate.is_complete()
         }
     };
     let seconds = (runtime.clock().elapsed() - begun).as_secs_f64();
-    println!(r#"{{"records":{},"sum":{},"seconds":{seconds:.6}}}"#, sum.records, sum.sum);
+    support::data(&format!(r#"{{"records":{},"sum":{},"seconds":{seconds:.6}}}"#, sum.records, sum.sum))?;
     Ok(Ended::fully_if(complete))
 }
 

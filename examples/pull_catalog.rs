@@ -3,7 +3,6 @@
 //! Every line is a canonical record with `entity` and `ref.id`. The certificates are JSON lines on standard
 //! output, and text on standard error. While it runs, the lines are in `FILE.partial`; a run that was cut off
 //! goes on where it was when it is called again with the same arguments. A finished file is replaced.
-#![allow(clippy::print_stdout, reason = "the certificates are the data")]
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -14,7 +13,7 @@ use lily_connect::state::{Checkpoint, Op, RunKey, SinkMark, Unit};
 use lily_connect::time::Timestamp;
 use lily_connect::{Certificate, Entity, JsonlSink, Pull, Sink};
 use serde::{Deserialize, Serialize};
-use support::{Bars, Ended, Failure, Store};
+use support::{Bars, Ended, Failure, Store, say};
 
 mod support;
 
@@ -63,7 +62,7 @@ async fn pull_catalog(args: Args) -> Result<Ended, Failure> {
     let resumed = match &begun {
         Some((known, phase)) if *known == job => match job.found(&store, *phase).await? {
             Found::Finished => {
-                eprintln!("the file was finished before; only its certificates are left to tell");
+                say!("the file was finished before; only its certificates are left to tell");
                 let mut certificates = Vec::new();
                 for checkpoint in job.checkpoints(&store).await? {
                     certificates.extend(checkpoint.certificate.as_deref().map(serde_json::from_str));
@@ -73,13 +72,13 @@ async fn pull_catalog(args: Args) -> Result<Ended, Failure> {
             }
             Found::Partial => true,
             Found::Stale => {
-                eprintln!("the lines of the run that was begun are gone, so it starts anew");
+                say!("the lines of the run that was begun are gone, so it starts anew");
                 false
             }
         },
         Some((other, _)) => {
             other.refuse_while_it_runs()?;
-            eprintln!("a pull into {} was begun and not ended; it is dropped", other.out.display());
+            say!("a pull into {} was begun and not ended; it is dropped", other.out.display());
             false
         }
         None => false,
@@ -88,7 +87,7 @@ async fn pull_catalog(args: Args) -> Result<Ended, Failure> {
     // This locks the file, so nothing is forgotten while another pull still writes it.
     let mut sink = JsonlSink::create(&job.out)?;
     if resumed {
-        eprintln!("going on where the run before was cut off");
+        say!("going on where the run before was cut off");
     } else {
         if let Some((other, _)) = &begun {
             other.forget(&store).await?;
@@ -99,7 +98,7 @@ async fn pull_catalog(args: Args) -> Result<Ended, Failure> {
     let certificates = pull(&store, &job, &mut sink).await?;
     job.keep(&store, Phase::Closing).await?;
     let finished = sink.finish().await?;
-    eprintln!("{} records in {}", finished.records, args.out.display());
+    say!("{} records in {}", finished.records, args.out.display());
     conclude(&store, &job, &certificates).await
 }
 
@@ -140,8 +139,8 @@ async fn pull(store: &Store, job: &Job, sink: &mut JsonlSink) -> Result<Vec<Cert
 async fn conclude(store: &Store, job: &Job, certificates: &[Certificate]) -> Result<Ended, Failure> {
     let mut ended = Ended::Fully;
     for certificate in certificates {
-        eprintln!("{certificate}");
-        println!("{}", serde_json::to_string(certificate)?);
+        say!("{certificate}");
+        support::data(&serde_json::to_string(certificate)?)?;
         ended = ended.and(Ended::fully_if(certificate.is_complete()));
     }
     job.forget(store).await?;
@@ -201,7 +200,8 @@ impl Job {
 
     fn pulls(&self, store: &Store) -> impl Iterator<Item = Pull> {
         let pull = |entity: &Entity| {
-            let pull = store.pull(*entity);
+            // A plan that is made later can then show what was there.
+            let pull = store.pull(*entity).keep_base(true);
             match self.since {
                 Some(since) => pull.since(since),
                 None => pull,

@@ -4,7 +4,6 @@
 //! the plan; nothing is sent to the store but reads. `push_content --apply PLAN.json --approvals FILE` applies
 //! the changes that the file approves, one JSON object a line: `{"plan":"<hash of the plan>","change":<number>}`.
 //! `--allow-unreviewed` applies them all. The receipt is one JSON line on standard output.
-#![allow(clippy::print_stdout, reason = "the receipt is the data")]
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -12,10 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{ArgGroup, Parser};
+use lily_connect::state::RowQuery;
 use lily_connect::sync::{Approval, ChangeVerdict};
 use lily_connect::{Approvals, Enrichment, Plan};
 use serde::de::DeserializeOwned;
-use support::{Ended, Failure, STATE, Store};
+use support::{Ended, Failure, STATE, Store, say};
 
 mod support;
 
@@ -35,7 +35,7 @@ struct Args {
     /// The plan to apply.
     #[arg(long)]
     apply: Option<PathBuf>,
-    /// The approved changes, one JSON object a line.
+    /// The approved changes, one JSON object a line: {"plan":"<hash of the plan>","change":<number>}.
     #[arg(long, requires = "apply", conflicts_with = "allow_unreviewed")]
     approvals: Option<PathBuf>,
     /// Applies every change of the plan, reviewed or not.
@@ -51,17 +51,18 @@ fn main() -> ExitCode {
 }
 
 async fn push(args: Args) -> Result<Ended, Failure> {
+    support::refuse_sandbox()?;
     let state = args.state.as_deref();
     match (&args.enrichments, &args.plan_out, &args.apply) {
         (Some(enrichments), Some(out), _) => plan(enrichments, out, state).await,
         (_, _, Some(plan)) => {
             let plan = read_plan(plan)?;
             let approvals = match &args.approvals {
-                Some(path) => Approvals::Only(read_lines::<Approval>(path)?),
+                Some(path) => Approvals::Only(read_approvals(path, &plan)?),
                 None if args.allow_unreviewed => Approvals::AllowUnreviewed,
                 None => {
-                    eprint!("{plan}");
-                    eprintln!(
+                    support::show(&plan);
+                    say!(
                         "nothing was sent: name the approved changes with --approvals, or give --allow-unreviewed"
                     );
                     return Ok(Ended::Partly);
@@ -74,16 +75,20 @@ async fn push(args: Args) -> Result<Ended, Failure> {
 }
 
 async fn plan(enrichments: &Path, out: &Path, state: Option<&Path>) -> Result<Ended, Failure> {
-    let enrichments: Vec<Enrichment> = read_lines(enrichments)?;
+    let enrichments: Vec<Enrichment> = read_lines(enrichments)?.into_iter().map(|(_, one)| one).collect();
     if enrichments.is_empty() {
         return Err("the file holds no enrichment".into());
     }
-    let store = Store::from_env(state).await?;
+    let store = Store::lasting_from_env(state).await?;
     let plan = store.push().plan(&enrichments).await?;
-    eprint!("{plan}");
+    support::show(&plan);
     std::fs::write(out, serde_json::to_vec_pretty(&plan)?)
         .map_err(|error| format!("{} cannot be written: {error}", out.display()))?;
-    eprintln!("the plan is in {}; nothing was sent", out.display());
+    say!("the plan is in {}; nothing was sent", out.display());
+    if let Some(approval) = plan.approve_all().first() {
+        say!("a line for the file of --approvals, which approves one change:");
+        say!("{}", serde_json::to_string(approval)?);
+    }
     let is_clean = plan
         .changes
         .iter()
@@ -92,16 +97,18 @@ async fn plan(enrichments: &Path, out: &Path, state: Option<&Path>) -> Result<En
 }
 
 async fn apply(plan: &Plan, approvals: &Approvals, state: Option<&Path>) -> Result<Ended, Failure> {
-    let store = Store::from_env(state).await?;
+    let store = Store::lasting_from_env(state).await?;
     let receipt = store.push().apply(plan, approvals).await?;
-    eprint!("{receipt}");
-    eprint!("to take it back: undo_push --push {}", receipt.push);
-    if store.state_path == Path::new(STATE) {
-        eprintln!();
-    } else {
-        eprintln!(" --state {}", store.state_path.display());
+    support::show(&receipt);
+    // A change that an earlier push made is Applied too, and is not this push's to take back.
+    let rows = store.state.rows(&store.connector.info().store, &RowQuery::Push(receipt.push)).await;
+    if rows.map_or(true, |rows| rows.iter().any(|row| row.outcome.landed_at().is_some())) {
+        let state = &store.state_path;
+        let state =
+            if state == Path::new(STATE) { String::new() } else { format!(" --state {}", state.display()) };
+        say!("to take it back: undo_push --push {}{state}", receipt.push);
     }
-    println!("{}", serde_json::to_string(&receipt)?);
+    support::data(&serde_json::to_string(&receipt)?)?;
     Ok(Ended::fully_if(receipt.is_full_success()))
 }
 
@@ -110,8 +117,27 @@ fn read_plan(path: &Path) -> Result<Plan, Failure> {
     serde_json::from_slice(&text).map_err(|error| format!("{} is no plan: {error}", path.display()).into())
 }
 
-/// Reads JSON Lines; an error names the line.
-fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Failure> {
+/// Reads approvals; one that approves nothing of this plan is an error.
+fn read_approvals(path: &Path, plan: &Plan) -> Result<Vec<Approval>, Failure> {
+    let mut approvals = Vec::new();
+    for (number, approval) in read_lines::<Approval>(path)? {
+        let wrong = |what: String| Err(format!("{}, line {number}: {what}", path.display()).into());
+        if approval.plan != plan.hash {
+            return wrong(format!("it approves a change of another plan: this one's hash is {}", plan.hash));
+        }
+        if !plan.changes.iter().any(|change| change.number == approval.change) {
+            return wrong(format!("the plan has no change {}", approval.change));
+        }
+        if !plan.to_apply().any(|change| change.number == approval.change) {
+            return wrong(format!("change {} of the plan is not to be applied", approval.change));
+        }
+        approvals.push(approval);
+    }
+    Ok(approvals)
+}
+
+/// Reads JSON Lines, each with its number; an error names the line.
+fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<(u64, T)>, Failure> {
     let mut reader = BufReader::new(File::open(path).map_err(|error| unreadable(path, &error))?);
     let mut items = Vec::new();
     let mut line = Vec::new();
@@ -126,7 +152,7 @@ fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Failure> {
             return Err(wrong(&format!("longer than {MAX_LINE_BYTES} bytes")).into());
         }
         if !line.iter().all(u8::is_ascii_whitespace) {
-            items.push(serde_json::from_slice(&line).map_err(|error| wrong(&place(&error)))?);
+            items.push((number, serde_json::from_slice(&line).map_err(|error| wrong(&place(&error)))?));
         }
     }
     Ok(items)

@@ -17,7 +17,7 @@ use lily_connect::state::{PushId, RowQuery, SinkMark};
 use lily_connect::sync::{Delivery, Rejected};
 use lily_connect::{Approvals, Enrichment, MemoryState, Plan, Pull, Push, Record, Sink, StateStore};
 use serde_json::Value;
-use support::{Bars, Ended, Failure, Store};
+use support::{Bars, Ended, Failure, Store, say};
 
 mod support;
 
@@ -39,47 +39,47 @@ fn main() -> ExitCode {
 async fn quickstart(args: Args) -> Result<Ended, Failure> {
     let is_named =
         ["LILY_CONNECTOR", "LILY_CONNECTOR_FILE"].iter().any(|name| std::env::var_os(name).is_some());
-    let store = if is_named {
+    let store = if is_named || support::wants_sandbox()? == Some(false) {
         Store::from_env(args.state.as_deref()).await?
     } else {
         Store::sandbox(args.state.as_deref()).await?
     };
-    step(1, "check the store");
-    check(&store).await?;
-
-    step(2, "pull the catalogue");
-    let (product, pulled) = pull(&store, args.product.as_deref()).await?;
+    let reads = async {
+        step(1, "check the store");
+        check(&store).await?;
+        step(2, "pull the catalogue");
+        pull(&store, args.product.as_deref()).await
+    };
+    let (product, pulled) = unless_interrupted(reads, "the store").await?;
 
     step(3, "enrich one product");
     let enrichment = enrich(&store, &product);
     let name =
         format!("{}, {:?}", product.reference, product.title.value().map_or("", |title| title.as_str()));
-    eprintln!("made-up content for {name}");
+    say!("made-up content for {name}");
 
     step(4, "plan: reads and compares, writes nothing");
     let push = store.push();
-    let plan = push.plan(&[enrichment]).await?;
-    eprint!("{plan}");
+    let enrichments = [enrichment];
+    let planned = async { Ok(push.plan(&enrichments).await?) };
+    let plan = unless_interrupted(planned, &name).await?;
+    support::show(&plan);
     if plan.to_apply().next().is_none() {
-        eprintln!("there is nothing to apply");
+        say!("there is nothing to apply");
         return Ok(Ended::Partly);
     }
 
     let pushed = tokio::select! {
-        pushed = push_and_undo(&store, &push, &plan) => pushed,
+        pushed = push_and_undo(&store, &push, &plan, &name) => pushed,
         _ = tokio::signal::ctrl_c() => {
-            eprintln!("\ninterrupted");
-            how_to_undo(&store, &plan).await?;
-            return Err(format!("{name} may not be as it was").into());
+            say!("\ninterrupted");
+            let may_differ = how_to_undo(&store, &plan).await?;
+            let what = if may_differ { "may not be as it was" } else { "was not touched" };
+            return Err(format!("{name} {what}").into());
         }
     };
     match pushed {
-        Ok(pushed) => {
-            if pushed == Ended::Fully {
-                eprintln!("\nDone: {name} is as it was before.");
-            }
-            Ok(pulled.and(pushed))
-        }
+        Ok(pushed) => Ok(pulled.and(pushed)),
         Err(error) => {
             how_to_undo(&store, &plan).await?;
             Err(error)
@@ -87,26 +87,34 @@ async fn quickstart(args: Args) -> Result<Ended, Failure> {
     }
 }
 
+/// Does what only reads, and ends it where it is interrupted.
+async fn unless_interrupted<T>(
+    reads: impl Future<Output = Result<T, Failure>>,
+    name: &str,
+) -> Result<T, Failure> {
+    tokio::select! {
+        read = reads => read,
+        _ = tokio::signal::ctrl_c() => Err(format!("interrupted: {name} was not touched").into()),
+    }
+}
+
 fn step(number: u32, what: &str) {
-    eprintln!("\n{number}. {what}");
+    say!("\n{number}. {what}");
 }
 
 async fn check(store: &Store) -> Result<(), Failure> {
     let info = store.connector.info();
-    eprintln!(
-        "{} {} at {}",
-        info.store.platform,
-        info.profile.version.as_deref().unwrap_or(""),
-        info.store.account
-    );
+    let version = info.profile.version.as_deref().filter(|version| !version.is_empty());
+    let version = version.map_or_else(String::new, |version| format!(" {version}"));
+    say!("{}{version} at {}", info.store.platform, info.store.account);
     let health = store.connector.check().await?;
     for finding in &health.findings {
-        eprintln!("{:?} {}: {}; {}", finding.severity, finding.code, finding.evidence, finding.remedy);
+        say!("{:?} {}: {}; {}", finding.severity, finding.code, finding.evidence, finding.remedy);
     }
     if health.findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err("the check found what work cannot go on with".into());
     }
-    eprintln!("nothing stands in the way");
+    say!("nothing stands in the way");
     Ok(())
 }
 
@@ -162,11 +170,15 @@ fn enrich(store: &Store, product: &Product) -> Enrichment {
     }
 }
 
-async fn push_and_undo(store: &Store, push: &Push, plan: &Plan) -> Result<Ended, Failure> {
+async fn push_and_undo(store: &Store, push: &Push, plan: &Plan, name: &str) -> Result<Ended, Failure> {
     step(5, "apply what was planned, and read it back");
+    if !store.is_sandbox() {
+        say!("this writes to the real store at {}, and takes it back", store.connector.info().store.account);
+    }
+    say!("where an answer is lost, this waits up to 90 s for what became of it");
     let (id, applied) = match push.apply(plan, &Approvals::Only(plan.approve_all())).await {
         Ok(receipt) => {
-            eprint!("{receipt}");
+            support::show(&receipt);
             (receipt.push, Ok(Ended::fully_if(receipt.is_full_success())))
         }
         // Some of it may have landed, so it is taken back all the same.
@@ -176,9 +188,23 @@ async fn push_and_undo(store: &Store, push: &Push, plan: &Plan) -> Result<Ended,
         },
     };
     step(6, "undo");
-    let report = push.undo(id).await?;
-    eprint!("{report}");
-    Ok(applied?.and(Ended::fully_if(report.is_full_success())))
+    let report = match pushed(store, plan).await? {
+        Some(_) => Some(push.undo(id).await?),
+        None => None,
+    };
+    let Some(report) = report.filter(|report| !report.cells.is_empty()) else {
+        say!("nothing landed, so there is nothing to take back");
+        return Ok(applied?);
+    };
+    support::show(&report);
+    let undone = Ended::fully_if(report.is_full_success());
+    if undone == Ended::Fully {
+        say!(
+            "\nDone with {name}: its title, description and tags are as before; its modified time moved, and \
+             new tag terms stay in the shop, unused."
+        );
+    }
+    Ok(applied?.and(undone))
 }
 
 /// The push that wrote the plan, as the log knows it.
@@ -189,17 +215,19 @@ async fn pushed(store: &Store, plan: &Plan) -> Result<Option<PushId>, Failure> {
     Ok(rows.iter().rev().find(|row| row.plan == plan.hash).map(|row| row.push))
 }
 
-async fn how_to_undo(store: &Store, plan: &Plan) -> Result<(), Failure> {
-    match pushed(store, plan).await? {
-        Some(_) if store.is_sandbox() => eprintln!("the sandbox is gone, and what was written with it"),
-        Some(id) => eprintln!(
+/// Says how to take back what was written, and whether anything may have been.
+async fn how_to_undo(store: &Store, plan: &Plan) -> Result<bool, Failure> {
+    let pushed = pushed(store, plan).await?;
+    match pushed {
+        Some(_) if store.is_sandbox() => say!("the sandbox is gone, and what was written with it"),
+        Some(id) => say!(
             "to take back what was written, wait two minutes for lost answers to settle, then run:\n  \
              cargo run --example undo_push --all-features -- --push {id} --state {}",
             store.state_path.display()
         ),
-        None => eprintln!("nothing was written"),
+        None => say!("nothing was written"),
     }
-    Ok(())
+    Ok(pushed.is_some())
 }
 
 /// A sink that counts, and keeps the product that is asked for.
@@ -231,12 +259,7 @@ impl Sink for Keep {
     }
 
     async fn reject(&mut self, rejected: &Rejected) -> lily_connect::Result<()> {
-        eprintln!(
-            "{} {:?} could not be mapped: {}",
-            rejected.entity,
-            rejected.id,
-            rejected.reasons.join("; ")
-        );
+        say!("{} {:?} could not be mapped: {}", rejected.entity, rejected.id, rejected.reasons.join("; "));
         Ok(())
     }
 

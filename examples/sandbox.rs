@@ -2,7 +2,6 @@
 //!
 //! The first line on standard output is `{"address":…,"url":…,"key":…,"secret":…}`; the key and the secret are
 //! made up, and open nothing else. It serves until it is interrupted or terminated.
-#![allow(clippy::print_stdout, reason = "the address and the key are the data")]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,7 +14,7 @@ use lily_connect::testkit::faults::FaultSpec;
 use lily_connect::testkit::server::Service;
 use lily_connect::testkit::woocommerce::{Permissions, Role, WooStore};
 use lily_connect::time::SystemClock;
-use support::{Ended, Failure};
+use support::{Ended, Failure, say};
 
 mod support;
 
@@ -56,7 +55,11 @@ async fn serve(args: Args) -> Result<Ended, Failure> {
     let store = WooStore::new(Arc::new(SystemClock::default()));
     match (&args.catalog, args.products) {
         (Some(path), _) => {
-            store.seed_catalog(&std::fs::read(path)?)?;
+            let text = std::fs::read(path)
+                .map_err(|error| format!("--catalog {} cannot be read: {error}", path.display()))?;
+            store
+                .seed_catalog(&text)
+                .map_err(|error| format!("--catalog {} is no catalogue: {error}", path.display()))?;
         }
         (None, Some(products)) => {
             store.seed_generated(products, args.variations, 7);
@@ -70,22 +73,35 @@ async fn serve(args: Args) -> Result<Ended, Failure> {
     if let Some(faults) = args.faults {
         service.faults().seed(faults);
     }
-    let server = service.start_at(args.listen, Transport::Plain).await?;
+    let server = service
+        .start_at(args.listen, Transport::Plain)
+        .await
+        .map_err(|error| format!("--listen {} cannot be used: {error}", args.listen))?;
     let line = serde_json::json!({
         "address": server.addr().to_string(),
         "url": server.url(),
         "key": key.consumer_key,
         "secret": key.consumer_secret,
     });
-    println!("{line}");
-    eprintln!(
+    support::data(&line.to_string())?;
+    say!(
         "This is a sandbox with {} products and {} variations, at {}.",
         store.product_count(),
         store.variation_count(),
         server.url()
     );
+    say!("To connect the other examples to it:");
+    for (name, value) in [
+        ("LILY_CONNECTOR", "woocommerce"),
+        ("LILY_ALLOW_PRIVATE_HOSTS", "1"),
+        ("WOOCOMMERCE_URL", &server.url()),
+        ("WOOCOMMERCE_KEY", &key.consumer_key),
+        ("WOOCOMMERCE_SECRET", &key.consumer_secret),
+    ] {
+        say!("export {name}={value}");
+    }
     stopped().await?;
-    eprintln!("stopped after {} requests", server.traffic().requests());
+    say!("stopped after {} requests", server.traffic().requests());
     Ok(Ended::Fully)
 }
 

@@ -1,14 +1,13 @@
 //! Takes a push back where nobody changed it since: `undo_push --push ID`.
 //!
 //! The report is one JSON line on standard output, and text on standard error.
-#![allow(clippy::print_stdout, reason = "the report is the data")]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use lily_connect::state::PushId;
-use support::{Ended, Failure, Store};
+use support::{Ended, Failure, Store, say};
 
 mod support;
 
@@ -28,12 +27,12 @@ fn main() -> ExitCode {
 }
 
 async fn undo(args: Args) -> Result<Ended, Failure> {
-    let store = Store::from_env(args.state.as_deref()).await?;
+    let store = Store::lasting_from_env(args.state.as_deref()).await?;
     let report = store.push().undo(args.push).await?;
-    eprint!("{report}");
+    support::show(&report);
     if report.cells.is_empty() {
-        eprintln!("none of that push has landed, so there is nothing to take back");
+        say!("none of that push has landed, so there is nothing to take back");
     }
-    println!("{}", serde_json::to_string(&report)?);
+    support::data(&serde_json::to_string(&report)?)?;
     Ok(Ended::fully_if(report.is_full_success()))
 }

@@ -55,7 +55,7 @@ impl ConnectorConfig {
     ///
     /// # Errors
     /// `Config` where a variable is missing, is wrong or is given twice, and where this build has no connector
-    /// for the platform. It names the variable, never its value.
+    /// for the platform. It names the variable, and never a credential.
     pub fn from_env() -> Result<Self> {
         Self::from_lookup(&|name| std::env::var_os(name))
     }
@@ -74,7 +74,8 @@ impl ConnectorConfig {
                     .key(variables.required("WOOCOMMERCE_KEY")?)
                     .secret(Secret::new(variables.required("WOOCOMMERCE_SECRET")?))
                     .private_hosts(variables.switch("LILY_ALLOW_PRIVATE_HOSTS")?)
-                    .build()?;
+                    .build()
+                    .map_err(|error| in_variable(error, "WOOCOMMERCE_URL"))?;
                 Ok(Self::WooCommerce(config))
             }
             known if PLATFORMS.contains(&known) => Err(wrong(
@@ -83,8 +84,11 @@ impl ConnectorConfig {
                 "names a platform that this build has no connector for",
             )
             .with_remedy(format!("build with the feature {known}"))),
-            _ => Err(wrong("LILY_CONNECTOR", "connector_unknown", "names no platform that is known")
-                .with_remedy(format!("set it to one of: {}", PLATFORMS.join(", ")))),
+            other => {
+                let error = wrong("LILY_CONNECTOR", "connector_unknown", "names no platform that is known");
+                let error = if may_be_shown(other) { error.with_context("given", other) } else { error };
+                Err(error.with_remedy(format!("set it to one of: {}", PLATFORMS.join(", "))))
+            }
         }
     }
 
@@ -142,7 +146,7 @@ impl Variables<'_> {
     fn optional(&self, name: &'static str) -> Result<Option<String>> {
         let plain = (self.0)(name).filter(|value| !value.is_empty());
         let file = (self.0)(&format!("{name}_FILE")).filter(|value| !value.is_empty());
-        let value = match (plain, file) {
+        let value = match (plain, &file) {
             (None, None) => return Ok(None),
             (Some(_), Some(_)) => {
                 return Err(wrong(name, "variable_twice", "is set both by itself and as a file")
@@ -150,12 +154,20 @@ impl Variables<'_> {
             }
             (Some(value), None) => value.into_string().map_err(|_| not_text(name))?,
             (None, Some(path)) => {
-                String::from_utf8(read(name, Path::new(&path))?).map_err(|_| not_text(name))?
+                let path = Path::new(path);
+                let text = String::from_utf8(read(name, path)?);
+                text.map_err(|_| of_file(not_text(name), path))?
             }
         };
         let value = value.trim();
         if value.is_empty() {
-            return Err(wrong(name, "variable_empty", "holds nothing but blanks"));
+            return Err(match &file {
+                Some(path) => {
+                    let what = "names a file that holds nothing but blanks";
+                    of_file(wrong(&format!("{name}_FILE"), "variable_empty", what), Path::new(path))
+                }
+                None => wrong(name, "variable_empty", "holds nothing but blanks"),
+            });
         }
         Ok(Some(value.to_owned()))
     }
@@ -175,10 +187,14 @@ fn read(name: &'static str, path: &Path) -> Result<Vec<u8>> {
     let read = File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
     match read {
         Ok(_) if bytes.len() as u64 <= MAX_FILE_BYTES => Ok(bytes),
-        Ok(_) => Err(wrong(name, "variable_file_too_large", "names a file of more than 1 MiB")),
-        Err(error) => Err(wrong(name, "variable_file_unreadable", "names a file that cannot be read")
-            .with_remedy("check the path, and the rights of the file")
-            .with_source(error)),
+        Ok(_) => {
+            Err(of_file(wrong(name, "variable_file_too_large", "names a file of more than 1 MiB"), path))
+        }
+        Err(error) => {
+            Err(of_file(wrong(name, "variable_file_unreadable", "names a file that cannot be read"), path)
+                .with_remedy("check the path, and the rights of the file")
+                .with_source(error))
+        }
     }
 }
 
@@ -186,7 +202,25 @@ fn not_text(name: &'static str) -> Error {
     wrong(name, "variable_not_text", "is no UTF-8 text")
 }
 
-fn wrong(name: &'static str, code: &'static str, what: &'static str) -> Error {
+fn of_file(error: Error, path: &Path) -> Error {
+    error.with_context("file", path.display().to_string())
+}
+
+/// Whether it looks like the name of a platform, and not like a credential that was put in its place.
+fn may_be_shown(platform: &str) -> bool {
+    platform.len() <= 20 && platform.bytes().all(|byte| byte.is_ascii_alphabetic())
+}
+
+#[cfg(feature = "woocommerce")]
+fn in_variable(error: Error, name: &'static str) -> Error {
+    if error.code() == "origin_invalid" {
+        error.with_remedy(format!("set {name} to the store's address, in the form https://shop.example"))
+    } else {
+        error
+    }
+}
+
+fn wrong(name: &str, code: &'static str, what: &'static str) -> Error {
     Error::new(ErrorKind::Config, code, format!("the variable {name} {what}"))
 }
 
@@ -217,6 +251,8 @@ mod tests {
         assert!(refused(&[]).contains("LILY_CONNECTOR"));
         let unknown = refused(&[("LILY_CONNECTOR", SECRET)]);
         assert!(unknown.contains("[connector_unknown]") && unknown.contains("woocommerce"), "{unknown}");
+        let unknown = refused(&[("LILY_CONNECTOR", "WooCommerce")]);
+        assert!(unknown.contains("given=WooCommerce"), "{unknown}");
     }
 
     #[cfg(not(feature = "woocommerce"))]
@@ -263,7 +299,9 @@ mod tests {
             assert!(refused(&missing).contains("[variable_file_unreadable]"));
             std::fs::write(path, " \n").unwrap();
             let empty = with(&[("WOOCOMMERCE_SECRET_FILE", path)]);
-            assert!(refused(&empty).contains("[variable_empty]"));
+            let text = refused(&empty);
+            assert!(text.contains("[variable_empty]") && text.contains(path), "{text}");
+            assert!(text.contains("WOOCOMMERCE_SECRET_FILE"), "{text}");
         }
 
         #[test]
@@ -271,6 +309,11 @@ mod tests {
             assert!(refused(&STORE).contains("WOOCOMMERCE_SECRET"));
             let odd = with(&[("WOOCOMMERCE_SECRET", SECRET), ("LILY_ALLOW_PRIVATE_HOSTS", "yes")]);
             assert!(refused(&odd).contains("LILY_ALLOW_PRIVATE_HOSTS must be 1 or 0"));
+            let mut bare = with(&[("WOOCOMMERCE_SECRET", SECRET)]);
+            bare.retain(|(name, _)| *name != "WOOCOMMERCE_URL");
+            bare.push(("WOOCOMMERCE_URL", "shop.example"));
+            let text = refused(&bare);
+            assert!(text.contains("WOOCOMMERCE_URL") && text.contains("https://shop.example"), "{text}");
         }
     }
 

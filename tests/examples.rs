@@ -215,7 +215,7 @@ fn quickstart_runs_in_a_sandbox_with_nothing_set() {
     let folder = tempfile::tempdir().unwrap();
     let ran = Running::start(folder.path(), &BTreeMap::new(), "quickstart", &[]).end();
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    for word in ["sandbox", "verdict: Complete", "plan ", "Applied", "Restored", "as it was before"] {
+    for word in ["sandbox", "verdict: Complete", "plan ", "Applied", "Restored", "are as before"] {
         assert!(ran.err.contains(word), "{word}: {}", ran.err);
     }
     assert!(!folder.path().join("lily-connect.db").exists());
@@ -238,9 +238,40 @@ async fn quickstart_names_and_restores_one_product_of_the_store_that_is_set() {
     let ran = bench.run("quickstart", &[]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(!ran.err.contains("sandbox") && ran.err.contains("product/"), "{}", ran.err);
+    assert!(ran.err.contains("this writes to the real store at 127.0.0.1:"), "{}", ran.err);
     assert_eq!(bench.server.traffic().writes(), 2);
     assert_eq!(all(&bench), before);
     assert!(bench.path("lily-connect.db").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_example_whose_output_nobody_reads_does_not_panic() {
+    let bench = Bench::new(|store| drop(store.seed_sample())).await;
+    let unread = |name: &str, args: &[&str]| {
+        let mut child = Command::new(example(name))
+            .args(args)
+            .current_dir(bench.folder.path())
+            .envs(&bench.env)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop((child.stdout.take(), child.stderr.take()));
+        let mut running = Running { child, folder: bench.folder.path().to_owned() };
+        let mut waited = Duration::ZERO;
+        while !running.has_ended() {
+            assert!(waited < PATIENCE, "{name} does not end");
+            std::thread::sleep(TICK);
+            waited += TICK;
+        }
+        running.child.wait().unwrap().code()
+    };
+    // What it wrote is taken back all the same.
+    assert_eq!((unread("quickstart", &[]), bench.server.traffic().writes()), (Some(0), 2));
+    // Data that cannot be given is an error.
+    assert_eq!(unread("pull_catalog", &["--out", "catalogue.jsonl"]), Some(1));
+    assert_eq!(unread("sandbox", &["--platform", "woocommerce"]), Some(1));
 }
 
 #[cfg(unix)]
@@ -262,6 +293,26 @@ async fn quickstart_that_is_interrupted_says_how_to_undo() {
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.err.contains("undo_push --all-features -- --push "), "{}", ran.err);
     assert!(ran.err.contains("may not be as it was"), "{}", ran.err);
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn quickstart_that_is_interrupted_before_it_writes_says_that_nothing_was_touched() {
+    let bench = Bench::new(|store| drop(store.seed_sample())).await;
+    let slow = Fault::Delay(Duration::from_millis(500));
+    bench.server.faults().push(FaultRule::new(slow).on_method("GET"));
+    let mut running = bench.start("quickstart", &[]);
+    let mut waited = Duration::ZERO;
+    while !running.read("stderr").contains("4. plan") {
+        assert!(waited < PATIENCE && !running.has_ended(), "{}", running.read("stderr"));
+        std::thread::sleep(TICK);
+        waited += TICK;
+    }
+    let id = running.child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let ran = running.end();
+    assert_eq!((ran.code, bench.server.traffic().writes()), (Some(1), 0), "{ran:?}");
+    assert!(ran.err.trim_end().ends_with("was not touched"), "{}", ran.err);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -470,6 +521,7 @@ async fn content_is_planned_approved_applied_and_taken_back() {
     let ran = bench.run("push_content", &plan_args);
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), ""), "{ran:?}");
     assert!(ran.err.contains("+    A title of ours"), "{}", ran.err);
+    let ran_plan = ran.err;
     let plan: Value = serde_json::from_slice(&std::fs::read(bench.path("plan.json")).unwrap()).unwrap();
 
     // Without approval nothing is sent, not even a read.
@@ -477,6 +529,26 @@ async fn content_is_planned_approved_applied_and_taken_back() {
     let ran = bench.run("push_content", &["--apply", "plan.json"]);
     assert_eq!((ran.code, bench.server.traffic().requests()), (Some(3), before), "{ran:?}");
     assert!(ran.err.contains("--approvals"), "{}", ran.err);
+
+    let title = &plan["changes"][1];
+    assert!(title["was"].is_object(), "{title}");
+    let example = json!({"plan": plan["hash"], "change": 0});
+    let shown: Vec<Value> = ran_plan.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    assert_eq!(shown, [example]);
+
+    // An approval that fits nothing is refused, and nothing is sent.
+    for (approval, said) in [
+        (
+            json!({"plan": "abc", "change": 0}),
+            "approvals.jsonl, line 2: it approves a change of another plan",
+        ),
+        (json!({"plan": plan["hash"], "change": 7}), "approvals.jsonl, line 2: the plan has no change 7"),
+    ] {
+        std::fs::write(bench.path("approvals.jsonl"), format!("\n{approval}\n")).unwrap();
+        let ran = bench.run("push_content", &["--apply", "plan.json", "--approvals", "approvals.jsonl"]);
+        assert_eq!((ran.code, bench.server.traffic().requests()), (Some(1), before), "{ran:?}");
+        assert!(ran.err.contains(said), "{}", ran.err);
+    }
 
     // One of two changes is approved: that one is made.
     let approve =
@@ -489,6 +561,9 @@ async fn content_is_planned_approved_applied_and_taken_back() {
     let product = bench.store.product(id).unwrap();
     assert_eq!((product.name.as_str(), product.tags.len()), ("A title of ours", 0));
     let push = json_lines(&ran.out)[0]["push"].as_str().unwrap().to_owned();
+    assert!(ran.err.contains("undo_push --push"), "{}", ran.err);
+    let again = bench.run("push_content", &["--apply", "plan.json", "--approvals", "approvals.jsonl"]);
+    assert!(!again.err.contains("undo_push --push"), "{}", again.err);
 
     let ran = bench.run("undo_push", &["--push", &push]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -549,6 +624,22 @@ fn bad_arguments_and_missing_variables_exit_1_and_say_what_is_wrong() {
         assert_eq!(ran.code, Some(1), "{name} {args:?}: {ran:?}");
         assert!(ran.out.is_empty() && !ran.err.is_empty(), "{name} {args:?}: {ran:?}");
     }
+    let undo = ("undo_push", &["--push", id][..]);
+    let push = ("push_content", &["--apply", "f"][..]);
+    for (value, said, runs) in [
+        ("true", "LILY_SANDBOX must be 1 or 0", &[("quickstart", &[][..]), push, undo][..]),
+        ("1", "start `sandbox`", &[push, undo][..]),
+        ("0", "LILY_CONNECTOR", &[("quickstart", &[][..]), undo][..]),
+    ] {
+        let env = BTreeMap::from([("LILY_SANDBOX", value.to_owned())]);
+        for (name, args) in runs {
+            let ran = run(&env, name, args);
+            assert_eq!(ran.code, Some(1), "{name}: {ran:?}");
+            assert!(ran.err.contains(said), "{name}: {ran:?}");
+        }
+    }
+    let ran = run(&none, "sandbox", &["--platform", "woocommerce", "--catalog", "missing.json"]);
+    assert!(ran.code == Some(1) && ran.err.contains("--catalog missing.json"), "{ran:?}");
     for (name, args) in [("pull_catalog", &["--out", "f"][..]), ("undo_push", &["--push", id])] {
         let ran = run(&none, name, args);
         assert_eq!(ran.code, Some(1), "{ran:?}");
@@ -580,6 +671,10 @@ async fn the_sandbox_serves_what_other_programs_connect_to() {
         waited += TICK;
     }
     let line = json_lines(&running.read("stdout")).remove(0);
+    let busy = ["--platform", "woocommerce", "--listen", line["address"].as_str().unwrap()];
+    let second = tempfile::tempdir().unwrap();
+    let ran = Running::start(second.path(), &BTreeMap::new(), "sandbox", &busy).end();
+    assert!(ran.code == Some(1) && ran.err.contains(busy[3]), "{ran:?}");
     let text = |key: &str| line[key].as_str().unwrap().to_owned();
     let env = BTreeMap::from([
         ("LILY_CONNECTOR", "woocommerce".to_owned()),
@@ -588,7 +683,15 @@ async fn the_sandbox_serves_what_other_programs_connect_to() {
         ("WOOCOMMERCE_KEY", text("key")),
         ("WOOCOMMERCE_SECRET", text("secret")),
     ]);
+    for (name, value) in &env {
+        let export = format!("export {name}={value}\n");
+        assert!(running.read("stderr").contains(&export), "{export}: {}", running.read("stderr"));
+    }
     let other = tempfile::tempdir().unwrap();
+    let mut public = env.clone();
+    public.remove("LILY_ALLOW_PRIVATE_HOSTS");
+    let ran = Running::start(other.path(), &public, "pull_catalog", &["--out", "catalogue.jsonl"]).end();
+    assert!(ran.code == Some(1) && ran.err.contains("LILY_ALLOW_PRIVATE_HOSTS=1"), "{ran:?}");
     let ran = Running::start(other.path(), &env, "pull_catalog", &["--out", "catalogue.jsonl"]).end();
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let found = ids(&other.path().join("catalogue.jsonl"));

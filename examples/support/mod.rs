@@ -2,7 +2,8 @@
 #![allow(dead_code, reason = "no example uses all of it")]
 
 use std::error::Error;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,6 +14,28 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use lily_connect::registry::runtime_from_env;
 use lily_connect::sync::Progress;
 use lily_connect::{Connector, ConnectorConfig, Entity, Pull, Push, Runtime, SqliteState, StateStore};
+
+/// Says a line on standard error. Where nobody reads it any more, the work goes on all the same.
+macro_rules! say {
+    ($($what:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($what)*);
+    }};
+}
+pub(crate) use say;
+
+/// Shows a text of several lines on standard error; it ends its last line itself.
+pub(crate) fn show(text: &impl Display) {
+    let _ = write!(std::io::stderr(), "{text}");
+}
+
+/// Gives a line of data on standard output.
+pub(crate) fn data(line: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .map_err(|error| format!("standard output cannot be written: {error}").into())
+}
 
 /// Where the state is unless it is said otherwise.
 pub(crate) const STATE: &str = "lily-connect.db";
@@ -62,10 +85,18 @@ pub(crate) fn run<A: Parser, F: Future<Output = Result<Ended, Failure>>>(
         Ok(Ended::Fully) => ExitCode::SUCCESS,
         Ok(Ended::Partly) => ExitCode::from(3),
         Err(error) => {
-            eprintln!("error: {}", chain(&*error));
+            say!("error: {}", chain(&*error));
+            if is_address_refused(&*error) {
+                say!("hint: LILY_ALLOW_PRIVATE_HOSTS=1 allows a store on this machine or in its network");
+            }
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_address_refused(error: &(dyn Error + 'static)) -> bool {
+    let is_it = |error: &lily_connect::Error| error.code() == "address_refused";
+    error.downcast_ref().is_some_and(is_it) || error.source().is_some_and(is_address_refused)
 }
 
 /// An error with all that lies behind it, in one line.
@@ -77,6 +108,29 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         source = inner.source();
     }
     text
+}
+
+/// What `LILY_SANDBOX` says; none where it is not set, or is set to nothing.
+pub(crate) fn wants_sandbox() -> Result<Option<bool>, Failure> {
+    match std::env::var_os("LILY_SANDBOX").filter(|value| !value.is_empty()) {
+        None => Ok(None),
+        Some(value) if value == "1" => Ok(Some(true)),
+        Some(value) if value == "0" => Ok(Some(false)),
+        Some(_) => Err("the variable LILY_SANDBOX must be 1 or 0".into()),
+    }
+}
+
+/// A store that ends with its process is none for work that takes more than one run.
+pub(crate) fn refuse_sandbox() -> Result<(), Failure> {
+    if wants_sandbox()? == Some(true) {
+        return Err(
+            "with LILY_SANDBOX=1 every run has a store of its own, so this one cannot go on with what \
+                    another run began; unset it, start `sandbox`, and set LILY_CONNECTOR, WOOCOMMERCE_URL, \
+                    WOOCOMMERCE_KEY, WOOCOMMERCE_SECRET and LILY_ALLOW_PRIVATE_HOSTS=1"
+                .into(),
+        );
+    }
+    Ok(())
 }
 
 /// A connected store, with the runtime and the state that go with it.
@@ -91,7 +145,7 @@ pub(crate) struct Store {
 impl Store {
     /// The store that the environment names; the sandbox with `LILY_SANDBOX=1`.
     pub(crate) async fn from_env(state: Option<&Path>) -> Result<Self, Failure> {
-        if std::env::var_os("LILY_SANDBOX").is_some_and(|value| value == "1") {
+        if wants_sandbox()? == Some(true) {
             return Self::sandbox(state).await;
         }
         let runtime = runtime_from_env()?;
@@ -101,13 +155,19 @@ impl Store {
         Ok(Self { connector, runtime, state, state_path, sandbox: None })
     }
 
+    /// The store that the environment names, for work that another run begins or goes on with.
+    pub(crate) async fn lasting_from_env(state: Option<&Path>) -> Result<Self, Failure> {
+        refuse_sandbox()?;
+        Self::from_env(state).await
+    }
+
     /// A sandbox store in this process. Its state is dropped with it, unless a file is named.
     pub(crate) async fn sandbox(state: Option<&Path>) -> Result<Self, Failure> {
         let sandbox = sandbox::Sandbox::start().await?;
         let (connector, runtime) = sandbox.connect().await?;
         let state_path = state.map_or_else(|| sandbox.folder().join(STATE), Path::to_owned);
         let state = Arc::new(SqliteState::open(&state_path)?);
-        eprintln!(
+        say!(
             "This is a sandbox: a stand-in for a {} store with a sample catalogue, in this process only.",
             connector.info().store.platform
         );
@@ -219,14 +279,14 @@ impl Bars {
         }
         bar.set_message(format!("{what}s"));
         if bar.is_hidden() {
-            eprintln!("{what}s: pulling");
+            say!("{what}s: pulling");
         }
         Bar { bar, tenth: AtomicU64::new(0) }
     }
 
     /// Says something without tearing a bar.
     pub(crate) fn say(&self, text: &str) {
-        self.0.suspend(|| eprintln!("{text}"));
+        self.0.suspend(|| say!("{text}"));
     }
 }
 
@@ -248,7 +308,7 @@ impl Bar {
         let Some(total) = progress.total.filter(|total| *total > 0 && self.bar.is_hidden()) else { return };
         let tenth = delivered.saturating_mul(10) / total;
         if self.tenth.swap(tenth, Ordering::Relaxed) < tenth {
-            eprintln!("{}s: {} of {total}", progress.entity, delivered);
+            say!("{}s: {} of {total}", progress.entity, delivered);
         }
     }
 

@@ -62,20 +62,27 @@ impl JsonlSink {
     /// It blocks for a few file operations.
     ///
     /// # Errors
-    /// `Sink` with code `sink_in_use` where another sink has the file, with `sink_failed` where it cannot
-    /// be made or read.
+    /// `Sink` with code `sink_not_a_file` where there is something else than a plain file, with `sink_in_use`
+    /// where another sink has the file, with `sink_failed` where it cannot be made or read.
     pub fn create(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
-        let lines = open_locked(&beside(&path, ".partial"))?;
+        Self::open(&path).map_err(|error| in_file(error, &path))
+    }
+
+    fn open(path: &Path) -> Result<Self> {
+        for path in [path, &beside(path, ".partial"), &beside(path, ".rejected")] {
+            must_be_plain(path)?;
+        }
+        let lines = open_locked(&beside(path, ".partial"))?;
         let lines = Appender::new(lines).map_err(failed)?;
         let fresh = lines.length() == 0;
         if fresh {
             // What a finished run rejected is not this run's.
-            remove(&beside(&path, ".rejected")).map_err(failed)?;
+            remove(&beside(path, ".rejected")).map_err(failed)?;
         }
-        close::sync_folder(&path).map_err(failed)?;
+        close::sync_folder(path).map_err(failed)?;
         let keys = if fresh { Keys::Known(Vec::new()) } else { Keys::Unread };
-        Ok(Self { path, lines, rejected: None, keys, marked: None })
+        Ok(Self { path: path.to_owned(), lines, rejected: None, keys, marked: None })
     }
 
     /// Puts the file in its place: what was at the path is replaced, in one step.
@@ -87,7 +94,12 @@ impl JsonlSink {
     /// # Errors
     /// `Sink` with code `sink_failed` where the disk gave an error, with `sink_line_unreadable` where a line
     /// of an earlier process is no record. The partial file is then still there.
-    pub async fn finish(mut self) -> Result<JsonlFinished> {
+    pub async fn finish(self) -> Result<JsonlFinished> {
+        let path = self.path.clone();
+        self.close().await.map_err(|error| in_file(error, &path))
+    }
+
+    async fn close(mut self) -> Result<JsonlFinished> {
         self.make_durable().await?;
         let Self { path, lines, rejected, keys, .. } = self;
         drop(rejected);
@@ -119,15 +131,8 @@ impl JsonlSink {
         })
         .await
     }
-}
 
-#[async_trait]
-impl Sink for JsonlSink {
-    fn delivery(&self) -> Delivery {
-        Delivery::Once
-    }
-
-    async fn write(&mut self, records: &[Record]) -> Result<()> {
+    async fn put(&mut self, records: &[Record]) -> Result<()> {
         for record in records {
             self.lines.take(record)?;
             if let Keys::Known(hashes) = &mut self.keys {
@@ -138,7 +143,7 @@ impl Sink for JsonlSink {
         Ok(())
     }
 
-    async fn reject(&mut self, rejected: &Rejected) -> Result<()> {
+    async fn put_rejected(&mut self, rejected: &Rejected) -> Result<()> {
         let line = RejectedLine {
             entity: rejected.entity,
             id: rejected.id.as_ref(),
@@ -161,15 +166,7 @@ impl Sink for JsonlSink {
         file.spill().await
     }
 
-    async fn mark(&mut self) -> Result<SinkMark> {
-        let mark = self.make_durable().await?;
-        if let Keys::Known(hashes) = &self.keys {
-            self.marked = Some((mark, hashes.len()));
-        }
-        Ok(SinkMark(mark))
-    }
-
-    async fn rewind(&mut self, mark: SinkMark) -> Result<()> {
+    async fn go_back(&mut self, mark: SinkMark) -> Result<()> {
         self.lines.rewind(mark.0).await?;
         self.rewind_rejected(mark.0).await?;
         self.keys = match (std::mem::replace(&mut self.keys, Keys::Unread), self.marked.take()) {
@@ -185,12 +182,60 @@ impl Sink for JsonlSink {
     }
 }
 
+#[async_trait]
+impl Sink for JsonlSink {
+    fn delivery(&self) -> Delivery {
+        Delivery::Once
+    }
+
+    async fn write(&mut self, records: &[Record]) -> Result<()> {
+        self.put(records).await.map_err(|error| in_file(error, &self.path))
+    }
+
+    async fn reject(&mut self, rejected: &Rejected) -> Result<()> {
+        self.put_rejected(rejected).await.map_err(|error| in_file(error, &self.path))
+    }
+
+    async fn mark(&mut self) -> Result<SinkMark> {
+        let mark = self.make_durable().await.map_err(|error| in_file(error, &self.path))?;
+        if let Keys::Known(hashes) = &self.keys {
+            self.marked = Some((mark, hashes.len()));
+        }
+        Ok(SinkMark(mark))
+    }
+
+    async fn rewind(&mut self, mark: SinkMark) -> Result<()> {
+        self.go_back(mark).await.map_err(|error| in_file(error, &self.path))
+    }
+}
+
 #[derive(Serialize)]
 struct RejectedLine<'a> {
     entity: Entity,
     id: Option<&'a ExternalId>,
     reasons: &'a [String],
     at: u64,
+}
+
+/// Refuses what a finished file would replace without being one, such as a link or a device.
+fn must_be_plain(path: &Path) -> Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_file() => Ok(()),
+        Ok(_) => Err(Error::new(
+            ErrorKind::Sink,
+            "sink_not_a_file",
+            "the sink writes to a plain file, and something else has this name",
+        )
+        .with_context("file", path.display().to_string())
+        .with_remedy("name a file that does not exist yet, or one that may be replaced")),
+        Err(error) if error.kind() == IoErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Says which file it was, where nothing says it yet.
+fn in_file(error: Error, path: &Path) -> Error {
+    if error.code() == "sink_failed" { error.with_context("file", path.display().to_string()) } else { error }
 }
 
 /// Opens the file as the only sink that has it.

@@ -312,6 +312,36 @@ async fn a_line_that_is_no_record_is_reported_with_its_number() {
 #[test]
 fn a_folder_that_is_missing_is_an_error() {
     let place = Place::new();
-    let error = JsonlSink::create(place.folder.path().join("none").join("out.jsonl")).unwrap_err();
+    let path = place.folder.path().join("none").join("out.jsonl");
+    let error = JsonlSink::create(&path).unwrap_err();
     assert_eq!(error.code(), "sink_failed");
+    assert_eq!(error.context(), [("file", path.display().to_string())]);
+}
+
+fn is_refused(place: &Place, path: &Path) {
+    let before = place.names();
+    let error = JsonlSink::create(path).unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Sink, "sink_not_a_file"));
+    assert_eq!(error.context(), [("file", path.display().to_string())]);
+    assert_eq!(error.remedy(), "name a file that does not exist yet, or one that may be replaced");
+    assert_eq!(place.names(), before);
+}
+
+#[test]
+fn a_folder_in_the_files_place_is_refused_before_anything_is_made() {
+    let place = Place::new();
+    std::fs::create_dir(place.path()).unwrap();
+    is_refused(&place, &place.path());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_in_the_files_place_is_refused_before_anything_is_made() {
+    let place = Place::new();
+    let target = place.folder.path().join("target");
+    std::os::unix::fs::symlink(&target, place.path()).unwrap();
+    is_refused(&place, &place.path());
+    std::fs::write(&target, "kept").unwrap();
+    is_refused(&place, &place.path());
+    assert_eq!(std::fs::read_to_string(&target).unwrap(), "kept");
 }
