@@ -44,13 +44,15 @@ async fn quickstart(args: Args) -> Result<Ended, Failure> {
     } else {
         Store::sandbox(args.state.as_deref()).await?
     };
+    // One for the whole run: an interrupt between two waits is not lost.
+    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     let reads = async {
         step(1, "check the store");
         check(&store).await?;
         step(2, "pull the catalogue");
         pull(&store, args.product.as_deref()).await
     };
-    let (product, pulled) = unless_interrupted(reads, "the store").await?;
+    let (product, pulled) = unless_interrupted(reads, interrupt.as_mut(), "the store").await?;
 
     step(3, "enrich one product");
     let enrichment = enrich(&store, &product);
@@ -62,7 +64,7 @@ async fn quickstart(args: Args) -> Result<Ended, Failure> {
     let push = store.push();
     let enrichments = [enrichment];
     let planned = async { Ok(push.plan(&enrichments).await?) };
-    let plan = unless_interrupted(planned, &name).await?;
+    let plan = unless_interrupted(planned, interrupt.as_mut(), &name).await?;
     support::show(&plan);
     if plan.to_apply().next().is_none() {
         say!("there is nothing to apply");
@@ -71,7 +73,7 @@ async fn quickstart(args: Args) -> Result<Ended, Failure> {
 
     let pushed = tokio::select! {
         pushed = push_and_undo(&store, &push, &plan, &name) => pushed,
-        _ = tokio::signal::ctrl_c() => {
+        _ = interrupt => {
             say!("\ninterrupted");
             let may_differ = how_to_undo(&store, &plan).await?;
             let what = if may_differ { "may not be as it was" } else { "was not touched" };
@@ -90,11 +92,12 @@ async fn quickstart(args: Args) -> Result<Ended, Failure> {
 /// Does what only reads, and ends it where it is interrupted.
 async fn unless_interrupted<T>(
     reads: impl Future<Output = Result<T, Failure>>,
+    interrupt: impl Future,
     name: &str,
 ) -> Result<T, Failure> {
     tokio::select! {
         read = reads => read,
-        _ = tokio::signal::ctrl_c() => Err(format!("interrupted: {name} was not touched").into()),
+        _ = interrupt => Err(format!("interrupted: {name} was not touched").into()),
     }
 }
 

@@ -300,7 +300,7 @@ async fn quickstart_that_is_interrupted_says_how_to_undo() {
 async fn quickstart_that_is_interrupted_before_it_writes_says_that_nothing_was_touched() {
     let bench = Bench::new(|store| drop(store.seed_sample())).await;
     let slow = Fault::Delay(Duration::from_millis(500));
-    bench.server.faults().push(FaultRule::new(slow).on_method("GET"));
+    bench.server.faults().push(FaultRule::new(slow).on_method("GET").times(1_000));
     let mut running = bench.start("quickstart", &[]);
     let mut waited = Duration::ZERO;
     while !running.read("stderr").contains("4. plan") {
