@@ -8,10 +8,13 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use common::{bench, connect};
+use lily_connect::ConnectorConfig;
 use lily_connect::auth::{Basic, OAuth1, Origin};
 use lily_connect::connector::{Patch, PatchField, PatchValue, PullRequest, PushRequest};
 use lily_connect::connectors::woocommerce::{PLATFORM, WooCommerceConfig};
 use lily_connect::model::{CellValue, Entity, FieldName, RecordRef, Secret, StoreKey};
+use lily_connect::state::{MemoryState, StateStore};
+use lily_connect::sync::{Pull, Push};
 use lily_connect::testkit::faults::{Fault, FaultRule, When};
 use lily_connect::testkit::woocommerce::{Permissions, Role};
 use tracing_subscriber::fmt::MakeWriter;
@@ -82,6 +85,20 @@ async fn no_secret_shows_in_types_errors_and_logs() {
     show("Connector", format!("{connector:?} {connector:#?}"));
     let page = connector.pull_page(&PullRequest::all(Entity::Product)).await.unwrap();
     show("Page", format!("{page:?}"));
+    let state: Arc<dyn StateStore> = Arc::new(MemoryState::new());
+    show("Pull", format!("{:?}", Pull::new(Arc::clone(&connector), Arc::clone(&state), Entity::Product)));
+    show("Push", format!("{:?}", Push::new(Arc::clone(&connector), state, bench.runtime.clone())));
+    let environment = |name: &str| -> Option<std::ffi::OsString> {
+        let value = match name {
+            "LILY_CONNECTOR" => "woocommerce".to_owned(),
+            "WOOCOMMERCE_URL" => "https://shop.example".to_owned(),
+            "WOOCOMMERCE_KEY" => key.consumer_key.clone(),
+            "WOOCOMMERCE_SECRET" => key.consumer_secret.clone(),
+            _ => return None,
+        };
+        Some(value.into())
+    };
+    show("ConnectorConfig", format!("{:?}", ConnectorConfig::from_lookup(&environment).unwrap()));
     show("Health", format!("{:?}", connector.check().await.unwrap()));
 
     let target = RecordRef::new(PLATFORM, Entity::Product, "14");
