@@ -4,8 +4,11 @@
 mod classify;
 mod config;
 mod connector;
+mod discover;
 mod map;
+mod read;
 mod wire;
+mod write;
 
 pub use config::{WooCommerceBuilder, WooCommerceConfig};
 pub use connector::WooCommerce;
