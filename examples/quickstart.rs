@@ -150,7 +150,7 @@ fn enrich(store: &Store, product: &Product) -> Enrichment {
     };
     let tags = FieldName::new("tags");
     let base_keys = product.base.keys(&tags).map(|keys| keys.iter().cloned().collect::<BTreeMap<_, _>>());
-    let edit = Edit { add: vec!["Everyday essentials".into(), "Gift ideas".into()], remove: Vec::new() };
+    let edit = Edit { add: vec!["Everyday essentials".into(), "Gift ideas".into()], ..Edit::default() };
     let fields = BTreeMap::from([
         value("title", format!("{title} – comfortable, every day")),
         value(

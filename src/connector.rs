@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::SchemaMap;
 use crate::model::{
-    Capabilities, CellValue, Cursor, Entity, ExternalId, FieldName, Lane, RawItems, RecordRef, StoreKey,
-    StoreProfile, Text,
+    Attribute, Capabilities, CellValue, Cursor, Entity, ExternalId, FieldName, Lane, Media, RawItems,
+    RecordRef, StoreKey, StoreProfile, Term, Text,
 };
 use crate::time::Timestamp;
 
@@ -48,6 +48,24 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {
         let _ = request;
         Err(Error::new(ErrorKind::Unsupported, "push_unsupported", "this connector only reads"))
+    }
+
+    /// Says what the store knows of names, one answer a name, in order. Sends no write.
+    ///
+    /// # Errors
+    /// What the reads say; `Unsupported` where the store keeps no such names.
+    async fn look_up(&self, names: &LookUp) -> Result<Vec<Known>> {
+        let _ = names;
+        Err(Error::new(ErrorKind::Unsupported, "names_unsupported", "this store keeps no such names"))
+    }
+
+    /// The records that show what several can share, such as a picture, one list a holder, in order.
+    ///
+    /// # Errors
+    /// What the reads say; `Unsupported` where that cannot be found out.
+    async fn shown_by(&self, holders: &[RecordRef]) -> Result<Vec<Vec<RecordRef>>> {
+        let _ = holders;
+        Err(Error::new(ErrorKind::Unsupported, "shown_by_unsupported", "nobody can say who shows it"))
     }
 }
 
@@ -312,7 +330,51 @@ pub enum PatchValue {
         raw: Option<Text>,
     },
     /// A whole list of terms.
-    Terms(Vec<crate::model::Term>),
+    Terms(Vec<Term>),
+    /// A whole list of attributes, each with its flags and place.
+    Attributes(Vec<Attribute>),
+    /// The whole list of pictures by id, in the order that they have; those with a text are given it.
+    Media(Vec<Media>),
+    /// Nothing: the value is taken away.
+    Removed,
+}
+
+/// Names to look up in a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LookUp {
+    /// Names of a list field: of categories, brands, attributes. For a field of one value that must be unique,
+    /// values.
+    Names {
+        /// The field.
+        field: FieldName,
+        /// The names.
+        names: Vec<Text>,
+    },
+    /// Values of an attribute that the store keeps in one place for all products.
+    Values {
+        /// The attribute's id.
+        attribute: ExternalId,
+        /// The values.
+        names: Vec<Text>,
+    },
+}
+
+/// What a store knows of a name; blanks at its ends and the case of letters do not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Known {
+    /// Nothing.
+    No,
+    /// This.
+    One {
+        /// The platform's id.
+        id: ExternalId,
+        /// The name in the store's spelling.
+        name: Text,
+    },
+    /// It has the name more than once.
+    Several,
 }
 
 /// What became of one patch.

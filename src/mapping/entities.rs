@@ -21,7 +21,7 @@ pub(super) fn escape(text: &str) -> Cow<'_, str> {
 
 /// Reads the entities that platforms make of plain text: the five of XML, the blank that does not break, and
 /// numbers. Others stay as they are; the caller keeps the spelling where escaping does not lead back to it.
-pub(super) fn unescape(text: &str) -> Cow<'_, str> {
+pub fn unescape(text: &str) -> Cow<'_, str> {
     if !text.contains('&') {
         return Cow::Borrowed(text);
     }

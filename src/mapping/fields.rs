@@ -1,9 +1,11 @@
-//! The canonical fields that a rule can name, listed once: how each is set, and which of them are cells.
+//! The canonical fields that a rule can name, listed once: how each is set.
 
 use super::canon::{Canon, Kind};
+use rust_decimal::prelude::ToPrimitive;
+
 use crate::model::{
-    Attribute, Availability, CellValue, Dimensions, Entity, ExternalId, Field, FieldName, Inventory, Length,
-    Normaliser, OptionValue, Product, ProductStatus, Record, RecordRef, StockTracking, Term, Text, Variant,
+    Attribute, Availability, Dimensions, Entity, ExternalId, Field, Inventory, Length, OptionValue, Product,
+    ProductStatus, Record, RecordRef, StockTracking, Variant,
 };
 
 /// A canonical field that holds one value: by name, kind, and the way to set it.
@@ -20,15 +22,6 @@ pub(super) struct ListDef {
     pub(super) open: fn(&mut Record),
 }
 
-/// A field whose value is a cell or a list of cells, with the way to read it.
-#[derive(Clone, Copy)]
-pub(super) enum CellAccess {
-    /// A text.
-    Text(fn(&Record) -> &Field<Text>),
-    /// A set of terms, keyed by their folded names.
-    Terms(fn(&Record) -> &Field<Vec<Term>>),
-}
-
 pub(super) fn field(entity: Entity, name: &str) -> Option<&'static FieldDef> {
     tables(entity).iter().copied().flatten().find(|def| def.name == name)
 }
@@ -37,15 +30,9 @@ pub(super) fn list(entity: Entity, name: &str) -> Option<&'static ListDef> {
     let table = match entity {
         Entity::Product => PRODUCT_LISTS,
         Entity::Variant => VARIANT_LISTS,
+        Entity::Media => &[],
     };
     table.iter().find(|def| def.name == name)
-}
-
-pub(super) fn cells(entity: Entity) -> &'static [(FieldName, CellAccess)] {
-    match entity {
-        Entity::Product => PRODUCT_CELLS,
-        Entity::Variant => VARIANT_CELLS,
-    }
 }
 
 /// The names of the fields of a kind of record that a rule can fill.
@@ -61,41 +48,7 @@ fn tables(entity: Entity) -> &'static [&'static [FieldDef]] {
     match entity {
         Entity::Product => PRODUCT_TABLES,
         Entity::Variant => VARIANT_TABLES,
-    }
-}
-
-/// Reads the cell of a field from a record; for a list, of one key by its folded name.
-///
-/// `None` where the field is no cell of this kind of record, or where it could not be read: a record that was
-/// mapped has a base token for each cell that was.
-#[must_use]
-pub fn cell_value(record: &Record, field: &FieldName, key: Option<&str>) -> Option<CellValue> {
-    let (_, access) = cells(record.reference().kind).iter().find(|(name, _)| name == field)?;
-    match (access, key) {
-        (CellAccess::Text(_), None) if record.base().get(field).is_none() => None,
-        (CellAccess::Text(get), None) => Some(match get(record) {
-            Field::Value(text) => CellValue::text(text),
-            Field::Absent | Field::Null => CellValue::Absent,
-        }),
-        (CellAccess::Terms(get), Some(key)) => {
-            record.base().keys(field)?;
-            let found = get(record).value()?.iter().find(|term| Normaliser::Folded1.apply(&term.name) == key);
-            Some(found.map_or(CellValue::Absent, |term| CellValue::text(&term.name)))
-        }
-        (CellAccess::Text(_), Some(_)) | (CellAccess::Terms(_), None) => None,
-    }
-}
-
-/// The terms of a list field of a record, where the list was read whole.
-#[must_use]
-pub fn terms<'a>(record: &'a Record, field: &FieldName) -> Option<&'a [Term]> {
-    let (_, access) = cells(record.reference().kind).iter().find(|(name, _)| name == field)?;
-    match access {
-        CellAccess::Terms(get) => {
-            record.base().keys(field)?;
-            get(record).value().map(Vec::as_slice)
-        }
-        CellAccess::Text(_) => None,
+        Entity::Media => &[],
     }
 }
 
@@ -330,7 +283,9 @@ macro_rules! shared_fields {
                 name: "media[].alt",
                 kind: Kind::Text,
                 put: |r, c| {
-                    set_option($of(r).and_then(|x| last(&mut x.media)).map(|m| &mut m.alt), c, Canon::text)
+                    let Some(media) = $of(r).and_then(|x| last(&mut x.media)) else { return false };
+                    media.raw_alt = c.raw();
+                    set_option(Some(&mut media.alt), c, Canon::text)
                 },
             },
             FieldDef {
@@ -423,12 +378,29 @@ static PRODUCT: &[FieldDef] = &[
     FieldDef {
         name: "attributes[].label",
         kind: Kind::Text,
-        put: |r, c| set_plain(attribute(r).map(|a| &mut a.label), c, Canon::text),
+        put: |r, c| {
+            let Some(attribute) = attribute(r) else { return false };
+            attribute.raw_label = c.raw();
+            set_plain(Some(&mut attribute.label), c, Canon::text)
+        },
     },
     FieldDef {
         name: "attributes[].values[]",
         kind: Kind::Text,
-        put: |r, c| push(attribute(r).map(|a| &mut a.values), c, Canon::text),
+        put: |r, c| {
+            let Some(attribute) = attribute(r) else { return false };
+            if let (Some(raw), Ok(place)) = (c.raw(), u32::try_from(attribute.values.len())) {
+                attribute.raw_values.insert(place, raw);
+            }
+            push(Some(&mut attribute.values), c, Canon::text)
+        },
+    },
+    FieldDef {
+        name: "attributes[].position",
+        kind: Kind::Decimal,
+        put: |r, c| {
+            set_option(attribute(r).map(|a| &mut a.position), c, |c| c.decimal().and_then(|d| d.to_u32()))
+        },
     },
     FieldDef {
         name: "attributes[].visible",
@@ -500,6 +472,7 @@ static PRODUCT_LISTS: &[ListDef] = &[
         begin: |r| {
             if let Some(attribute) = attribute(r) {
                 attribute.values.clear();
+                attribute.raw_values.clear();
             }
         },
         open: |_| {},
@@ -508,41 +481,3 @@ static PRODUCT_LISTS: &[ListDef] = &[
 ];
 
 static VARIANT_LISTS: &[ListDef] = &[list!(variant, "media[]", media), list!(variant, "options[]", options)];
-
-static PRODUCT_CELLS: &[(FieldName, CellAccess)] = &[
-    (FieldName::new("title"), CellAccess::Text(|r| text_of(r, |p| &p.title, |v| &v.title))),
-    (
-        FieldName::new("short_description"),
-        CellAccess::Text(|r| text_of(r, |p| &p.short_description, |_| &NONE)),
-    ),
-    (FieldName::new("description"), CellAccess::Text(|r| text_of(r, |p| &p.description, |v| &v.description))),
-    (FieldName::new("seo.title"), CellAccess::Text(|r| text_of(r, |p| &p.seo.title, |_| &NONE))),
-    (FieldName::new("seo.description"), CellAccess::Text(|r| text_of(r, |p| &p.seo.description, |_| &NONE))),
-    (FieldName::new("tags"), CellAccess::Terms(|r| terms_of(r, |p| &p.tags))),
-];
-
-static VARIANT_CELLS: &[(FieldName, CellAccess)] = &[(
-    FieldName::new("description"),
-    CellAccess::Text(|r| text_of(r, |p| &p.description, |v| &v.description)),
-)];
-
-static NONE: Field<Text> = Field::Absent;
-static NO_TERMS: Field<Vec<Term>> = Field::Absent;
-
-fn text_of(
-    record: &Record,
-    of_product: fn(&Product) -> &Field<Text>,
-    of_variant: fn(&Variant) -> &Field<Text>,
-) -> &Field<Text> {
-    match record {
-        Record::Product(product) => of_product(product),
-        Record::Variant(variant) => of_variant(variant),
-    }
-}
-
-fn terms_of(record: &Record, of_product: fn(&Product) -> &Field<Vec<Term>>) -> &Field<Vec<Term>> {
-    match record {
-        Record::Product(product) => of_product(product),
-        Record::Variant(_) => &NO_TERMS,
-    }
-}

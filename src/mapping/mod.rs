@@ -3,6 +3,7 @@
 //! Pure: what is true of the store comes in as a [`StoreProfile`].
 
 mod canon;
+pub mod cells;
 mod compile;
 mod entities;
 pub mod fields;
@@ -18,13 +19,14 @@ use serde_json::value::RawValue;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    CellValue, Entity, ExternalId, FieldName, Normaliser, Platform, RawItems, Record, RecordRef, Shape,
-    StoreProfile, TokenDigest, Tokens,
+    Entity, ExternalId, FieldName, Normaliser, Platform, RawItems, Record, RecordRef, Shape, StoreProfile,
+    TokenDigest, Tokens,
 };
+use cells::CellAccess;
 use compile::Tree;
-use fields::CellAccess;
 use walk::{Out, RecordSeed};
 
+pub use entities::unescape as read_escaped;
 pub use html::{HtmlVerdict, sanitise_html};
 pub use rule::{Direction, Rule, Transform, rule};
 pub use walk::MapIssue;
@@ -35,8 +37,8 @@ const MAX_PAGE_ISSUES: usize = 100;
 /// A compiled map of one kind of record: cheap to make, so each store can have its own.
 #[derive(Debug)]
 pub struct SchemaMap {
-    platform: Platform,
-    entity: Entity,
+    /// A record of this kind of which nothing is known.
+    blank: Record,
     rules: Vec<Rule>,
     tree: Tree,
     cells: Vec<TokenRule>,
@@ -97,37 +99,40 @@ impl SchemaMap {
     /// `Config` where a rule names no field, a place that cannot be, or contradicts another rule.
     pub fn compile(platform: Platform, entity: Entity, rules: &[Rule]) -> Result<Self> {
         let tree = compile::compile(entity, rules)?;
-        let cells = fields::cells(entity)
+        let reference = RecordRef::new(platform, entity, ExternalId::default());
+        let blank = Record::new(reference).ok_or_else(|| {
+            Error::new(ErrorKind::Config, "map_invalid", format!("{entity} is no record of its own"))
+        })?;
+        let cells = cells::of(entity)
             .iter()
-            .filter_map(|(field, access)| {
-                let of_list = format!("{field}[].name");
-                let rule = rules.iter().find(|rule| rule.field == field.as_str() || rule.field == of_list)?;
-                let normaliser = match access {
-                    CellAccess::Text(_) => rule.transform.normaliser(),
+            .filter_map(|def| {
+                let rule = rules.iter().find(|rule| rule.field == def.rule)?;
+                let normaliser = match def.access {
+                    CellAccess::Text(_) | CellAccess::Alts(_) => rule.transform.normaliser(),
                     CellAccess::Terms(_) => Normaliser::Folded1,
+                    CellAccess::Attributes(_) => Normaliser::Values1,
                 };
                 let places = rules
                     .iter()
-                    .filter(|rule| {
-                        rule.field == field.as_str() || rule.field.starts_with(&format!("{field}[]"))
+                    .filter(|rule| match def.access.is_list() {
+                        true => rule.field.starts_with(def.part_of),
+                        false => rule.field == def.part_of,
                     })
-                    .map(|rule| match access {
-                        CellAccess::Text(_) => rule.from.to_string(),
-                        CellAccess::Terms(_) => {
-                            rule.from.split_once("/*").map_or(&*rule.from, |(list, _)| list).to_owned()
-                        }
+                    .map(|rule| match rule.from.split_once("/*/").filter(|_| def.access.is_list()) {
+                        Some((list, _)) => list.to_owned(),
+                        None => rule.from.to_string(),
                     })
                     .collect();
-                Some(TokenRule { field: field.clone(), access: *access, normaliser, places })
+                Some(TokenRule { field: def.field.clone(), access: def.access, normaliser, places })
             })
             .collect();
-        Ok(Self { platform, entity, rules: rules.to_vec(), tree, cells })
+        Ok(Self { blank, rules: rules.to_vec(), tree, cells })
     }
 
     /// The kind of record that it maps.
     #[must_use]
     pub fn entity(&self) -> Entity {
-        self.entity
+        self.blank.reference().kind
     }
 
     /// The rules that it was compiled from.
@@ -216,8 +221,7 @@ impl SchemaMap {
     }
 
     fn out<'m>(&'m self, profile: &'m StoreProfile) -> Out<'m> {
-        let reference = RecordRef::new(self.platform.clone(), self.entity, ExternalId::default());
-        Out::new(&self.tree, profile, Record::new(reference))
+        Out::new(&self.tree, profile, self.blank.clone())
     }
 
     fn finish(&self, out: Out<'_>, page: &mut MappedPage) {
@@ -252,27 +256,15 @@ impl SchemaMap {
             if unread.iter().any(|place| cell.is_touched_by(place)) {
                 continue;
             }
-            match cell.access {
-                CellAccess::Text(get) => {
-                    let token = match get(record).value() {
-                        Some(text) => TokenDigest::of_text(text, cell.normaliser).into(),
-                        None => CellValue::Absent.token(cell.normaliser),
-                    };
-                    record.base_mut().set(cell.field.clone(), token);
-                }
-                CellAccess::Terms(get) => {
-                    let Some(terms) = get(record).value() else { continue };
-                    let keys = terms
-                        .iter()
-                        .map(|term| {
-                            let key = Normaliser::Folded1.apply(&term.name);
-                            let token = TokenDigest::of_text(&key, Normaliser::Exact1);
-                            let token = TokenDigest { normaliser: Normaliser::Folded1, ..token };
-                            (key.into(), token.into())
-                        })
-                        .collect();
-                    record.base_mut().set_keys(cell.field.clone(), keys);
-                }
+            if let CellAccess::Text(get) = cell.access {
+                let token = match get(record).value() {
+                    Some(text) => TokenDigest::of_text(text, cell.normaliser),
+                    None => TokenDigest::absent(cell.normaliser),
+                };
+                record.base_mut().set(cell.field.clone(), token);
+            } else if let Some(keys) = cells::tokens(cell.access, record, cell.normaliser) {
+                let keys = keys.into_iter().map(|(key, token)| (key, token.into())).collect();
+                record.base_mut().set_keys(cell.field.clone(), keys);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Categories, tags, brands and attributes.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{ExternalId, Text};
@@ -37,4 +39,13 @@ pub struct Attribute {
     /// Whether variants differ by it: then it is an option, and never written as an attribute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distinguishes_variants: Option<bool>,
+    /// Its place among the product's attributes, where the platform numbers them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<u32>,
+    /// The platform's spelling of the name, where the name alone does not lead back to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_label: Option<Text>,
+    /// The platform's spelling of values, by their place, where a value alone does not lead back to it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub raw_values: BTreeMap<u32, Text>,
 }

@@ -1,11 +1,12 @@
 //! What a connector can do for one store. The contract suite tests each claim.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entity, FieldName, Normaliser};
+use super::{Cell, Entity, FieldName, Normaliser};
 
 /// What a connected connector can do, true for this store; it does not change while it is connected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Capabilities {
     pub answer_holds: AnswerHolds,
     /// How long after a lost answer a read tells what became of the write.
     pub settle_after: Duration,
+    /// The most records that one write can change.
+    pub max_batch: NonZeroU32,
 }
 
 impl Capabilities {
@@ -30,6 +33,7 @@ impl Capabilities {
             guard: GuardKind::ReadWriteVerify,
             answer_holds: AnswerHolds::Nothing,
             settle_after: Duration::from_secs(90),
+            max_batch: NonZeroU32::MIN,
         }
     }
 
@@ -37,6 +41,18 @@ impl Capabilities {
     #[must_use]
     pub fn entity(&self, entity: Entity) -> Option<&EntityCapabilities> {
         self.entities.iter().find(|capability| capability.entity == entity)
+    }
+
+    /// The claims for the field of a cell, where it can be written. A cell that several records show is
+    /// written through one of them.
+    #[must_use]
+    pub fn writable(&self, cell: &Cell) -> Option<&WritableField> {
+        match self.entity(cell.holder.kind) {
+            Some(entity) => entity.writable(&cell.field),
+            None => self.entities.iter().find_map(|entity| {
+                entity.writable(&cell.field).filter(|field| field.shared_holder == Some(cell.holder.kind))
+            }),
+        }
     }
 }
 
@@ -64,6 +80,8 @@ pub struct EntityCapabilities {
     pub overlap: Duration,
     /// The fields that can be written.
     pub writable: Vec<WritableField>,
+    /// Fields that the platform has, and that this store cannot write: why.
+    pub unavailable: Vec<(FieldName, Unavailable)>,
     /// Texts of one value that the platform stores anew whenever one of them is written. Those that hold a
     /// backslash are sent along as they are, since a store may take one level of them off.
     pub rewritten_together: Vec<FieldName>,
@@ -84,6 +102,7 @@ impl EntityCapabilities {
             max_page,
             overlap: Duration::from_secs(5),
             writable: Vec::new(),
+            unavailable: Vec::new(),
             rewritten_together: Vec::new(),
         }
     }
@@ -123,32 +142,107 @@ pub struct WritableField {
     pub max_bytes: usize,
     /// Whether the empty text can be written.
     pub empty: bool,
+    /// Whether the value can be taken away again, so that none is there.
+    pub removable: bool,
+    /// For a list, whether its last entry can be taken out.
+    pub can_be_emptied: bool,
+    /// For a list of names, where they come from.
+    pub names: NameSource,
+    /// Whether no two records can have the same value.
+    pub unique: bool,
+    /// Where the value belongs to something that several records show: what kind that is.
+    pub shared_holder: Option<Entity>,
+    /// Why an undo of it is only partial, where it always is.
+    pub partly: Option<&'static str>,
+    /// What else a text must be, since the platform would change it in silence.
+    pub check: Option<TextCheck>,
 }
 
 impl WritableField {
     /// A field of one plain text of at most 64 KiB.
     #[must_use]
     pub fn text(field: FieldName, normaliser: Normaliser) -> Self {
-        Self { field, normaliser, list: None, html: false, max_bytes: 64 * 1024, empty: false }
+        Self {
+            field,
+            normaliser,
+            list: None,
+            html: false,
+            max_bytes: 64 * 1024,
+            empty: false,
+            removable: false,
+            can_be_emptied: true,
+            names: NameSource::Made,
+            unique: false,
+            shared_holder: None,
+            partly: None,
+            check: None,
+        }
     }
 
     /// A field of HTML of at most `max_bytes`, which may be empty.
     #[must_use]
     pub fn html(field: FieldName, max_bytes: usize) -> Self {
-        Self { field, normaliser: Normaliser::Exact1, list: None, html: true, max_bytes, empty: true }
+        Self { html: true, max_bytes, empty: true, ..Self::text(field, Normaliser::Exact1) }
     }
 
     /// A list that is changed by adding and removing keys.
     #[must_use]
     pub fn set(field: FieldName) -> Self {
-        Self {
-            field,
-            normaliser: Normaliser::Folded1,
-            list: Some(ListKind::Set),
-            html: false,
-            max_bytes: 200,
-            empty: false,
-        }
+        let text = Self::text(field, Normaliser::Folded1);
+        Self { list: Some(ListKind::Set), max_bytes: 200, removable: true, ..text }
+    }
+
+    /// A list that is changed by giving values to keys, and removing keys where `removable`.
+    #[must_use]
+    pub fn keyed(field: FieldName, normaliser: Normaliser, removable: bool) -> Self {
+        Self { list: Some(ListKind::Keyed), removable, ..Self::text(field, normaliser) }
+    }
+}
+
+/// Where the names of a list come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NameSource {
+    /// The platform makes a name that it does not have.
+    Made,
+    /// A name must be known to the store: it is looked up when a change is planned.
+    Known,
+    /// A name that the store knows is the store's; another one belongs to the record alone.
+    Either,
+}
+
+/// Why a store cannot write a field that its platform has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Unavailable {
+    /// No plugin was found that keeps it.
+    SeoPluginNotDetected,
+    /// The store's settings do not allow it.
+    NotEnabled,
+}
+
+/// A test of a text, with a name that says what it asks.
+#[derive(Clone, Copy)]
+pub struct TextCheck {
+    /// The name.
+    pub name: &'static str,
+    /// Says why the platform would change the text; `None` where it would not.
+    pub altered: fn(&str) -> Option<&'static str>,
+}
+
+impl PartialEq for TextCheck {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for TextCheck {}
+
+// A function's address differs from process to process, and what a checkpoint is bound to is made of this.
+impl fmt::Debug for TextCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
     }
 }
 

@@ -173,6 +173,12 @@ impl CellValue {
     pub fn normalised(&self, normaliser: Normaliser) -> Self {
         match self {
             Self::Value(Value::String(text)) => Self::text(&normaliser.apply(text)),
+            Self::Value(Value::Array(values)) if normaliser == Normaliser::Values1 => {
+                let mut texts: Vec<&str> = values.iter().filter_map(Value::as_str).map(str::trim).collect();
+                texts.sort_unstable();
+                texts.dedup();
+                if texts.is_empty() { Self::Empty } else { Self::Value(Value::from(texts)) }
+            }
             Self::Inherited(Value::String(text)) => {
                 Self::Inherited(Value::from(normaliser.apply(text).into_owned()))
             }
@@ -192,7 +198,11 @@ impl CellValue {
         let digest = match self {
             Self::Value(Value::String(text)) => return TokenDigest::of_text(text, normaliser).into(),
             Self::Inherited(Value::String(text)) => digest(normaliser.apply(text).as_bytes()),
-            Self::Value(value) | Self::Inherited(value) => digest(value.to_string().as_bytes()),
+            Self::Value(_) => match self.normalised(normaliser) {
+                Self::Value(value) => digest(value.to_string().as_bytes()),
+                empty => return TokenDigest { normaliser, state: empty.state(), digest: digest(b"") }.into(),
+            },
+            Self::Inherited(value) => digest(value.to_string().as_bytes()),
             Self::Empty | Self::Absent => digest(b""),
         };
         TokenDigest { normaliser, state: self.state(), digest }.into()
@@ -211,10 +221,12 @@ pub enum Normaliser {
     Trimmed1,
     /// `k1`: a list's key: blanks at both ends and the case of letters do not count.
     Folded1,
+    /// `v1`: a list of values: blanks at their ends, their order and repetitions do not count.
+    Values1,
 }
 
 impl Normaliser {
-    const ALL: [Self; 3] = [Self::Exact1, Self::Trimmed1, Self::Folded1];
+    const ALL: [Self; 4] = [Self::Exact1, Self::Trimmed1, Self::Folded1, Self::Values1];
 
     /// The name and version as tokens carry it.
     #[must_use]
@@ -223,6 +235,7 @@ impl Normaliser {
             Self::Exact1 => "x1",
             Self::Trimmed1 => "t1",
             Self::Folded1 => "k1",
+            Self::Values1 => "v1",
         }
     }
 
@@ -231,7 +244,7 @@ impl Normaliser {
     pub fn apply(self, text: &str) -> Cow<'_, str> {
         match self {
             Self::Exact1 => Cow::Borrowed(text),
-            Self::Trimmed1 => Cow::Borrowed(text.trim()),
+            Self::Trimmed1 | Self::Values1 => Cow::Borrowed(text.trim()),
             Self::Folded1 => Cow::Owned(text.trim().to_lowercase()),
         }
     }
@@ -255,6 +268,26 @@ impl TokenDigest {
         let normal = normaliser.apply(text);
         let state = if normal.is_empty() { CellState::Empty } else { CellState::Value };
         Self { normaliser, state, digest: digest(normal.as_bytes()) }
+    }
+
+    /// The digest of a list of values, under [`Normaliser::Values1`].
+    #[must_use]
+    pub fn of_values<'a>(values: impl Iterator<Item = &'a str>) -> Self {
+        let mut values: Vec<&str> = values.map(str::trim).collect();
+        values.sort_unstable();
+        values.dedup();
+        let normaliser = Normaliser::Values1;
+        if values.is_empty() {
+            return Self { normaliser, state: CellState::Empty, digest: digest(b"") };
+        }
+        let json = serde_json::to_vec(&values).unwrap_or_default();
+        Self { normaliser, state: CellState::Value, digest: digest(&json) }
+    }
+
+    /// The digest of a cell without a value.
+    #[must_use]
+    pub fn absent(normaliser: Normaliser) -> Self {
+        Self { normaliser, state: CellState::Absent, digest: digest(b"") }
     }
 }
 

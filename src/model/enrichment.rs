@@ -91,6 +91,17 @@ pub struct Edit {
     /// Keys to remove.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remove: Vec<Text>,
+    /// Values to give to keys, for a list whose keys have values: a text, or a list of texts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub update: BTreeMap<Text, Value>,
+}
+
+impl Edit {
+    /// Whether it changes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.add.is_empty() && self.remove.is_empty() && self.update.is_empty()
+    }
 }
 
 /// What a change expects to find.

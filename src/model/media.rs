@@ -16,6 +16,9 @@ pub struct Media {
     /// The text for those who cannot see it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alt: Option<Text>,
+    /// The platform's spelling of it, where the text alone does not lead back to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_alt: Option<Text>,
     /// The file's title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<Text>,

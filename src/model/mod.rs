@@ -23,7 +23,8 @@ mod variant;
 
 pub use attribute::{Attribute, Term};
 pub use capabilities::{
-    AnswerHolds, Capabilities, DeltaClock, EntityCapabilities, GuardKind, ListKind, Reversible, WritableField,
+    AnswerHolds, Capabilities, DeltaClock, EntityCapabilities, GuardKind, ListKind, NameSource, Reversible,
+    TextCheck, Unavailable, WritableField,
 };
 pub use cell::{BaseToken, Cell, CellState, CellValue, FieldName, Normaliser, TokenDigest};
 pub use cursor::{Cursor, Lane};

@@ -19,12 +19,13 @@ pub enum Record {
 }
 
 impl Record {
-    /// A record of which nothing but its reference is known.
+    /// A record of which nothing but its reference is known; `None` for a kind that is no record of its own.
     #[must_use]
-    pub fn new(reference: RecordRef) -> Self {
+    pub fn new(reference: RecordRef) -> Option<Self> {
         match reference.kind {
-            Entity::Product => Self::Product(Box::new(Product::new(reference))),
-            Entity::Variant => Self::Variant(Box::new(Variant::new(reference))),
+            Entity::Product => Some(Self::Product(Box::new(Product::new(reference)))),
+            Entity::Variant => Some(Self::Variant(Box::new(Variant::new(reference)))),
+            Entity::Media => None,
         }
     }
 

@@ -41,6 +41,9 @@ pub enum Entity {
     Product,
     /// One sellable variant of a product.
     Variant,
+    /// A picture or other file, which several products may show. It is no record of its own yet: it holds the
+    /// cells of what is written on it.
+    Media,
 }
 
 impl Entity {
@@ -50,6 +53,7 @@ impl Entity {
         match self {
             Self::Product => "product",
             Self::Variant => "variant",
+            Self::Media => "media",
         }
     }
 }

@@ -380,6 +380,8 @@ pub(super) fn row(id: &str, field: &'static str) -> WriteRow {
         latest_at_plan: None,
         before: CellValue::text("before"),
         before_raw: None,
+        before_id: None,
+        via: None,
         stamp: None,
         sent: CellValue::text("sent"),
         send_by: at(30),

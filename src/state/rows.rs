@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::Result;
-use crate::model::{BaseToken, Cell, CellValue, Cursor, EnrichmentId, ExternalId, Text};
+use crate::model::{BaseToken, Cell, CellValue, Cursor, EnrichmentId, ExternalId, RecordRef, Text};
 use crate::time::{Entropy, Timestamp};
 
 /// Names a pull: the hash of what was asked.
@@ -168,6 +168,12 @@ pub struct WriteRow {
     pub before: CellValue,
     /// The platform's spelling of it, where the value alone does not lead back to it.
     pub before_raw: Option<Text>,
+    /// The platform's id of what a list's key named then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_id: Option<ExternalId>,
+    /// The record that it was written through, where the cell belongs to something that several records show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<RecordRef>,
     /// The holder's change stamp at the guard read.
     pub stamp: Option<Timestamp>,
     /// What was to be written.
@@ -180,6 +186,14 @@ pub struct WriteRow {
     pub outcome: Outcome,
     /// The row that took it back.
     pub undone_by: Option<RowId>,
+}
+
+impl WriteRow {
+    /// The record that is read and written for the cell.
+    #[must_use]
+    pub fn target(&self) -> &RecordRef {
+        self.via.as_ref().unwrap_or(&self.cell.holder)
+    }
 }
 
 /// What a row of the write log is.

@@ -1,18 +1,22 @@
-//! A plan to writes: guard, intent, send, verify, settle; one record at a time.
+//! A plan to writes: guard, intent, send, verify, settle; some records at a time.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::plan::{Approvals, Plan, PlanPurpose, PlannedChange};
-use super::planner::{is_ambiguous, raw_of, read_cell};
 use super::push::{Found, Push};
-use super::receipt::{FieldReceipt, Receipt, ReceiptOutcome, Warning};
+use super::rebuild::rebuild;
+use super::receipt::{FieldReceipt, Receipt, ReceiptOutcome};
+use super::siblings::moved_siblings;
+use super::theirs::{id_of, is_ambiguous, raw_of, read_cell};
 use super::verdict::{ChangeVerdict, Conflict, Rejection, latest};
-use crate::connector::{FieldAnswer, Patch, PatchField, PatchValue, Purpose, PushRequest};
-use crate::error::{Error, ErrorKind, Result};
-use crate::mapping::fields;
-use crate::model::{Cell, CellValue, FieldName, Normaliser, Record, RecordRef, Term, Text};
-use crate::state::{Fence, Op, Outcome, PushId, RowId, RowKind, Unit, WriteRow};
+use crate::connector::{Answer, FieldAnswer, Patch, PatchField, PatchValue, Purpose, PushRequest};
+use crate::error::{Error, Result};
+use crate::mapping::cells;
+use crate::model::{Cell, CellValue, Normaliser, Record, RecordRef};
+use crate::state::{Fence, Op, Outcome, PushId, RowId, RowKind, RowQuery, Unit, WriteRow};
+
+/// The code of a write that certainly did not land.
+pub(super) const NOT_LANDED: &str = "not_landed";
 
 /// The lease of the store's writers while a plan is applied.
 pub(super) struct Lease {
@@ -21,11 +25,54 @@ pub(super) struct Lease {
     renew_after: Duration,
 }
 
+/// One application of a plan.
+struct Run<'p> {
+    plan: &'p Plan,
+    push: PushId,
+    receipts: Vec<FieldReceipt>,
+    /// The places of the changes that may be sent.
+    chosen: Vec<usize>,
+    /// The places of those that went in one write with other records.
+    batched: Vec<usize>,
+}
+
+impl<'p> Run<'p> {
+    /// The chosen changes of a record, each with its place in the plan.
+    fn changes_of(&self, target: &RecordRef) -> Vec<(usize, &'p PlannedChange)> {
+        let changes = self.chosen.iter().filter_map(|at| Some((*at, self.plan.changes.get(*at)?)));
+        changes.filter(|(_, change)| change.target() == target).collect()
+    }
+
+    /// The records of the chosen changes, each once, in the plan's order.
+    fn targets(&self) -> Vec<RecordRef> {
+        let mut targets: Vec<RecordRef> = Vec::new();
+        for change in self.chosen.iter().filter_map(|at| self.plan.changes.get(*at)) {
+            if !targets.contains(change.target()) {
+                targets.push(change.target().clone());
+            }
+        }
+        targets
+    }
+
+    fn set(&mut self, at: usize, outcome: ReceiptOutcome) {
+        if let Some(receipt) = self.receipts.get_mut(at) {
+            receipt.outcome = outcome;
+        }
+    }
+}
+
 /// A change on its way, with the row that stands for it.
 struct Sent<'p> {
     change: &'p PlannedChange,
     row: WriteRow,
     at: usize,
+}
+
+/// A record on its way: as the guard read found it, with what is sent to it.
+struct Guarded<'p> {
+    target: RecordRef,
+    guard: Record,
+    sent: Vec<Sent<'p>>,
 }
 
 impl Push {
@@ -53,99 +100,120 @@ impl Push {
         lease: &mut Lease,
     ) -> Result<Receipt> {
         self.settle_under(lease.fence).await?;
-        let mut receipts: Vec<FieldReceipt> = Vec::with_capacity(plan.changes.len());
-        let mut targets: Vec<&RecordRef> = Vec::new();
-        for change in &plan.changes {
+        let mut run = Run {
+            plan,
+            push,
+            receipts: Vec::with_capacity(plan.changes.len()),
+            chosen: Vec::new(),
+            batched: Vec::new(),
+        };
+        for (at, change) in plan.changes.iter().enumerate() {
             let outcome = match &change.verdict {
                 ChangeVerdict::Apply if !approvals.allow(plan, change) => ReceiptOutcome::NotApproved,
                 ChangeVerdict::Apply => {
-                    if !targets.contains(&&change.cell.holder) {
-                        targets.push(&change.cell.holder);
-                    }
-                    // Overwritten below: every target is worked through.
+                    run.chosen.push(at);
+                    // Overwritten below: every record is worked through.
                     ReceiptOutcome::Rejected(Rejection::NotSent { code: "cancelled".to_owned() })
                 }
                 ChangeVerdict::Unchanged => ReceiptOutcome::Unchanged,
                 ChangeVerdict::Conflict(conflict) => ReceiptOutcome::Conflict(conflict.clone()),
                 ChangeVerdict::Rejected(rejection) => ReceiptOutcome::Rejected(rejection.clone()),
             };
-            receipts.push(FieldReceipt::new(change.number, change.cell.clone(), outcome));
+            run.receipts.push(FieldReceipt::new(change.number, change.cell.clone(), outcome));
         }
-        for target in targets {
+        let batch = self.settings.batch.min(self.connector.capabilities().max_batch);
+        let batch = usize::try_from(batch.get()).unwrap_or(1);
+        self.apply_in_groups(&mut run, batch, lease).await?;
+        if self.settings.wait_for_unknown {
+            self.wait_and_settle(&mut run, lease).await?;
+            if !run.batched.is_empty() {
+                // One record can fail a whole batch: those that certainly did not land go alone, once.
+                run.chosen = std::mem::take(&mut run.batched);
+                run.chosen.retain(|at| {
+                    let outcome = run.receipts.get(*at).map(|receipt| &receipt.outcome);
+                    matches!(outcome, Some(ReceiptOutcome::Rejected(Rejection::NotSent { code })) if code == NOT_LANDED)
+                });
+                self.apply_in_groups(&mut run, 1, lease).await?;
+                self.wait_and_settle(&mut run, lease).await?;
+            }
+        }
+        Ok(Receipt { push, plan: plan.hash.clone(), fields: run.receipts })
+    }
+
+    async fn apply_in_groups(&self, run: &mut Run<'_>, batch: usize, lease: &mut Lease) -> Result<()> {
+        for group in run.targets().chunks(batch.max(1)) {
             if self.cancel.is_cancelled() {
                 break;
             }
             self.renew(lease).await?;
-            let changes: Vec<(usize, &PlannedChange)> = plan
-                .changes
-                .iter()
-                .enumerate()
-                .filter(|(_, change)| {
-                    change.cell.holder == *target
-                        && change.verdict == ChangeVerdict::Apply
-                        && approvals.allow(plan, change)
-                })
-                .collect();
-            self.apply_to(target, &changes, plan, push, lease, &mut receipts).await?;
+            self.apply_group(group, run, lease).await?;
         }
-        if self.settings.wait_for_unknown {
-            self.wait_and_settle(plan, push, lease, &mut receipts).await?;
-        }
-        Ok(Receipt { push, plan: plan.hash.clone(), fields: receipts })
+        Ok(())
     }
 
-    /// Applies the changes of one record, guarded anew where the window passes before they are sent.
-    async fn apply_to(
-        &self,
-        target: &RecordRef,
-        changes: &[(usize, &PlannedChange)],
-        plan: &Plan,
-        push: PushId,
-        lease: &mut Lease,
-        receipts: &mut [FieldReceipt],
-    ) -> Result<()> {
+    /// Applies the changes of some records, guarded anew where the window passes before they are sent.
+    async fn apply_group(&self, group: &[RecordRef], run: &mut Run<'_>, lease: &mut Lease) -> Result<()> {
         for attempt in 1..=self.settings.guard_attempts {
-            let mut found = match self.read(std::slice::from_ref(target), Purpose::Guard).await {
+            let mut found = match self.read(group, Purpose::Guard).await {
                 Ok(found) => found,
-                // Nothing of this record is sent; what was done to others stands in the receipt all the same.
+                // Nothing of these is sent; what was done to others stands in the receipt all the same.
                 Err(error) => {
-                    for (at, _) in changes {
-                        if let Some(receipt) = receipts.get_mut(*at) {
+                    for target in group {
+                        for (at, _) in run.changes_of(target) {
                             let code = error.code().to_owned();
-                            receipt.outcome = ReceiptOutcome::Rejected(Rejection::NotSent { code });
+                            run.set(at, ReceiptOutcome::Rejected(Rejection::NotSent { code }));
                         }
                     }
                     return Ok(());
                 }
             };
-            // The store may have read the record as soon as it was asked.
+            // The store may have read the records as soon as it was asked.
             let guarded_at = self.runtime.clock().elapsed().saturating_sub(found.took);
             // A read can wait for long, and `send_by` must lie inside the lease.
             self.renew(lease).await?;
             let fence = lease.fence;
-            let rows = self.rows(target).await?;
-            let sent = self.intents(changes, &found, target, &rows, plan, push, receipts)?;
-            let guard = found.records.remove(target);
-            let (Some(guard), false) = (guard, sent.is_empty()) else { return Ok(()) };
-            let ops = sent.iter().map(|sent| Op::Append(Box::new(sent.row.clone()))).collect();
+            let open = self.state.rows(self.store(), &RowQuery::Unsettled).await?;
+            let mut guarded: Vec<Guarded<'_>> = Vec::new();
+            for target in group {
+                let sent = self.intents(target, &found, &open, run).await?;
+                if let (Some(guard), false) = (found.records.remove(target), sent.is_empty()) {
+                    guarded.push(Guarded { target: target.clone(), guard, sent });
+                }
+            }
+            if guarded.is_empty() {
+                return Ok(());
+            }
+            let rows = guarded.iter().flat_map(|guarded| &guarded.sent);
+            let ops = rows.map(|sent| Op::Append(Box::new(sent.row.clone()))).collect();
             self.state.commit(self.store(), Unit::fenced(fence, ops)).await?;
 
-            let request = match self.request(target, &guard, &sent, guarded_at) {
-                Ok(request) => request,
-                Err(error) => return self.not_sent(&sent, &error, fence, receipts).await,
-            };
-            let answers = self.connector.push(&request).await;
+            let mut patches = Vec::new();
+            let mut built = Vec::new();
+            for guarded in guarded {
+                match self.patch(&guarded) {
+                    Ok(patch) => {
+                        patches.push(patch);
+                        built.push(guarded);
+                    }
+                    Err(error) => self.not_sent(&[guarded], &error, fence, run).await?,
+                }
+            }
+            if built.is_empty() {
+                return Ok(());
+            }
+            // No byte leaves after `send_by` either, whatever the guard window is.
+            let sendable = self.runtime.clock().elapsed().saturating_add(self.settings.send_window);
+            let guard_until = guarded_at.saturating_add(self.settings.guard_window).min(sendable);
+            if built.len() > 1 {
+                run.batched.extend(built.iter().flat_map(|guarded| guarded.sent.iter().map(|sent| sent.at)));
+            }
+            let answers = self.connector.push(&PushRequest::new(patches, guard_until)).await;
             let window = self.runtime.clock().elapsed().saturating_sub(guarded_at);
             self.renew(lease).await?;
-            let fence = lease.fence;
             match answers {
-                Ok(answers) => {
-                    let answer = answers.into_iter().find(|answer| answer.target == *target);
-                    let answer = answer.map(|answer| answer.fields).unwrap_or_default();
-                    return self.verify(target, &guard, sent, &answer, window, fence, receipts).await;
-                }
+                Ok(answers) => return self.verify(built, &answers, window, lease.fence, run).await,
                 Err(error) => {
-                    self.not_sent(&sent, &error, fence, receipts).await?;
+                    self.not_sent(&built, &error, lease.fence, run).await?;
                     if error.code() != "guard_window_passed" || attempt == self.settings.guard_attempts {
                         return Ok(());
                     }
@@ -155,26 +223,23 @@ impl Push {
         Ok(())
     }
 
-    /// Asks once more, against the guard read and the log, and makes the rows of what will be sent.
-    #[expect(clippy::too_many_arguments, reason = "one step of apply_to, cut out to be read")]
-    fn intents<'p>(
+    /// Asks once more, against the guard read and the log, and makes the rows of what will be sent to a record.
+    async fn intents<'p>(
         &self,
-        changes: &[(usize, &'p PlannedChange)],
-        found: &Found,
         target: &RecordRef,
-        rows: &[WriteRow],
-        plan: &Plan,
-        push: PushId,
-        receipts: &mut [FieldReceipt],
+        found: &Found,
+        open: &[WriteRow],
+        run: &mut Run<'p>,
     ) -> Result<Vec<Sent<'p>>> {
         let mut sent = Vec::new();
         let now = self.now();
         let guard = found.get(target);
         // A write of ours that is still under way may rewrite the record's other texts when it lands.
-        let unsettled = rows.iter().any(|row| row.outcome.is_unsettled());
-        for (at, change) in changes {
+        let unsettled = open.iter().any(|row| row.target() == target || row.cell.holder == *target);
+        for (at, change) in run.changes_of(target) {
             let normaliser = self.normaliser(&change.cell)?;
-            let rows: Vec<&WriteRow> = rows.iter().filter(|row| row.cell == change.cell).collect();
+            let rows = self.state.rows(self.store(), &RowQuery::Cell(change.cell.clone())).await?;
+            let rows: Vec<&WriteRow> = rows.iter().collect();
             let before = match guard.map(|record| (record, read_cell(record, &change.cell))) {
                 None if found.gone.contains(target) => Err(ReceiptOutcome::Conflict(Conflict::Gone)),
                 None => Err(ReceiptOutcome::Rejected(Rejection::Unreadable)),
@@ -182,34 +247,34 @@ impl Push {
                     Err(ReceiptOutcome::Conflict(Conflict::AmbiguousKey))
                 }
                 Some((_, None)) => Err(ReceiptOutcome::Rejected(Rejection::Unreadable)),
-                Some((record, Some(theirs))) => match already(change, &rows, &theirs, normaliser, plan) {
+                Some((record, Some(theirs))) => match already(change, &rows, &theirs, normaliser, run.plan) {
                     Some(outcome) => Err(outcome),
                     None if unsettled => Err(ReceiptOutcome::Conflict(Conflict::Unsettled)),
-                    None => Ok((theirs, raw_of(record, &change.cell))),
+                    None => Ok((theirs, raw_of(record, &change.cell), id_of(record, &change.cell))),
                 },
             };
-            let (before, before_raw) = match before {
+            let (before, before_raw, before_id) = match before {
                 Ok(before) => before,
                 Err(outcome) => {
-                    if let Some(receipt) = receipts.get_mut(*at) {
-                        receipt.outcome = outcome;
-                    }
+                    run.set(at, outcome);
                     continue;
                 }
             };
             let row = WriteRow {
                 id: RowId::new(now, &**self.runtime.entropy())?,
-                push,
-                kind: match (&plan.purpose, change.undoes) {
+                push: run.push,
+                kind: match (&run.plan.purpose, change.undoes) {
                     (PlanPurpose::Undo(_), Some(row)) => RowKind::Undo(row),
                     _ => RowKind::Push,
                 },
-                plan: plan.hash.clone(),
+                plan: run.plan.hash.clone(),
                 cell: change.cell.clone(),
                 enrichment: change.enrichment.clone(),
                 latest_at_plan: change.latest,
                 before,
                 before_raw,
+                before_id,
+                via: change.via.clone(),
                 stamp: guard.and_then(Record::modified_at),
                 sent: change.ours.normalised(normaliser),
                 send_by: now.saturating_add(self.settings.send_window),
@@ -217,39 +282,37 @@ impl Push {
                 outcome: Outcome::Intent,
                 undone_by: None,
             };
-            sent.push(Sent { change, row, at: *at });
+            sent.push(Sent { change, row, at });
         }
         Ok(sent)
     }
 
-    /// The request: fields of one value as they are, lists rebuilt from the guard read.
-    fn request(
-        &self,
-        target: &RecordRef,
-        guard: &Record,
-        sent: &[Sent<'_>],
-        guarded_at: Duration,
-    ) -> Result<PushRequest> {
+    /// What is sent to a record: fields of one value as they are, lists rebuilt from the guard read.
+    fn patch(&self, guarded: &Guarded<'_>) -> Result<Patch> {
+        let changes: Vec<&PlannedChange> = guarded.sent.iter().map(|sent| sent.change).collect();
         let mut patch: Vec<PatchField> = Vec::new();
-        for Sent { change, .. } in sent {
+        for change in &changes {
             let field = &change.cell.field;
             if patch.iter().any(|known| known.field == *field) {
                 continue;
             }
-            let value = match &change.cell.key {
-                None => PatchValue::Text {
-                    text: change.ours.as_text().unwrap_or_default().into(),
+            let is_list = self
+                .connector
+                .capabilities()
+                .writable(&change.cell)
+                .is_some_and(|writable| writable.list.is_some());
+            let value = match &change.ours {
+                _ if is_list => rebuild(&guarded.guard, field, &changes)?,
+                CellValue::Absent => PatchValue::Removed,
+                ours => PatchValue::Text {
+                    text: ours.as_text().unwrap_or_default().into(),
                     raw: change.ours_raw.clone(),
                 },
-                Some(_) => PatchValue::Terms(rebuild(guard, field, sent)?),
             };
             patch.push(PatchField::new(field.clone(), value, change.seen.clone()));
         }
-        self.add_rewritten(target, guard, &mut patch);
-        // No byte leaves after `send_by` either, whatever the guard window is.
-        let sendable = self.runtime.clock().elapsed().saturating_add(self.settings.send_window);
-        let guard_until = guarded_at.saturating_add(self.settings.guard_window).min(sendable);
-        Ok(PushRequest::new(vec![Patch::new(target.clone(), patch)], guard_until))
+        self.add_rewritten(&guarded.target, &guarded.guard, &mut patch);
+        Ok(Patch::new(guarded.target.clone(), patch))
     }
 
     /// Adds the texts that the platform stores anew beside a written one, as the guard read found them.
@@ -263,7 +326,7 @@ impl Push {
             if patch.iter().any(|sent| sent.field == *field) {
                 continue;
             }
-            let Some(seen) = fields::cell_value(guard, field, None) else { continue };
+            let Some(seen) = cells::value(guard, field, None) else { continue };
             let Some(text) = seen.as_text().filter(|text| text.contains('\\')) else { continue };
             let value = PatchValue::Text { text: text.into(), raw: guard.raw_spelling(field).cloned() };
             patch.push(PatchField::new(field.clone(), value, seen.clone()));
@@ -272,74 +335,81 @@ impl Push {
 
     async fn not_sent(
         &self,
-        sent: &[Sent<'_>],
+        guarded: &[Guarded<'_>],
         error: &Error,
         fence: Fence,
-        receipts: &mut [FieldReceipt],
+        run: &mut Run<'_>,
     ) -> Result<()> {
         let at = self.now();
         let code = error.code().to_owned();
         let outcome = Outcome::Refused { code: code.as_str().into(), at };
-        let ops = sent.iter().map(|sent| Op::Settle { row: sent.row.id, outcome: outcome.clone() }).collect();
+        let sent = || guarded.iter().flat_map(|guarded| &guarded.sent);
+        let ops = sent().map(|sent| Op::Settle { row: sent.row.id, outcome: outcome.clone() }).collect();
         self.state.commit(self.store(), Unit::fenced(fence, ops)).await?;
-        for sent in sent {
-            if let Some(receipt) = receipts.get_mut(sent.at) {
-                receipt.outcome = ReceiptOutcome::Rejected(Rejection::NotSent { code: code.clone() });
-            }
+        for sent in sent() {
+            run.set(sent.at, ReceiptOutcome::Rejected(Rejection::NotSent { code: code.clone() }));
         }
         Ok(())
     }
 
-    /// Reads the record back, and settles each row by what is there.
-    #[expect(clippy::too_many_arguments, reason = "one step of apply_to, cut out to be read")]
+    /// Reads the records back, and settles each row by what is there.
     async fn verify(
         &self,
-        target: &RecordRef,
-        guard: &Record,
-        sent: Vec<Sent<'_>>,
-        answers: &[(FieldName, FieldAnswer)],
+        group: Vec<Guarded<'_>>,
+        answers: &[Answer],
         window: Duration,
         fence: Fence,
-        receipts: &mut [FieldReceipt],
+        run: &mut Run<'_>,
     ) -> Result<()> {
-        let read = self.read(std::slice::from_ref(target), Purpose::Verify).await;
+        let targets: Vec<RecordRef> = group.iter().map(|guarded| guarded.target.clone()).collect();
+        let read = self.read(&targets, Purpose::Verify).await.unwrap_or_default();
         let at = self.now();
-        let found = read.as_ref().ok().and_then(|found| found.get(target));
-        let gone = read.as_ref().is_ok_and(|found| found.gone.contains(target));
-        let siblings = found.map(|record| moved_siblings(guard, record, &sent)).unwrap_or_default();
+        let guard_kind = self.connector.capabilities().guard;
         let mut ops = Vec::new();
-        for Sent { change, row, at: place } in &sent {
-            let answer =
-                answers.iter().find(|(field, _)| *field == change.cell.field).map(|(_, answer)| answer);
-            let normaliser = self.normaliser(&change.cell)?;
-            let (outcome, receipt) = match (answer, found) {
-                (Some(FieldAnswer::Refused { code, .. }), _) => (
-                    Outcome::Refused { code: code.as_str().into(), at },
-                    ReceiptOutcome::Rejected(Rejection::Refused { code: code.clone() }),
-                ),
-                (Some(FieldAnswer::Accepted), None) if gone => (
-                    Outcome::NotLanded { found: CellValue::Absent, at },
-                    ReceiptOutcome::Conflict(Conflict::Gone),
-                ),
-                // Without an answer, or without a read behind it, nobody knows yet.
-                (Some(FieldAnswer::Accepted), record) => record
-                    .and_then(|record| {
-                        landed(row, record, normaliser, at)
-                            .or_else(|| not_landed(row, record, normaliser, at))
-                    })
-                    .unwrap_or((Outcome::Unknown { at }, ReceiptOutcome::Unknown)),
-                (Some(FieldAnswer::Unknown { .. }) | None, _) => {
-                    (Outcome::Unknown { at }, ReceiptOutcome::Unknown)
-                }
+        for Guarded { target, guard, sent } in &group {
+            let found = read.get(target);
+            let gone = read.gone.contains(target);
+            let answer = answers.iter().find(|answer| answer.target == *target);
+            let cells: Vec<&Cell> = sent.iter().map(|sent| &sent.change.cell).collect();
+            let siblings = match found {
+                Some(record) => moved_siblings(self.schema(target.kind)?, guard, record, &cells),
+                None => Vec::new(),
             };
-            ops.extend(settle_ops(row, outcome));
-            if let Some(place) = receipts.get_mut(*place) {
-                let guard_kind = self.connector.capabilities().guard;
-                let warnings = std::mem::take(&mut place.warnings);
-                *place = FieldReceipt::new(change.number, change.cell.clone(), receipt)
-                    .guarded(guard_kind, window);
-                place.warnings = warnings;
-                place.warnings.extend(siblings.iter().cloned());
+            for Sent { change, row, at: place } in sent {
+                let answer = answer.and_then(|answer| {
+                    answer
+                        .fields
+                        .iter()
+                        .find(|(field, _)| *field == change.cell.field)
+                        .map(|(_, answer)| answer)
+                });
+                let normaliser = self.normaliser(&change.cell)?;
+                let (outcome, receipt) = match (answer, found) {
+                    (Some(FieldAnswer::Refused { code, .. }), _) => (
+                        Outcome::Refused { code: code.as_str().into(), at },
+                        ReceiptOutcome::Rejected(Rejection::Refused { code: code.clone() }),
+                    ),
+                    (Some(FieldAnswer::Accepted), None) if gone => (
+                        Outcome::NotLanded { found: CellValue::Absent, at },
+                        ReceiptOutcome::Conflict(Conflict::Gone),
+                    ),
+                    // Without an answer, or without a read behind it, nobody knows yet.
+                    (Some(FieldAnswer::Accepted), record) => record
+                        .and_then(|record| {
+                            landed(row, record, normaliser, at)
+                                .or_else(|| not_landed(row, record, normaliser, at))
+                        })
+                        .unwrap_or((Outcome::Unknown { at }, ReceiptOutcome::Unknown)),
+                    (Some(FieldAnswer::Unknown { .. }) | None, _) => {
+                        (Outcome::Unknown { at }, ReceiptOutcome::Unknown)
+                    }
+                };
+                ops.extend(settle_ops(row, outcome));
+                if let Some(place) = run.receipts.get_mut(*place) {
+                    *place = FieldReceipt::new(change.number, change.cell.clone(), receipt)
+                        .guarded(guard_kind, window);
+                    place.warnings.extend(siblings.iter().cloned());
+                }
             }
         }
         self.state.commit(self.store(), Unit::fenced(fence, ops)).await
@@ -365,14 +435,8 @@ impl Push {
     }
 
     /// Waits until lost answers can be settled, and says what became of them.
-    async fn wait_and_settle(
-        &self,
-        plan: &Plan,
-        push: PushId,
-        lease: &mut Lease,
-        receipts: &mut [FieldReceipt],
-    ) -> Result<()> {
-        if !receipts.iter().any(|receipt| receipt.outcome == ReceiptOutcome::Unknown) {
+    async fn wait_and_settle(&self, run: &mut Run<'_>, lease: &mut Lease) -> Result<()> {
+        if !run.receipts.iter().any(|receipt| receipt.outcome == ReceiptOutcome::Unknown) {
             return Ok(());
         }
         let until = self.runtime.clock().elapsed() + self.connector.capabilities().settle_after;
@@ -384,8 +448,9 @@ impl Push {
             self.renew(lease).await?;
         }
         let settled = self.settle_under(lease.fence).await?;
-        for (change, receipt) in plan.changes.iter().zip(receipts) {
-            let of_push = settled.iter().find(|settled| settled.push == push && settled.cell == change.cell);
+        for (change, receipt) in run.plan.changes.iter().zip(&mut run.receipts) {
+            let of_push =
+                settled.iter().find(|settled| settled.push == run.push && settled.cell == change.cell);
             if let (ReceiptOutcome::Unknown, Some(settled)) = (&receipt.outcome, of_push) {
                 receipt.outcome = settled.outcome.clone();
             }
@@ -437,29 +502,6 @@ fn already(
     None
 }
 
-/// Theirs in their order, without what is removed, and with what is added at the end.
-fn rebuild(guard: &Record, field: &FieldName, sent: &[Sent<'_>]) -> Result<Vec<Term>> {
-    let theirs = fields::terms(guard, field).ok_or_else(|| {
-        Error::new(ErrorKind::Protocol, "list_unreadable", format!("the list {field} was not read whole"))
-    })?;
-    let of_field = || sent.iter().filter(|sent| sent.change.cell.field == *field);
-    let removed = |term: &Term| {
-        let key = Normaliser::Folded1.apply(&term.name);
-        of_field().any(|sent| sent.change.ours == CellValue::Absent && is_key(&sent.change.cell, &key))
-    };
-    let mut terms: Vec<Term> = theirs.iter().filter(|term| !removed(term)).cloned().collect();
-    for sent in of_field() {
-        if let Some(name) = sent.change.ours.as_text() {
-            terms.push(Term { id: None, name: name.into(), raw_name: sent.change.ours_raw.clone() });
-        }
-    }
-    Ok(terms)
-}
-
-fn is_key(cell: &Cell, key: &str) -> bool {
-    cell.key.as_ref().map(Text::as_str) == Some(key)
-}
-
 /// The row landed where a read by id finds what was sent.
 pub(super) fn landed(
     row: &WriteRow,
@@ -471,10 +513,7 @@ pub(super) fn landed(
     if value != row.sent.normalised(normaliser) {
         return None;
     }
-    let key_id = row.cell.key.as_ref().and_then(|key| {
-        let terms = fields::terms(record, &row.cell.field)?;
-        terms.iter().find(|term| Normaliser::Folded1.apply(&term.name) == key.as_str())?.id.clone()
-    });
+    let key_id = id_of(record, &row.cell);
     let raw = raw_of(record, &row.cell);
     Some((Outcome::Landed { value, raw, key_id, at }, ReceiptOutcome::Applied))
 }
@@ -499,39 +538,4 @@ pub(super) fn settle_ops(row: &WriteRow, outcome: Outcome) -> Vec<Op> {
         _ => None,
     };
     [Some(Op::Settle { row: row.id, outcome }), mark].into_iter().flatten().collect()
-}
-
-/// The fields that we did not send, and that changed between guard read and verify.
-fn moved_siblings(guard: &Record, verify: &Record, sent: &[Sent<'_>]) -> Vec<Warning> {
-    let json = |record: &Record| serde_json::to_value(record).unwrap_or_default();
-    let (before, after) = (json(guard), json(verify));
-    let (Some(before), Some(after)) = (before.as_object(), after.as_object()) else { return Vec::new() };
-    let ours = |field: &str| {
-        matches!(field, "base" | "modified_at" | "raw_spelling")
-            || sent.iter().any(|sent| sent.change.cell.field.as_str().split('.').next() == Some(field))
-    };
-    let lists = sent.iter().filter(|sent| sent.change.cell.key.is_some());
-    let mut moved_lists: Vec<&FieldName> = lists.map(|sent| &sent.change.cell.field).collect();
-    moved_lists.dedup();
-    moved_lists.retain(|field| {
-        // Of a list we sent the keys that the plan names; the others are siblings.
-        let others = |record| -> BTreeSet<String> {
-            let terms: &[Term] = fields::terms(record, field).unwrap_or_default();
-            terms
-                .iter()
-                .map(|term| Normaliser::Folded1.apply(&term.name).into_owned())
-                .filter(|key| {
-                    !sent.iter().any(|s| s.change.cell.field == **field && is_key(&s.change.cell, key))
-                })
-                .collect()
-        };
-        others(guard) != others(verify)
-    });
-    let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));
-    names
-        .filter(|name| !ours(name) && before.get(*name) != after.get(*name))
-        .cloned()
-        .chain(moved_lists.into_iter().map(ToString::to_string))
-        .map(|field| Warning::SiblingMoved { field })
-        .collect()
 }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::verdict::ChangeVerdict;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Cell, CellValue, EnrichmentId, Reversible, StoreKey, Text};
+use crate::model::{Cell, CellValue, EnrichmentId, ExternalId, RecordRef, Reversible, StoreKey, Text};
 use crate::state::{PushId, RowId};
 use crate::time::Timestamp;
 
@@ -68,6 +68,15 @@ pub struct PlannedChange {
     pub ours: CellValue,
     /// The platform's spelling of it, where it is known.
     pub ours_raw: Option<Text>,
+    /// The platform's id of what a list's key names, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ours_id: Option<ExternalId>,
+    /// The record that it is written through, where the cell belongs to something that several records show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<RecordRef>,
+    /// The other records that show the same cell: the change is seen there, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shown_by: Vec<RecordRef>,
     /// The cell's last row that landed, when this was planned.
     pub latest: Option<RowId>,
     /// The row that it takes back.
@@ -78,6 +87,14 @@ pub struct PlannedChange {
     pub notes: Vec<String>,
     /// How many writes it costs, shared with the other changes of its record.
     pub cost: u32,
+}
+
+impl PlannedChange {
+    /// The record that is read and written for the change.
+    #[must_use]
+    pub fn target(&self) -> &RecordRef {
+        self.via.as_ref().unwrap_or(&self.cell.holder)
+    }
 }
 
 impl Plan {
@@ -195,6 +212,10 @@ impl fmt::Display for Plan {
             }
             writeln!(f, "  -    {}", show(&change.seen, &change.ours))?;
             writeln!(f, "  +    {}", show(&change.ours, &change.seen))?;
+            if !change.shown_by.is_empty() {
+                let shown: Vec<String> = change.shown_by.iter().map(ToString::to_string).collect();
+                writeln!(f, "  seen by {} other records, too: {}", shown.len(), shown.join(", "))?;
+            }
             for note in &change.notes {
                 writeln!(f, "  note {note}")?;
             }

@@ -6,17 +6,20 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::names::Names;
 use super::plan::{Plan, PlanPurpose, PlannedChange, hex};
 use super::push::Push;
+use super::theirs::{entry, is_ambiguous, is_shared, raw_of, read_cell};
 use super::verdict::{CellFacts, ChangeVerdict, Conflict, Rejection, latest, verdict};
 use crate::connector::Purpose;
-use crate::error::Result;
-use crate::mapping::{HtmlVerdict, fields, sanitise_html};
+use crate::error::{ErrorKind, Result};
+use crate::mapping::{HtmlVerdict, cells, sanitise_html};
 use crate::model::{
-    BaseToken, Cell, CellValue, Enrichment, EnrichmentId, Expectation, FieldChange, FieldName, Normaliser,
-    Record, RecordRef, Reversible, Text, WritableField,
+    Attribute, BaseToken, Cell, CellValue, Enrichment, EnrichmentId, Expectation, ExternalId, FieldChange,
+    FieldName, ListKind, NameSource, Normaliser, Record, RecordRef, Reversible, Text, Unavailable,
+    WritableField,
 };
-use crate::state::WriteRow;
+use crate::state::RowQuery;
 use crate::time::Timestamp;
 
 /// The most ids that are read in one request.
@@ -31,8 +34,18 @@ struct Wish<'e> {
     enrichment: &'e Enrichment,
     change: &'e FieldChange,
     ours: Result<CellValue, Rejection>,
+    /// The key as the enrichment spells it.
+    label: Option<&'e Text>,
     base: Option<Cow<'e, BaseToken>>,
     notes: Vec<String>,
+}
+
+/// What is there for a record when it is planned for.
+struct Seen<'a> {
+    record: Option<&'a Record>,
+    gone: bool,
+    names: &'a Names,
+    now: Timestamp,
 }
 
 impl Push {
@@ -44,7 +57,9 @@ impl Push {
     pub async fn plan(&self, enrichments: &[Enrichment]) -> Result<Plan> {
         self.settle().await?;
         let now = self.now();
+        let names = self.look_up_names(enrichments).await?;
         let mut changes = Vec::new();
+        let mut sizes = ListSizes::default();
         let mut wished: BTreeMap<Cell, CellValue> = BTreeMap::new();
         let mut contradicted: Vec<Cell> = Vec::new();
         for some in enrichments.chunks(READ_AT_ONCE) {
@@ -57,7 +72,6 @@ impl Push {
             for enrichment in some {
                 let record = records.get(&enrichment.target);
                 let gone = records.gone.contains(&enrichment.target);
-                let rows = self.rows(&enrichment.target).await?;
                 for wish in self.wishes(enrichment) {
                     if let Ok(ours) = &wish.ours {
                         match wished.get(&wish.cell) {
@@ -66,7 +80,9 @@ impl Push {
                             None => drop(wished.insert(wish.cell.clone(), ours.clone())),
                         }
                     }
-                    changes.push(self.change(wish, record, gone, &rows, now).await?);
+                    let change = self.change(wish, &Seen { record, gone, names: &names, now }).await?;
+                    sizes.note(record, &change);
+                    changes.push(change);
                 }
             }
         }
@@ -76,8 +92,66 @@ impl Push {
                 change.verdict = ChangeVerdict::Rejected(Rejection::Contradiction);
             }
         }
+        self.refuse_emptying(&sizes, &mut changes);
+        self.name_sharers(&mut changes).await?;
         let expires_at = now.saturating_add(self.settings.plan_expiry);
         Ok(Plan::new(self.store().clone(), PlanPurpose::Push, now, expires_at, changes))
+    }
+
+    /// Refuses to take the last entry out of a list that the platform would fill again by itself.
+    pub(super) fn refuse_emptying(&self, sizes: &ListSizes, changes: &mut [PlannedChange]) {
+        for ((target, field), size) in &sizes.0 {
+            let of_list = |change: &PlannedChange| {
+                change.verdict == ChangeVerdict::Apply
+                    && change.target() == target
+                    && change.cell.field == *field
+            };
+            let stays_filled = |change: &PlannedChange| {
+                self.connector.capabilities().writable(&change.cell).is_none_or(|field| field.can_be_emptied)
+            };
+            let (mut added, mut removed) = (0, 0);
+            for change in changes.iter().filter(|change| of_list(change) && !stays_filled(change)) {
+                match (&change.seen, &change.ours) {
+                    (CellValue::Absent, _) => added += 1,
+                    (_, CellValue::Absent) => removed += 1,
+                    _ => {}
+                }
+            }
+            if removed > 0 && size + added <= removed {
+                for change in changes.iter_mut().filter(|change| of_list(change)) {
+                    if change.ours == CellValue::Absent {
+                        change.verdict = ChangeVerdict::Rejected(Rejection::WouldEmptyList);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Names the other records that show what several share (rule C3).
+    async fn name_sharers(&self, changes: &mut [PlannedChange]) -> Result<()> {
+        let mut shared: Vec<&mut PlannedChange> = changes
+            .iter_mut()
+            .filter(|change| change.via.is_some() && change.verdict == ChangeVerdict::Apply)
+            .collect();
+        if shared.is_empty() {
+            return Ok(());
+        }
+        let holders: Vec<RecordRef> = shared.iter().map(|change| change.cell.holder.clone()).collect();
+        match self.connector.shown_by(&holders).await {
+            Ok(shown) => {
+                for (change, mut shown) in shared.into_iter().zip(shown) {
+                    shown.retain(|record| Some(record) != change.via.as_ref());
+                    change.shown_by = shown;
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                for change in &mut shared {
+                    change.notes.push("which other records show it is not known".to_owned());
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     fn holds(&self, target: &RecordRef) -> bool {
@@ -105,6 +179,7 @@ impl Push {
                 enrichment,
                 change: &NOTHING,
                 ours: Err(Rejection::WrongKind),
+                label: None,
                 base: None,
                 notes: Vec::new(),
             });
@@ -112,31 +187,35 @@ impl Push {
         for (field, change) in &enrichment.fields {
             let cell = cell(field.clone());
             let mut notes = Vec::new();
-            let mut wish = |cell: Cell, ours, base, notes| {
-                wishes.push(Wish { cell, enrichment, change, ours, base, notes });
+            let mut wish = |cell: Cell, ours, label, base, notes| {
+                wishes.push(Wish { cell, enrichment, change, ours, label, base, notes });
             };
             let base = change.base.as_ref().map(Cow::Borrowed);
+            let unavailable = writable.and_then(|entity| {
+                entity.unavailable.iter().find(|(unavailable, _)| unavailable == field).map(|(_, why)| *why)
+            });
             let Some(writable) =
                 writable.and_then(|entity| entity.writable(field)).filter(|_| self.holds(&enrichment.target))
             else {
-                let why = if self.holds(&enrichment.target) {
-                    Rejection::NotWritable
-                } else {
-                    Rejection::ForeignRecord
+                let why = match unavailable {
+                    _ if !self.holds(&enrichment.target) => Rejection::ForeignRecord,
+                    Some(Unavailable::SeoPluginNotDetected) => Rejection::SeoPluginNotDetected,
+                    Some(Unavailable::NotEnabled) => Rejection::NotEnabled,
+                    None => Rejection::NotWritable,
                 };
-                wish(cell, Err(why), base, notes);
+                wish(cell, Err(why), None, base, notes);
                 continue;
             };
             if foreign {
-                wish(cell, Err(Rejection::ForeignLocale), base, notes);
+                wish(cell, Err(Rejection::ForeignLocale), None, base, notes);
                 continue;
             }
             match (writable.list, &change.value, &change.edit) {
                 (None, Some(Value::String(text)), None) => {
                     let ours = prepare(writable, text, &mut notes);
-                    wish(cell, ours, base, notes);
+                    wish(cell, ours, None, base, notes);
                 }
-                (Some(_), None, Some(edit)) if !(edit.add.is_empty() && edit.remove.is_empty()) => {
+                (Some(ListKind::Set), None, Some(edit)) if !edit.is_empty() && edit.update.is_empty() => {
                     let wanted = edit
                         .add
                         .iter()
@@ -145,35 +224,77 @@ impl Push {
                     for (name, add) in wanted {
                         let key = Normaliser::Folded1.apply(name).into_owned();
                         let base = base_of_key(change, &key);
-                        let ours = prepare(writable, name, &mut Vec::new())
-                            .map(|ours| if add { ours } else { CellValue::Absent });
-                        wish(cell.clone().with_key(key), ours, base, Vec::new());
+                        let ours = match add {
+                            true => prepare(writable, name, &mut Vec::new()),
+                            false => Ok(CellValue::Absent),
+                        };
+                        wish(cell.clone().with_key(key), ours, Some(name), base, Vec::new());
                     }
                 }
-                _ => wish(cell, Err(Rejection::WrongKind), base, notes),
+                (Some(ListKind::Keyed), None, Some(edit)) if !edit.is_empty() && edit.add.is_empty() => {
+                    let updates = edit.update.iter().map(|(label, value)| (label, Some(value)));
+                    for (label, value) in updates.chain(edit.remove.iter().map(|label| (label, None))) {
+                        let mut notes = Vec::new();
+                        let ours = match value {
+                            Some(value) => prepare_value(writable, label, value, &mut notes),
+                            None if writable.removable => Ok(CellValue::Absent),
+                            None => Err(Rejection::WrongKind),
+                        };
+                        // A picture's key is its id, which has no other spelling.
+                        let (cell, key) = match writable.shared_holder {
+                            Some(kind) => {
+                                let platform = enrichment.target.platform.clone();
+                                let holder = RecordRef::new(platform, kind, label.clone());
+                                (Cell { holder, ..cell.clone() }, label.to_string())
+                            }
+                            None => {
+                                let key = Normaliser::Folded1.apply(label).into_owned();
+                                (cell.clone().with_key(key.clone()), key)
+                            }
+                        };
+                        wish(cell, ours, Some(label), base_of_key(change, &key), notes);
+                    }
+                }
+                _ => wish(cell, Err(Rejection::WrongKind), None, base, notes),
             }
         }
         wishes
     }
 
-    async fn change(
-        &self,
-        wish: Wish<'_>,
-        record: Option<&Record>,
-        gone: bool,
-        rows: &[WriteRow],
-        now: Timestamp,
-    ) -> Result<PlannedChange> {
-        let rows: Vec<WriteRow> = rows.iter().filter(|row| row.cell == wish.cell).cloned().collect();
+    async fn change(&self, mut wish: Wish<'_>, there: &Seen<'_>) -> Result<PlannedChange> {
+        let rows = self.state.rows(self.store(), &RowQuery::Cell(wish.cell.clone())).await?;
         let enrichment_id = id_of(wish.enrichment);
+        let target = &wish.enrichment.target;
+        let record = there.record;
+        let named = match (&wish.ours, record) {
+            (Ok(ours), Some(record)) => self.named(&wish, ours, record, there.names),
+            _ => Ok(Named::default()),
+        };
+        let (ours_raw, ours_id) = match named {
+            Ok(named) => {
+                if let Some(ours) = named.ours {
+                    wish.ours = Ok(ours);
+                }
+                (named.raw, named.id)
+            }
+            Err(rejection) => {
+                wish.ours = Err(rejection);
+                (None, None)
+            }
+        };
         let seen = record.and_then(|record| read_cell(record, &wish.cell));
         let verdict = match (&wish.ours, record, &seen) {
             (Err(rejection), _, _) => ChangeVerdict::Rejected(rejection.clone()),
-            _ if wish.enrichment.made_at > now => ChangeVerdict::Rejected(Rejection::MadeInFuture),
-            (Ok(_), None, _) if gone => ChangeVerdict::Conflict(Conflict::Gone),
+            _ if wish.enrichment.made_at > there.now => ChangeVerdict::Rejected(Rejection::MadeInFuture),
+            (Ok(_), None, _) if there.gone => ChangeVerdict::Conflict(Conflict::Gone),
             (Ok(_), None, _) => ChangeVerdict::Rejected(Rejection::Unreadable),
             (Ok(_), Some(record), _) if is_ambiguous(record, &wish.cell) => {
                 ChangeVerdict::Conflict(Conflict::AmbiguousKey)
+            }
+            (Ok(_), Some(record), None)
+                if is_shared(&wish.cell) && cells::entries(record, &wish.cell.field).is_some() =>
+            {
+                ChangeVerdict::Rejected(Rejection::NoSuchEntry)
             }
             (Ok(_), Some(_), None) => ChangeVerdict::Rejected(Rejection::Unreadable),
             (Ok(ours), Some(record), Some(theirs)) => {
@@ -182,7 +303,7 @@ impl Push {
                     .from
                     .iter()
                     .map(|(field, token)| {
-                        let now = fields::cell_value(record, field, None).unwrap_or(CellValue::Absent);
+                        let now = cells::value(record, field, None).unwrap_or(CellValue::Absent);
                         (token.clone(), now)
                     })
                     .collect();
@@ -208,13 +329,16 @@ impl Push {
             number: 0,
             reversible: self.reversible(&wish.cell, &seen),
             seen_raw: record.and_then(|record| raw_of(record, &wish.cell)),
+            via: is_shared(&wish.cell).then(|| target.clone()),
             cell: wish.cell,
             verdict,
             enrichment: Some(enrichment_id),
             was,
             seen,
             ours: wish.ours.unwrap_or(CellValue::Absent),
-            ours_raw: None,
+            ours_raw,
+            ours_id,
+            shown_by: Vec::new(),
             latest: latest(&rows).map(|row| row.id),
             undoes: None,
             notes: wish.notes,
@@ -222,13 +346,56 @@ impl Push {
         })
     }
 
+    /// What the store's names make of a change.
+    fn named(
+        &self,
+        wish: &Wish<'_>,
+        ours: &CellValue,
+        record: &Record,
+        names: &Names,
+    ) -> Result<Named, Rejection> {
+        let field = &wish.cell.field;
+        let Some(writable) = self.connector.capabilities().writable(&wish.cell) else {
+            return Ok(Named::default());
+        };
+        let there = entry(record, &wish.cell);
+        if there.as_ref().is_some_and(|entry| entry.is_option) {
+            return Err(Rejection::IsOption);
+        }
+        if let (true, Some(text)) = (writable.unique, ours.as_text())
+            && names.is_taken(field, text, &wish.enrichment.target.id)
+        {
+            return Err(Rejection::Taken);
+        }
+        match (writable.names, wish.label, ours) {
+            (NameSource::Known, Some(label), CellValue::Value(_)) if there.is_none() => {
+                Ok(Named { id: Some(names.id(field, label)?), ..Named::default() })
+            }
+            (NameSource::Either, Some(label), CellValue::Value(Value::Array(values))) => {
+                let known =
+                    there.and_then(|entry| serde_json::from_str::<Attribute>(entry.raw.as_deref()?).ok());
+                let mut attribute = match known {
+                    Some(attribute) => attribute,
+                    None => names.attribute(field, label)?,
+                };
+                let texts = values.iter().filter_map(|value| value.as_str().map(Text::from));
+                attribute.values = match &attribute.id {
+                    Some(id) => texts.map(|text| names.spelled(id, &text)).collect(),
+                    None => texts.collect(),
+                };
+                attribute.raw_values.clear();
+                let values: Vec<&str> = attribute.values.iter().map(Text::as_str).collect();
+                let ours = CellValue::Value(Value::from(values));
+                let raw = serde_json::to_string(&attribute).ok().map(Text::from);
+                Ok(Named { ours: Some(ours), id: attribute.id, raw })
+            }
+            _ => Ok(Named::default()),
+        }
+    }
+
     /// How the values of a cell are compared.
     pub(super) fn normaliser(&self, cell: &Cell) -> Result<Normaliser> {
-        let declared = self
-            .connector
-            .capabilities()
-            .entity(cell.holder.kind)
-            .and_then(|entity| entity.writable(&cell.field));
+        let declared = self.connector.capabilities().writable(cell);
         match declared {
             Some(writable) => Ok(writable.normaliser),
             None => Ok(self.schema(cell.holder.kind)?.normaliser(&cell.field).unwrap_or(Normaliser::Exact1)),
@@ -237,16 +404,11 @@ impl Push {
 
     /// Whether what is in a cell now can be written again later.
     pub(super) fn reversible(&self, cell: &Cell, seen: &CellValue) -> Reversible {
-        let writable = self
-            .connector
-            .capabilities()
-            .entity(cell.holder.kind)
-            .and_then(|entity| entity.writable(&cell.field));
-        let Some(writable) = writable else {
+        let Some(writable) = self.connector.capabilities().writable(cell) else {
             return Reversible::No("the field cannot be written".to_owned());
         };
-        match seen {
-            CellValue::Absent if writable.list.is_some() => Reversible::Yes,
+        let reversible = match seen {
+            CellValue::Absent if writable.removable => Reversible::Yes,
             CellValue::Empty if !writable.empty => {
                 Reversible::No("the field is empty now, and cannot be emptied again".to_owned())
             }
@@ -261,8 +423,33 @@ impl Push {
                 ),
             },
             CellValue::Value(_) | CellValue::Empty => Reversible::Yes,
+        };
+        match (reversible, writable.partly) {
+            (Reversible::Yes, Some(why)) => Reversible::Partly(why.to_owned()),
+            (reversible, _) => reversible,
         }
     }
+}
+
+/// How many entries the lists of a plan's records have.
+#[derive(Debug, Default)]
+pub(super) struct ListSizes(BTreeMap<(RecordRef, FieldName), usize>);
+
+impl ListSizes {
+    pub(super) fn note(&mut self, record: Option<&Record>, change: &PlannedChange) {
+        let Some(entries) = record.and_then(|record| cells::entries(record, &change.cell.field)) else {
+            return;
+        };
+        self.0.insert((change.target().clone(), change.cell.field.clone()), entries.len());
+    }
+}
+
+/// What the store's names make of a change: another value, a spelling, an id.
+#[derive(Debug, Default)]
+struct Named {
+    ours: Option<CellValue>,
+    raw: Option<Text>,
+    id: Option<ExternalId>,
 }
 
 /// The enrichment's id, or the hash of its content.
@@ -280,24 +467,6 @@ fn base_of_key<'e>(change: &'e FieldChange, key: &str) -> Option<Cow<'e, BaseTok
         Some(token) => Cow::Borrowed(token),
         None => Cow::Owned(CellValue::Absent.token(Normaliser::Folded1)),
     })
-}
-
-/// What a record holds in a cell; `None` where that was not read whole.
-pub(super) fn read_cell(record: &Record, cell: &Cell) -> Option<CellValue> {
-    fields::cell_value(record, &cell.field, cell.key.as_ref().map(Text::as_str))
-}
-
-/// The platform's spelling of what a record holds in a cell, where the value alone does not lead back to it.
-pub(super) fn raw_of(record: &Record, cell: &Cell) -> Option<Text> {
-    let Some(key) = &cell.key else { return record.raw_spelling(&cell.field).cloned() };
-    let mut terms = fields::terms(record, &cell.field)?.iter();
-    terms.find(|term| Normaliser::Folded1.apply(&term.name) == key.as_str())?.raw_name.clone()
-}
-
-/// Whether a list holds the cell's key twice.
-pub(super) fn is_ambiguous(record: &Record, cell: &Cell) -> bool {
-    let (Some(key), Some(terms)) = (&cell.key, fields::terms(record, &cell.field)) else { return false };
-    terms.iter().filter(|term| Normaliser::Folded1.apply(&term.name) == key.as_str()).count() > 1
 }
 
 /// Bounds, control characters, HTML: what may leave, or why nothing does.
@@ -324,5 +493,33 @@ fn prepare(writable: &WritableField, text: &str, notes: &mut Vec<String>) -> Res
     if text.is_empty() && !writable.empty {
         return Err(Rejection::Empty);
     }
+    if let Some(reason) = writable.check.and_then(|check| (check.altered)(&text)) {
+        return Err(Rejection::Altered { reason: reason.to_owned() });
+    }
     Ok(CellValue::text(&text))
+}
+
+/// The value of a key: a text, or texts where the field holds several.
+fn prepare_value(
+    writable: &WritableField,
+    label: &str,
+    value: &Value,
+    notes: &mut Vec<String>,
+) -> Result<CellValue, Rejection> {
+    match (value, writable.normaliser) {
+        (Value::Array(values), Normaliser::Values1) => {
+            prepare(writable, label, notes)?;
+            let texts = values.iter().map(|value| {
+                let text = value.as_str().ok_or(Rejection::WrongKind)?;
+                Ok(prepare(writable, text, notes)?.as_text().unwrap_or_default().to_owned())
+            });
+            let texts = texts.collect::<Result<Vec<String>, Rejection>>()?;
+            if texts.is_empty() { Err(Rejection::Empty) } else { Ok(CellValue::Value(texts.into())) }
+        }
+        (Value::String(text), Normaliser::Values1) => {
+            prepare_value(writable, label, &Value::from(vec![text.as_str()]), notes)
+        }
+        (Value::String(text), _) => prepare(writable, text, notes),
+        _ => Err(Rejection::WrongKind),
+    }
 }

@@ -12,7 +12,7 @@ use super::pages::{Pages, ReadPage};
 use super::{Cancel, Rejected, Sink};
 use crate::connector::{Connector, Page, PullRequest, Select, Total};
 use crate::error::{Error, ErrorKind, Result};
-use crate::mapping::{MappedPage, RejectedRecord, SchemaMap, fields};
+use crate::mapping::{MappedPage, RejectedRecord, SchemaMap, cells};
 use crate::model::{DeltaClock, Entity, EntityCapabilities, ExternalId, Record, StoreKey};
 use crate::state::{Checkpoint, Op, RunKey, SinkMark, StateStore, Unit};
 use crate::time::Timestamp;
@@ -437,12 +437,12 @@ impl Work<'_> {
         let Some(at) = self.to else { return };
         for field in self.schema.cells() {
             if let Some(token) = record.base().get(field)
-                && let Some(value) = fields::cell_value(record, field, None)
+                && let Some(value) = cells::value(record, field, None)
             {
                 ops.push(Op::KeepBase { token: token.clone(), value, at });
             }
             for (key, token) in record.base().keys(field).unwrap_or_default() {
-                if let Some(value) = fields::cell_value(record, field, Some(key)) {
+                if let Some(value) = cells::value(record, field, Some(key)) {
                     ops.push(Op::KeepBase { token: token.clone(), value, at });
                 }
             }

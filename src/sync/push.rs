@@ -1,6 +1,7 @@
 //! Push: enrichments to a plan, a plan to writes, writes to receipts, and all of it back again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +38,10 @@ pub struct PushSettings {
     pub plan_expiry: Duration,
     /// How often a write is guarded anew when its window passed before it was sent (default 3).
     pub guard_attempts: u32,
+    /// How many records go in one write, where the platform takes several (default 20, and never more than the
+    /// connector claims): the more there are, the longer is the time between the read of the last one and its
+    /// write.
+    pub batch: NonZeroU32,
     /// Whether apply waits until lost answers can be settled (default yes).
     pub wait_for_unknown: bool,
 }
@@ -49,6 +54,7 @@ impl Default for PushSettings {
             send_window: Duration::from_secs(30),
             plan_expiry: Duration::from_secs(24 * 3600),
             guard_attempts: 3,
+            batch: NonZeroU32::MIN.saturating_add(19),
             wait_for_unknown: true,
         }
     }

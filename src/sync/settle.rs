@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::apply::{landed, settle_ops};
-use super::planner::read_cell;
+use super::apply::{NOT_LANDED, landed, settle_ops};
 use super::push::Push;
 use super::receipt::ReceiptOutcome;
+use super::theirs::read_cell;
 use super::verdict::{Conflict, Rejection};
 use crate::connector::Purpose;
 use crate::error::Result;
@@ -49,7 +49,7 @@ impl Push {
         });
         let mut by_holder: BTreeMap<RecordRef, Vec<WriteRow>> = BTreeMap::new();
         for row in rows {
-            by_holder.entry(row.cell.holder.clone()).or_default().push(row);
+            by_holder.entry(row.target().clone()).or_default().push(row);
         }
         let mut settled = Vec::new();
         for (holder, rows) in by_holder {
@@ -98,7 +98,7 @@ fn judge(
         ReceiptOutcome::Conflict(Conflict::EditedSince)
     } else if row.stamp.is_some() && record.modified_at() == row.stamp {
         // Nothing came of it, for certain: it may be planned again.
-        ReceiptOutcome::Rejected(Rejection::NotSent { code: "not_landed".to_owned() })
+        ReceiptOutcome::Rejected(Rejection::NotSent { code: NOT_LANDED.to_owned() })
     } else {
         ReceiptOutcome::Conflict(Conflict::MaybeReverted)
     };

@@ -1,13 +1,13 @@
 //! Undo: a plan like any other, with ours = before.
 
 use super::plan::{Approvals, Plan, PlanPurpose, PlannedChange};
-use super::planner::{is_ambiguous, raw_of, read_cell};
 use super::push::Push;
 use super::receipt::{ReceiptOutcome, UndoOutcome, UndoReport};
+use super::theirs::{is_ambiguous, raw_of, read_cell};
 use super::verdict::{ChangeVerdict, Conflict, Rejection, head, landed_value, latest};
 use crate::connector::Purpose;
 use crate::error::{Error, ErrorKind, Result};
-use crate::mapping::fields;
+use crate::mapping::cells;
 use crate::model::{CellValue, Record, RecordRef, Reversible};
 use crate::state::{Op, Outcome, PushId, RowId, RowKind, RowQuery, Unit, WriteRow};
 
@@ -38,7 +38,7 @@ impl Push {
             )
             .with_remedy("push the content again, from a fresh pull"));
         }
-        let mut targets: Vec<RecordRef> = rows.iter().map(|row| row.cell.holder.clone()).collect();
+        let mut targets: Vec<RecordRef> = rows.iter().map(|row| row.target().clone()).collect();
         targets.sort();
         targets.dedup();
         let records = self.read(&targets, Purpose::Guard).await?;
@@ -51,8 +51,8 @@ impl Push {
             let of_holder = self.rows(&row.cell.holder).await?;
             let of_cell: Vec<WriteRow> =
                 of_holder.into_iter().filter(|other| other.cell == row.cell).collect();
-            let gone = records.gone.contains(&row.cell.holder);
-            changes.push(self.undo_change(number, row, &of_cell, records.get(&row.cell.holder), gone)?);
+            let gone = records.gone.contains(row.target());
+            changes.push(self.undo_change(number, row, &of_cell, records.get(row.target()), gone)?);
         }
         let expires_at = now.saturating_add(self.settings.plan_expiry);
         Ok(Plan::new(self.store().clone(), PlanPurpose::Undo(push), now, expires_at, changes))
@@ -107,6 +107,9 @@ impl Push {
             seen_raw: record.and_then(|record| raw_of(record, &row.cell)),
             ours: row.before.clone(),
             ours_raw: row.before_raw.clone(),
+            ours_id: row.before_id.clone(),
+            via: row.via.clone(),
+            shown_by: Vec::new(),
             latest: latest(rows).map(|row| row.id),
             undoes: Some(row.id),
             notes: Vec::new(),
@@ -161,6 +164,7 @@ impl Push {
                 latest_at_plan: change.latest,
                 before: change.seen.clone(),
                 before_raw: change.seen_raw.clone(),
+                before_id: None,
                 stamp: None,
                 sent: change.seen.clone(),
                 send_by: now,
@@ -185,8 +189,9 @@ fn read_landed(record: &Record, row: &WriteRow) -> Option<CellValue> {
     let (CellValue::Absent, Outcome::Landed { key_id: Some(id), .. }) = (&value, &row.outcome) else {
         return Some(value);
     };
-    let renamed = fields::terms(record, &row.cell.field)?.iter().find(|term| term.id.as_ref() == Some(id));
-    Some(renamed.map_or(value, |term| CellValue::text(&term.name)))
+    let renamed =
+        cells::entries(record, &row.cell.field)?.into_iter().find(|entry| entry.id.as_ref() == Some(id));
+    Some(renamed.map_or(value, |entry| entry.value))
 }
 
 fn undo_outcome(outcome: ReceiptOutcome) -> UndoOutcome {

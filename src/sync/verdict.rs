@@ -85,6 +85,27 @@ pub enum Rejection {
     ForeignLocale,
     /// The cell's present value cannot be read whole, so it cannot be merged.
     Unreadable,
+    /// The record has no such entry: its pictures and their order are not changed.
+    NoSuchEntry,
+    /// The store does not have the name, and makes no new one.
+    NameUnknown,
+    /// The store has the name more than once.
+    NameAmbiguous,
+    /// Another record has the value, which must be its own.
+    Taken,
+    /// Variants differ by this attribute: it is an option, and not written.
+    IsOption,
+    /// It would be the list's last entry, and the platform puts another one in its place.
+    WouldEmptyList,
+    /// The platform would change the text in silence.
+    Altered {
+        /// Why.
+        reason: String,
+    },
+    /// No SEO plugin was found in the store, and none was named in the settings.
+    SeoPluginNotDetected,
+    /// The store's settings do not allow the field to be written.
+    NotEnabled,
     /// The platform refused it.
     Refused {
         /// The stable code.
@@ -166,6 +187,17 @@ impl Rejection {
                 "the record is of another platform, or of a kind that this store cannot read by id"
             }
             Self::Unreadable => "what is there cannot be read whole, so it is not overwritten",
+            Self::NoSuchEntry => "the record has no such entry: copy the key from a pulled record",
+            Self::NameUnknown => "the store has no such name: make it there first, or correct the spelling",
+            Self::NameAmbiguous => "the store has this name more than once: make the names differ",
+            Self::Taken => "another record has this value already: choose another one",
+            Self::IsOption => "variants differ by this attribute: change its values in the store",
+            Self::WouldEmptyList => "it is the last entry, and the store would put a default in its place",
+            Self::Altered { .. } => "the store would change this text in silence: correct it",
+            Self::SeoPluginNotDetected => {
+                "no SEO plugin was found: name the one that keeps the fields in the store's settings"
+            }
+            Self::NotEnabled => "allow it in the store's settings",
             Self::Refused { .. } => "the store refused it",
             Self::NotSent { .. } => "the store does not have it: plan again",
             Self::Irreversible { .. } => "what was there cannot be written again",
@@ -331,6 +363,8 @@ mod tests {
             latest_at_plan: None,
             before: CellValue::text(before),
             before_raw: None,
+            before_id: None,
+            via: None,
             stamp: None,
             sent: CellValue::text(value),
             send_by: at(second),

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use lily_connect::connector::Connector;
-use lily_connect::connectors::woocommerce::WooCommerceConfig;
+use lily_connect::connectors::woocommerce::{SeoPlugin, WooCommerceConfig};
 use lily_connect::error::Result;
 use lily_connect::model::{Record, Secret};
 use lily_connect::runtime::Runtime;
@@ -84,6 +84,8 @@ pub async fn connect(url: &str, key: &ApiKey, runtime: &Runtime) -> Arc<dyn Conn
         .key(&key.consumer_key)
         .secret(Secret::new(key.consumer_secret.clone()))
         .private_hosts(true)
+        .seo_plugin(SeoPlugin::RankMath)
+        .write_slugs(true)
         .build()
         .unwrap();
     Arc::new(config.connect(runtime).await.unwrap())

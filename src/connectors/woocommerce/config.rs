@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::PLATFORM;
 use super::classify::WooClassifier;
-use super::connector::WooCommerce;
+use super::connector::{WooCommerce, WriteSettings};
+use super::writable::SeoPlugin;
 use crate::auth::{Authenticator, Basic, OAuth1, Origin};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Secret, StoreKey, StoreProfile, Text};
@@ -31,6 +32,7 @@ pub struct WooCommerceConfig {
     private_hosts: bool,
     max_in_flight: NonZeroU32,
     profile: Option<StoreProfile>,
+    writes: WriteSettings,
 }
 
 impl WooCommerceConfig {
@@ -48,6 +50,7 @@ impl WooCommerceConfig {
             private_hosts: false,
             max_in_flight: NonZeroU32::MIN.saturating_add(1),
             profile: None,
+            writes: WriteSettings::default(),
         }
     }
 
@@ -74,7 +77,8 @@ impl WooCommerceConfig {
             .private_hosts(self.private_hosts)
             .max_in_flight(self.max_in_flight)
             .build()?;
-        WooCommerce::connect(client, runtime.clone(), self.store.clone(), self.profile.clone()).await
+        WooCommerce::connect(client, runtime.clone(), self.store.clone(), self.profile.clone(), self.writes)
+            .await
     }
 }
 
@@ -88,6 +92,7 @@ pub struct WooCommerceBuilder {
     private_hosts: bool,
     max_in_flight: NonZeroU32,
     profile: Option<StoreProfile>,
+    writes: WriteSettings,
 }
 
 impl WooCommerceBuilder {
@@ -133,6 +138,21 @@ impl WooCommerceBuilder {
         self
     }
 
+    /// Names the plugin that keeps titles and descriptions for search engines (default: the one that the site's
+    /// index shows; without one they are not written).
+    #[must_use]
+    pub fn seo_plugin(mut self, plugin: SeoPlugin) -> Self {
+        self.writes.seo = Some(plugin);
+        self
+    }
+
+    /// Allows slugs to be written (default forbidden: links from outside break where no plugin redirects them).
+    #[must_use]
+    pub fn write_slugs(mut self, allowed: bool) -> Self {
+        self.writes.slugs = allowed;
+        self
+    }
+
     /// Checks the settings; nothing is sent.
     ///
     /// # Errors
@@ -158,6 +178,7 @@ impl WooCommerceBuilder {
             private_hosts: self.private_hosts,
             max_in_flight: self.max_in_flight,
             profile: self.profile,
+            writes: self.writes,
         })
     }
 }

@@ -4,18 +4,28 @@ use async_trait::async_trait;
 
 use super::discover::{capabilities, discover};
 use super::wire::{self, Offset};
+use super::writable::SeoPlugin;
 use super::{PLATFORM, map};
 use crate::connector::{
-    Answer, Connector, ConnectorInfo, Detail, Finding, Health, Page, PullRequest, PushRequest, Select,
-    Severity,
+    Answer, Connector, ConnectorInfo, Detail, Finding, Health, Known, LookUp, Page, PullRequest, PushRequest,
+    Select, Severity,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::mapping::SchemaMap;
-use crate::model::{Capabilities, Entity, StoreKey, StoreProfile};
+use crate::model::{Capabilities, Entity, RecordRef, StoreKey, StoreProfile};
 use crate::runtime::Runtime;
 
 pub(super) const API_VERSION: &str = "wc/v3";
+
+/// What a store's settings say of writes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct WriteSettings {
+    /// The plugin that keeps the SEO fields, where it is not to be found out.
+    pub(super) seo: Option<SeoPlugin>,
+    /// Whether slugs are written.
+    pub(super) slugs: bool,
+}
 
 /// A connected WooCommerce store.
 #[derive(Debug)]
@@ -26,6 +36,7 @@ pub struct WooCommerce {
     capabilities: Capabilities,
     pub(super) products: SchemaMap,
     variants: SchemaMap,
+    pub(super) seo_keys: &'static [&'static str],
     home: Option<String>,
 }
 
@@ -35,14 +46,17 @@ impl WooCommerce {
         runtime: Runtime,
         store: StoreKey,
         profile: Option<StoreProfile>,
+        writes: WriteSettings,
     ) -> Result<Self> {
         let (profile, variations, home) = match profile {
             Some(profile) => (profile, true, None),
             None => discover(&client).await?,
         };
+        let seo = writes.seo.or_else(|| SeoPlugin::detect(&profile));
         Ok(Self {
-            capabilities: capabilities(variations),
-            products: SchemaMap::compile(PLATFORM, Entity::Product, map::PRODUCT)?,
+            capabilities: capabilities(variations, seo, writes.slugs),
+            products: SchemaMap::compile(PLATFORM, Entity::Product, &map::product(seo))?,
+            seo_keys: map::seo_keys(seo),
             variants: SchemaMap::compile(PLATFORM, Entity::Variant, map::VARIANT)?,
             info: ConnectorInfo::new(store, API_VERSION, profile),
             client,
@@ -66,6 +80,7 @@ impl Connector for WooCommerce {
         match entity {
             Entity::Product => Some(&self.products),
             Entity::Variant => Some(&self.variants),
+            Entity::Media => None,
         }
     }
 
@@ -142,6 +157,14 @@ impl Connector for WooCommerce {
 
     async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {
         self.write_all(request).await
+    }
+
+    async fn look_up(&self, names: &LookUp) -> Result<Vec<Known>> {
+        self.look_up_names(names).await
+    }
+
+    async fn shown_by(&self, holders: &[RecordRef]) -> Result<Vec<Vec<RecordRef>>> {
+        self.records_showing(holders).await
     }
 }
 

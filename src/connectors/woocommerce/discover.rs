@@ -4,18 +4,13 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::wire::{self, MAX_PAGE, Offset};
+use super::writable::{SeoPlugin, of_products};
 use crate::connector::{Detail, Select};
 use crate::error::{ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::model::{
-    AnswerHolds, Capabilities, DeltaClock, Entity, EntityCapabilities, FieldName, Normaliser, StoreProfile,
-    WritableField,
+    AnswerHolds, Capabilities, DeltaClock, Entity, EntityCapabilities, FieldName, StoreProfile,
 };
-
-/// The longest description that is sent: far below what the platform's column (4 GiB) and PHP's body limit take.
-const MAX_HTML_BYTES: usize = 1024 * 1024;
-/// WordPress keeps term names in 200 characters.
-const MAX_TERM_BYTES: usize = 200;
 
 /// Reads what is true of the store. A key without the right to read settings is no obstacle: what cannot be
 /// read is left unknown, and `check` says so.
@@ -65,7 +60,7 @@ fn readable<T>(read: Result<T>) -> Result<Option<T>> {
     }
 }
 
-pub(super) fn capabilities(variations: bool) -> Capabilities {
+pub(super) fn capabilities(variations: bool, seo: Option<SeoPlugin>, slugs: bool) -> Capabilities {
     let page = NonZeroU32::MIN.saturating_add(MAX_PAGE - 1);
     let listed = |entity| {
         let mut capabilities = EntityCapabilities::new(entity, page);
@@ -79,15 +74,9 @@ pub(super) fn capabilities(variations: bool) -> Capabilities {
         capabilities
     };
     let mut products = listed(Entity::Product);
-    products.rewritten_together = ["title", "short_description", "description"].map(FieldName::new).to_vec();
-    let mut tags = WritableField::set(FieldName::new("tags"));
-    tags.max_bytes = MAX_TERM_BYTES;
-    products.writable = vec![
-        WritableField::text(FieldName::new("title"), Normaliser::Trimmed1),
-        WritableField::html(FieldName::new("short_description"), MAX_HTML_BYTES),
-        WritableField::html(FieldName::new("description"), MAX_HTML_BYTES),
-        tags,
-    ];
+    products.rewritten_together =
+        ["title", "short_description", "description", "slug"].map(FieldName::new).to_vec();
+    (products.writable, products.unavailable) = of_products(seo, slugs);
     let mut entities = vec![products];
     if variations {
         entities.push(listed(Entity::Variant));
@@ -96,5 +85,6 @@ pub(super) fn capabilities(variations: bool) -> Capabilities {
     // Its answer is not believed: landed is what a read by id finds.
     capabilities.answer_holds = AnswerHolds::Nothing;
     capabilities.settle_after = Duration::from_secs(90);
+    capabilities.max_batch = page;
     capabilities
 }

@@ -2,6 +2,7 @@
 //!
 //! `price_html`, `related_ids` and `_links` are left out on purpose: they are made anew for each answer.
 
+use super::writable::SeoPlugin;
 use crate::mapping::{Direction, Rule, Transform, rule};
 
 use Direction::{Read, ReadWrite};
@@ -28,7 +29,7 @@ const TRACKING: Transform = Word(&[("true", "own"), ("false", "none"), ("parent"
 pub(super) static PRODUCT: &[Rule] = &[
     rule("/id", "ref.id", Id, Read),
     rule("/name", "title", EscapedText, ReadWrite),
-    rule("/slug", "slug", OptionalText, Read),
+    rule("/slug", "slug", OptionalText, ReadWrite),
     rule("/permalink", "url", Text, Read),
     rule("/date_created_gmt", "created_at", UtcTime, Read),
     rule("/date_modified_gmt", "modified_at", UtcTime, Read),
@@ -47,30 +48,90 @@ pub(super) static PRODUCT: &[Rule] = &[
     rule("/dimensions/length", "dimensions.length", Length, Read),
     rule("/dimensions/width", "dimensions.width", Length, Read),
     rule("/dimensions/height", "dimensions.height", Length, Read),
-    rule("/categories/*/id", "categories[].id", Id, Read),
-    rule("/categories/*/name", "categories[].name", EscapedText, Read),
+    rule("/categories/*/id", "categories[].id", Id, ReadWrite),
+    rule("/categories/*/name", "categories[].name", EscapedText, ReadWrite),
     rule("/tags/*/id", "tags[].id", Id, ReadWrite),
     rule("/tags/*/name", "tags[].name", EscapedText, ReadWrite),
-    rule("/brands/*/id", "brands[].id", Id, Read),
-    rule("/brands/*/name", "brands[].name", EscapedText, Read),
-    rule("/images/*/id", "media[].id", Id, Read),
+    rule("/brands/*/id", "brands[].id", Id, ReadWrite),
+    rule("/brands/*/name", "brands[].name", EscapedText, ReadWrite),
+    rule("/images/*/id", "media[].id", Id, ReadWrite),
     rule("/images/*/src", "media[].url", Text, Read),
     rule("/images/*/name", "media[].title", EscapedText, Read),
-    rule("/images/*/alt", "media[].alt", EscapedText, Read),
-    rule("/attributes/*/id", "attributes[].id", Id, Read),
+    rule("/images/*/alt", "media[].alt", EscapedText, ReadWrite),
+    rule("/attributes/*/id", "attributes[].id", Id, ReadWrite),
     rule("/attributes/*/slug", "attributes[].key", OptionalText, Read),
-    rule("/attributes/*/name", "attributes[].label", EscapedText, Read),
-    rule("/attributes/*/visible", "attributes[].visible", Bool, Read),
-    rule("/attributes/*/variation", "attributes[].distinguishes_variants", Bool, Read),
-    rule("/attributes/*/options/*", "attributes[].values[]", EscapedText, Read),
+    rule("/attributes/*/name", "attributes[].label", EscapedText, ReadWrite),
+    rule("/attributes/*/visible", "attributes[].visible", Bool, ReadWrite),
+    rule("/attributes/*/variation", "attributes[].distinguishes_variants", Bool, ReadWrite),
+    rule("/attributes/*/position", "attributes[].position", Decimal, ReadWrite),
+    rule("/attributes/*/options/*", "attributes[].values[]", EscapedText, ReadWrite),
     rule("/variations/*", "variants[]", Id, Read),
-    rule("/meta_data/*[key=_yoast_wpseo_title]/value", "seo.title", Text, Read).rank(1),
-    rule("/meta_data/*[key=rank_math_title]/value", "seo.title", Text, Read),
-    rule("/meta_data/*[key=_yoast_wpseo_metadesc]/value", "seo.description", Text, Read).rank(1),
-    rule("/meta_data/*[key=rank_math_description]/value", "seo.description", Text, Read),
-    rule("/meta_data/*[key=_yoast_wpseo_focuskw]/value", "seo.focus_keyword", Text, Read).rank(1),
-    rule("/meta_data/*[key=rank_math_focus_keyword]/value", "seo.focus_keyword", Text, Read),
 ];
+
+/// The keys of a plugin that keeps titles and descriptions for search engines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SeoKeys {
+    title: &'static str,
+    description: &'static str,
+    focus_keyword: &'static str,
+}
+
+impl SeoKeys {
+    const YOAST: Self = Self {
+        title: "_yoast_wpseo_title",
+        description: "_yoast_wpseo_metadesc",
+        focus_keyword: "_yoast_wpseo_focuskw",
+    };
+    const RANK_MATH: Self = Self {
+        title: "rank_math_title",
+        description: "rank_math_description",
+        focus_keyword: "rank_math_focus_keyword",
+    };
+
+    const fn of(plugin: SeoPlugin) -> Self {
+        match plugin {
+            SeoPlugin::Yoast => Self::YOAST,
+            SeoPlugin::RankMath => Self::RANK_MATH,
+        }
+    }
+
+    pub(super) const fn all(self) -> [&'static str; 3] {
+        [self.title, self.description, self.focus_keyword]
+    }
+
+    fn rules(self, direction: Direction, rank: u8) -> [Rule; 3] {
+        let fields = ["seo.title", "seo.description", "seo.focus_keyword"];
+        let [title, description, focus] = fields;
+        [(self.title, title), (self.description, description), (self.focus_keyword, focus)].map(
+            |(key, field)| {
+                let mut rule = rule("", field, Text, direction).rank(rank);
+                rule.from = format!("/meta_data/*[key={key}]/value").into();
+                rule
+            },
+        )
+    }
+}
+
+/// The keys that a store's plugin reads; none where it has no plugin that is known.
+pub(super) fn seo_keys(plugin: Option<SeoPlugin>) -> &'static [&'static str] {
+    static YOAST: [&str; 3] = SeoKeys::YOAST.all();
+    static RANK_MATH: [&str; 3] = SeoKeys::RANK_MATH.all();
+    match plugin {
+        Some(SeoPlugin::Yoast) => &YOAST,
+        Some(SeoPlugin::RankMath) => &RANK_MATH,
+        None => &[],
+    }
+}
+
+/// The rules of products. Where a store has a plugin, only its keys count: those of the other one are left over
+/// from before. Without a plugin, what there is is read.
+pub(super) fn product(plugin: Option<SeoPlugin>) -> Vec<Rule> {
+    let seo = match plugin {
+        Some(plugin) => SeoKeys::of(plugin).rules(ReadWrite, 0).to_vec(),
+        None => [SeoKeys::YOAST.rules(Read, 1), SeoKeys::RANK_MATH.rules(Read, 0)].concat(),
+    };
+    [PRODUCT.to_vec(), seo].concat()
+}
 
 /// Variations: one image or none, one value an option, no tags and no categories.
 pub(super) static VARIANT: &[Rule] = &[
@@ -123,7 +184,7 @@ mod tests {
 
     #[test]
     fn both_maps_compile_and_read_a_product_and_a_variation() {
-        let products = SchemaMap::compile(PLATFORM, Entity::Product, PRODUCT).unwrap();
+        let products = SchemaMap::compile(PLATFORM, Entity::Product, &product(None)).unwrap();
         let body = r#"[{"id":7,"name":"R&amp;D &quot;Cap&quot;","manage_stock":true,"stock_quantity":3,"price":"12.50",
             "weight":"","dimensions":{"length":"2.5","width":"","height":""},"status":"publish",
             "date_modified_gmt":"2026-11-22T17:08:40","tags":[{"id":1,"name":"Sale","slug":"sale"}],"categories":[],

@@ -21,6 +21,8 @@ const LIST_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A save runs every plugin's hooks; a lost answer costs more than a long wait.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(45);
+/// A host of one core may take a second for each of a hundred items.
+pub(super) const BATCH_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A position in a list: how many records stand before it. In a list of ids, how many were asked before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +44,7 @@ impl Offset {
 fn collection(entity: Entity) -> &'static str {
     match entity {
         Entity::Variant => "wp-json/wc/v3/variations",
-        Entity::Product => "wp-json/wc/v3/products",
+        Entity::Product | Entity::Media => "wp-json/wc/v3/products",
     }
 }
 

@@ -1,43 +1,99 @@
-//! Writing: patches into single writes.
+//! Writing: patches into single writes and batches.
 
 use http::Method;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::connector::WooCommerce;
-use super::wire;
+use super::{item, wire};
 use crate::connector::{Answer, FieldAnswer, Patch, PatchValue, PushRequest};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::http::ApiRequest;
 use crate::model::{Entity, Term};
 
+/// The most items of a batch (a filter of the platform: a host may lower it).
+const MAX_BATCH: usize = 100;
+
+/// What a batch answers, item by item, in order; it is 200 whatever failed.
+#[derive(Debug, Deserialize)]
+struct BatchAnswer {
+    #[serde(default)]
+    update: Vec<ItemAnswer>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ItemAnswer {
+    #[serde(default)]
+    id: u64,
+    error: Option<ItemError>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ItemError {
+    #[serde(default)]
+    code: String,
+}
+
 impl WooCommerce {
-    /// Writes each patch, and answers once per patch, in order.
+    /// Writes the patches, several in one call, and answers once per patch, in order.
     pub(super) async fn write_all(&self, request: &PushRequest) -> Result<Vec<Answer>> {
-        let mut answers = Vec::with_capacity(request.patches.len());
+        let mut bodies = Vec::with_capacity(request.patches.len());
         for patch in &request.patches {
-            let answer = match self.write(patch, request).await {
-                Ok(()) => FieldAnswer::Accepted,
-                Err(error) if error.effect() == Effect::Possible => {
-                    FieldAnswer::Unknown { why: error.to_string() }
+            bodies.push(self.body(patch)?);
+        }
+        let mut outcomes: Vec<Result<FieldAnswer>> = Vec::with_capacity(bodies.len());
+        let mut todo: Vec<Vec<(&Patch, Map<String, Value>)>> = Vec::new();
+        let mut items = request.patches.iter().zip(bodies).peekable();
+        while items.peek().is_some() {
+            todo.push(items.by_ref().take(MAX_BATCH).collect());
+        }
+        todo.reverse();
+        while let Some(mut some) = todo.pop() {
+            match self.write_some(&some, request).await {
+                // The host takes fewer at once: nothing of it was done.
+                Err(error) if is_too_large(&error) && some.len() > 1 => {
+                    let rest = some.split_off(some.len() / 2);
+                    todo.extend([rest, some]);
                 }
-                Err(error) if is_refusal(&error) || !answers.is_empty() => {
-                    FieldAnswer::Refused { code: error.code().to_owned(), why: error.to_string() }
+                Ok(answers) => outcomes.extend(answers.into_iter().map(Ok)),
+                Err(error) if error.effect() == Effect::Possible => {
+                    let why = error.to_string();
+                    outcomes.extend(some.iter().map(|_| Ok(FieldAnswer::Unknown { why: why.clone() })));
+                }
+                Err(error) if is_refusal(&error) || !outcomes.is_empty() => {
+                    let (code, why) = (error.code().to_owned(), error.to_string());
+                    let refused = || FieldAnswer::Refused { code: code.clone(), why: why.clone() };
+                    outcomes.extend(some.iter().map(|_| Ok(refused())));
                 }
                 Err(error) => return Err(error),
-            };
-            let fields = patch.changes.iter().map(|change| (change.field.clone(), answer.clone())).collect();
-            answers.push(Answer::new(patch.target.clone(), fields));
+            }
         }
-        Ok(answers)
+        request
+            .patches
+            .iter()
+            .zip(outcomes)
+            .map(|(patch, answer)| {
+                let answer = answer?;
+                let fields =
+                    patch.changes.iter().map(|change| (change.field.clone(), answer.clone())).collect();
+                Ok(Answer::new(patch.target.clone(), fields))
+            })
+            .collect()
     }
 
     fn body(&self, patch: &Patch) -> Result<Map<String, Value>> {
+        if patch.target.kind != Entity::Product || !wire::is_id(&patch.target.id) {
+            return Err(Error::new(ErrorKind::Unsupported, "not_writable", "only products can be written"));
+        }
         let mut body = Map::new();
         for change in &patch.changes {
             match &change.value {
                 PatchValue::Text { text, raw } => {
                     let spelled = self.products.spell(&change.field, text, raw.as_deref())?;
-                    self.products.put_text(&mut body, &change.field, wire::slash(&spelled))?;
+                    // What is kept as meta is kept byte for byte.
+                    let is_meta = self.products.write_place(&change.field)?.starts_with("/meta_data/");
+                    let spelled = if is_meta { spelled } else { wire::slash(&spelled) };
+                    self.products.put_text(&mut body, &change.field, spelled)?;
                 }
                 PatchValue::Terms(terms) => {
                     let slashed: Vec<Term> = terms
@@ -46,26 +102,77 @@ impl WooCommerce {
                         .collect();
                     self.products.put_terms(&mut body, &change.field, &slashed)?;
                 }
+                PatchValue::Attributes(attributes) => self.products.put_attributes(&mut body, attributes)?,
+                PatchValue::Media(media) => {
+                    self.products.put_media(&mut body, media, &|text| wire::slash(&text))?;
+                }
+                PatchValue::Removed => self.products.put_removed(&mut body, &change.field)?,
             }
         }
+        item::check(&body, self.seo_keys)?;
         Ok(body)
     }
 
-    /// Writes one product: all its fields in one request, since two that cross undo each other.
-    async fn write(&self, patch: &Patch, request: &PushRequest) -> Result<()> {
-        if patch.target.kind != Entity::Product || !wire::is_id(&patch.target.id) {
-            return Err(Error::new(ErrorKind::Unsupported, "not_writable", "only products can be written"));
+    /// Writes some products in one call: all fields of one in one item, since two that cross undo each other.
+    async fn write_some(
+        &self,
+        some: &[(&Patch, Map<String, Value>)],
+        request: &PushRequest,
+    ) -> Result<Vec<FieldAnswer>> {
+        let send = |path: String, body: Value| {
+            // POST updates as PUT does, and passes where a host blocks PUT.
+            ApiRequest::write(Method::POST, path, body.to_string())
+                .lane(request.lane)
+                .not_after(Some(request.guard_until))
+        };
+        if let [(patch, body)] = some {
+            let path = format!("wp-json/wc/v3/products/{}", patch.target.id);
+            let call = send(path, Value::Object(body.clone()))
+                .attempt_limits(wire::WRITE_TIMEOUT, wire::WRITE_TIMEOUT)
+                .query("_fields", "id");
+            self.client.execute(call).await?;
+            return Ok(vec![FieldAnswer::Accepted]);
         }
-        let body = Value::Object(self.body(patch)?).to_string();
-        // POST updates as PUT does, and passes where a host blocks PUT.
-        let path = format!("wp-json/wc/v3/products/{}", patch.target.id);
-        let call = ApiRequest::write(Method::POST, path, body)
-            .lane(request.lane)
-            .not_after(Some(request.guard_until))
-            .attempt_limits(wire::WRITE_TIMEOUT, wire::WRITE_TIMEOUT)
-            .query("_fields", "id");
-        self.client.execute(call).await.map(drop)
+        let items: Vec<Value> = some
+            .iter()
+            .map(|(patch, body)| {
+                let id = patch.target.id.as_str().parse::<u64>().unwrap_or_default();
+                let mut item = Map::new();
+                item.insert("id".to_owned(), id.into());
+                item.extend(body.clone());
+                Value::Object(item)
+            })
+            .collect();
+        // No `_fields` here: with it a batch answers nothing.
+        let call = send("wp-json/wc/v3/products/batch".to_owned(), serde_json::json!({ "update": items }))
+            .attempt_limits(wire::BATCH_TIMEOUT, wire::BATCH_TIMEOUT)
+            .cost(u32::try_from(some.len()).unwrap_or(u32::MAX));
+        let answer = self.client.execute(call).await?;
+        let answer: Option<BatchAnswer> =
+            wire::answered(answer, b'{').ok().and_then(|answer| serde_json::from_slice(&answer.body).ok());
+        let items = answer.map(|answer| answer.update).unwrap_or_default();
+        let answers = some.iter().enumerate().map(|(at, (patch, _))| match items.get(at) {
+            Some(ItemAnswer { id, error }) if id.to_string() == patch.target.id.as_str() => match error {
+                None => FieldAnswer::Accepted,
+                Some(error) => FieldAnswer::Refused {
+                    code: refusal_code(&error.code),
+                    why: "the store refused this item of a batch".to_owned(),
+                },
+            },
+            _ => FieldAnswer::Unknown { why: "the store's answer does not name this item".to_owned() },
+        });
+        Ok(answers.collect())
     }
+}
+
+/// The platform's code, where it is one: a plugin may put anything there.
+fn refusal_code(code: &str) -> String {
+    let plain = code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+    if plain && !code.is_empty() && code.len() <= 100 { code.to_owned() } else { "refused".to_owned() }
+}
+
+fn is_too_large(error: &Error) -> bool {
+    error.context().iter().any(|(name, value)| *name == "status" && value == "413")
 }
 
 /// Whether the platform itself said no; otherwise nothing was sent.

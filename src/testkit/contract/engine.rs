@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::fixture::{ContractFixture, On, Strike, Trouble};
 use super::violation::{Checked, Claim, Outcome, Violation};
 use super::writable::{enrichment, first, guard, written};
-use crate::mapping::fields;
+use crate::mapping::cells;
 use crate::model::{CellValue, WritableField};
 use crate::model::{Enrichment, EntityCapabilities, ExternalId, FieldChange, FieldName, Reversible, Text};
 use crate::state::MemoryState;
@@ -27,7 +27,9 @@ async fn enriched(
 ) -> Result<Option<(ExternalId, Enrichment)>, Violation> {
     let Some(id) = first(fixture, entity.entity) else { return Ok(None) };
     let record = guard(fixture, entity.entity, &id, claim).await?;
-    Ok(Some((id, enrichment(fixture, &record, fields, number))))
+    let enrichment = enrichment(fixture, &record, fields, number, claim).await?;
+    let is_empty = enrichment.fields.is_empty() && !fields.is_empty();
+    Ok((!is_empty).then_some((id, enrichment)))
 }
 
 /// Whether this build can sanitise HTML, where the plan has any.
@@ -98,8 +100,11 @@ pub(super) async fn every_claimed_field_is_written_verified_and_undone(
             claim.check(receipt.is_full_success(), || format!("{name} of {}: {receipt}", entity.entity))?;
             let record = guard(fixture, entity.entity, &id, claim).await?;
             for change in &plan.changes {
-                let key = change.cell.key.as_ref().map(Text::as_str);
-                let found = fields::cell_value(&record, name, key).unwrap_or(CellValue::Absent);
+                let key = match change.via {
+                    Some(_) => Some(change.cell.holder.id.as_str()),
+                    None => change.cell.key.as_ref().map(Text::as_str),
+                };
+                let found = cells::value(&record, name, key).unwrap_or(CellValue::Absent);
                 claim.check(found.same(&change.ours, field.normaliser), || {
                     format!("{found:?} in {name}, where {:?} was applied", change.ours)
                 })?;

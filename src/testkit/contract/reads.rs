@@ -7,7 +7,7 @@ use super::fixture::ContractFixture;
 use super::violation::{Checked, Claim, Outcome};
 use super::walk::{difference, ids_of, read, refused, small, truth, walk};
 use crate::connector::{PullRequest, Purpose, Select, Severity};
-use crate::mapping::fields;
+use crate::mapping::cells;
 use crate::model::{CellValue, DeltaClock, Entity, ExternalId};
 
 /// The kinds of record that there are.
@@ -89,7 +89,7 @@ pub(super) async fn guard_and_verify_reads_give_what_is_stored(
                 }
                 outcome = Checked::Held;
                 let record = read(&*connector, entity, id, purpose, claim).await?;
-                let found = record.and_then(|record| fields::cell_value(&record, field, None));
+                let found = record.and_then(|record| cells::value(&record, field, None));
                 // A platform may show a text with markup of its own around it; then nobody may write it.
                 let shows = found.as_ref().and_then(CellValue::as_text).is_some_and(|it| it.contains(text));
                 let stored = found == Some(CellValue::text(text));

@@ -1,6 +1,6 @@
 //! What the rules about writes share: a record to write to, and values to write.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -8,10 +8,10 @@ use super::fixture::ContractFixture;
 use super::violation::{Claim, Violation};
 use super::walk::read;
 use crate::connector::{Connector, Patch, PatchField, PatchValue, Purpose, PushRequest};
-use crate::mapping::fields;
+use crate::mapping::cells;
 use crate::model::{
-    CellValue, Edit, Enrichment, Entity, EntityCapabilities, ExternalId, FieldChange, FieldName, Provenance,
-    Record, Term, WritableField,
+    Attribute, CellValue, Edit, Enrichment, Entity, EntityCapabilities, ExternalId, FieldChange, FieldName,
+    ListKind, Media, NameSource, Provenance, Record, Term, Text, WritableField,
 };
 
 /// The kinds of record with a field that can be written.
@@ -30,39 +30,148 @@ pub(super) async fn guard(
     record.ok_or_else(|| claim.violated(format!("no {entity} {id} in a guard read, which the store has")))
 }
 
-/// A text that the field can hold; another one for another number.
-pub(super) fn text(field: &WritableField, number: u32) -> String {
-    let text = if field.html {
-        format!("<p>Suite, text <em>{number}</em>: 5 &lt; 6 &amp; 7</p>")
-    } else if field.list.is_some() {
-        format!("Suite term {number}")
+/// A text that the field can hold, and that its platform keeps as it is; another one for another number.
+fn text(field: &WritableField, number: u32) -> Option<String> {
+    let some = if field.html {
+        vec![format!("<p>Suite, text <em>{number}</em>: 5 &lt; 6 &amp; 7</p>")]
     } else {
-        format!("Suite & text <{number}>: é 🧸 \\ \"q\" 'a'")
+        vec![
+            format!("Suite & text <{number}>: é 🧸 \\ \"q\" 'a'"),
+            format!("Suite text {number}: é \"q\""),
+            format!("Suite term {number}"),
+            format!("suite-text-{number}"),
+            format!("s{number}"),
+        ]
     };
-    if text.len() <= field.max_bytes { text } else { format!("s{number}") }
+    let kept = |text: &String| {
+        text.len() <= field.max_bytes && field.check.is_none_or(|check| (check.altered)(text).is_none())
+    };
+    some.into_iter().find(kept)
+}
+
+/// A new value for a field.
+enum Sample {
+    /// A text.
+    Text(String),
+    /// A further name of a list, with its id where the platform knows it.
+    Name(Term),
+    /// A value for a key of a list.
+    Keyed(Text, Value),
+}
+
+/// A new value for a field of a record; none where the suite can think of none.
+async fn sample(
+    fixture: &dyn ContractFixture,
+    field: &WritableField,
+    record: &Record,
+    number: u32,
+    claim: Claim,
+) -> Result<Option<Sample>, Violation> {
+    let new = text(field, number);
+    let entries = cells::entries(record, &field.field).unwrap_or_default();
+    Ok(match field.list {
+        None => new.map(Sample::Text),
+        Some(ListKind::Set) if field.names == NameSource::Known => {
+            known_name(fixture, field, record, claim).await?.map(Sample::Name)
+        }
+        Some(ListKind::Set) => new.map(|name| Sample::Name(Term { name: name.into(), ..Term::default() })),
+        Some(_) if field.shared_holder.is_some() => {
+            entries.first().zip(new).map(|(entry, new)| Sample::Keyed(entry.key.clone(), new.into()))
+        }
+        Some(_) => Some(Sample::Keyed(format!("Suite {number}").into(), Value::from(vec!["One", "Two"]))),
+    })
+}
+
+/// A name that another record has and this one has not.
+async fn known_name(
+    fixture: &dyn ContractFixture,
+    field: &WritableField,
+    record: &Record,
+    claim: Claim,
+) -> Result<Option<Term>, Violation> {
+    let entity = record.reference().kind;
+    let own = cells::entries(record, &field.field).unwrap_or_default();
+    let mut ids = fixture.ids(entity);
+    ids.sort();
+    for id in ids {
+        let Some(other) = read(&*fixture.connector(), entity, &id, Purpose::Guard, claim).await? else {
+            continue;
+        };
+        let theirs = cells::entries(&other, &field.field).unwrap_or_default();
+        let new = theirs.into_iter().find(|entry| !own.iter().any(|own| own.key == entry.key));
+        if let Some(name) = new.as_ref().and_then(|entry| entry.value.as_text()) {
+            let id = new.as_ref().and_then(|entry| entry.id.clone());
+            return Ok(Some(Term { id, name: name.into(), raw_name: None }));
+        }
+    }
+    Ok(None)
 }
 
 /// A change of some fields of a record, made for the connector without the engine.
-pub(super) fn patch(record: &Record, written: &[&WritableField], number: u32) -> Patch {
-    let changes = written
-        .iter()
-        .map(|field| {
-            let text = text(field, number);
-            let (value, seen) = match field.list {
-                None => (
-                    PatchValue::Text { text: text.into(), raw: None },
-                    fields::cell_value(record, &field.field, None).unwrap_or(CellValue::Absent),
-                ),
-                Some(_) => {
-                    let mut terms = fields::terms(record, &field.field).unwrap_or_default().to_vec();
-                    terms.push(Term { id: None, name: text.into(), raw_name: None });
-                    (PatchValue::Terms(terms), CellValue::Absent)
-                }
-            };
-            PatchField::new(field.field.clone(), value, seen)
-        })
-        .collect();
-    Patch::new(record.reference().clone(), changes)
+pub(super) async fn patch(
+    fixture: &dyn ContractFixture,
+    record: &Record,
+    written: &[&WritableField],
+    number: u32,
+    claim: Claim,
+) -> Result<Patch, Violation> {
+    let mut changes = Vec::new();
+    for field in written {
+        let Some(sample) = sample(fixture, field, record, number, claim).await? else { continue };
+        let seen = cells::value(record, &field.field, None).unwrap_or(CellValue::Absent);
+        let value = match sample {
+            Sample::Text(text) => PatchValue::Text { text: text.into(), raw: None },
+            Sample::Name(term) => {
+                let mut terms = terms(record, &field.field);
+                terms.push(term);
+                PatchValue::Terms(terms)
+            }
+            Sample::Keyed(key, value) if field.shared_holder.is_some() => {
+                PatchValue::Media(media(record, &key, value.as_str().unwrap_or_default()))
+            }
+            Sample::Keyed(key, value) => {
+                let texts = value.as_array().into_iter().flatten();
+                let values = texts.filter_map(|text| text.as_str().map(Text::from)).collect();
+                let mut all = attributes(record);
+                all.push(Attribute {
+                    label: key,
+                    values,
+                    visible: Some(true),
+                    distinguishes_variants: Some(false),
+                    ..Attribute::default()
+                });
+                PatchValue::Attributes(all)
+            }
+        };
+        changes.push(PatchField::new(field.field.clone(), value, seen));
+    }
+    Ok(Patch::new(record.reference().clone(), changes))
+}
+
+fn terms(record: &Record, field: &FieldName) -> Vec<Term> {
+    let Record::Product(product) = record else { return Vec::new() };
+    let terms = match field.as_str() {
+        "categories" => &product.categories,
+        "brands" => &product.brands,
+        _ => &product.tags,
+    };
+    terms.value().cloned().unwrap_or_default()
+}
+
+fn attributes(record: &Record) -> Vec<Attribute> {
+    let Record::Product(product) = record else { return Vec::new() };
+    product.attributes.value().cloned().unwrap_or_default()
+}
+
+fn media(record: &Record, key: &str, alt: &str) -> Vec<Media> {
+    let Record::Product(product) = record else { return Vec::new() };
+    let own = |media: &Media| media.id.as_ref().is_some_and(|id| id.as_str() == key);
+    let named = |media: &Media| Media {
+        id: media.id.clone(),
+        alt: own(media).then(|| alt.into()),
+        ..Media::default()
+    };
+    product.media.value().into_iter().flatten().map(named).collect()
 }
 
 /// A push that may be sent for five seconds from now.
@@ -82,7 +191,8 @@ pub(super) async fn push_of_one(
         return Ok(None);
     };
     let record = guard(fixture, entity.entity, &id, claim).await?;
-    Ok(Some((id, push_now(fixture, vec![patch(&record, &[field], number)]))))
+    let patch = patch(fixture, &record, &[field], number, claim).await?;
+    Ok(Some((id, push_now(fixture, vec![patch]))))
 }
 
 /// The first record of a kind, by id.
@@ -90,40 +200,49 @@ pub(super) fn first(fixture: &dyn ContractFixture, entity: Entity) -> Option<Ext
     fixture.ids(entity).into_iter().min()
 }
 
-/// An enrichment made from a record: some texts, expected to be what they were when it was read.
-pub(super) fn enrichment(
+/// An enrichment made from a record: some values, expected to be what they were when it was read.
+pub(super) async fn enrichment(
     fixture: &dyn ContractFixture,
     record: &Record,
     written: &[&WritableField],
     number: u32,
-) -> Enrichment {
-    let change = |field: &WritableField| match field.list {
-        None => FieldChange {
-            value: Some(Value::from(text(field, number))),
-            base: record.base().get(&field.field).cloned(),
-            ..FieldChange::default()
-        },
-        Some(_) => FieldChange {
-            edit: Some(Edit { add: vec![text(field, number).into()], remove: Vec::new() }),
-            base_keys: record.base().keys(&field.field).map(|keys| keys.iter().cloned().collect()),
-            ..FieldChange::default()
-        },
-    };
-    Enrichment {
+    claim: Claim,
+) -> Result<Enrichment, Violation> {
+    let mut fields = BTreeMap::new();
+    for field in written {
+        let Some(sample) = sample(fixture, field, record, number, claim).await? else { continue };
+        let edit = match sample {
+            Sample::Text(text) => {
+                let base = record.base().get(&field.field).cloned();
+                let change = FieldChange { value: Some(Value::from(text)), base, ..FieldChange::default() };
+                fields.insert(field.field.clone(), change);
+                continue;
+            }
+            Sample::Name(term) => Edit { add: vec![term.name], ..Edit::default() },
+            Sample::Keyed(key, value) => Edit { update: BTreeMap::from([(key, value)]), ..Edit::default() },
+        };
+        let base_keys = record.base().keys(&field.field).map(|keys| keys.iter().cloned().collect());
+        fields.insert(
+            field.field.clone(),
+            FieldChange { edit: Some(edit), base_keys, ..FieldChange::default() },
+        );
+    }
+    Ok(Enrichment {
         id: None,
         target: record.reference().clone(),
         locale: None,
         scope: None,
         made_at: fixture.runtime().clock().now(),
-        from: std::collections::BTreeMap::new(),
-        fields: written.iter().map(|field| (field.field.clone(), change(field))).collect(),
+        from: BTreeMap::new(),
+        fields,
         provenance: Provenance::default(),
-    }
+    })
 }
 
 /// The keys of a stored record that a field's rules name.
 pub(super) fn wire_keys(connector: &dyn Connector, entity: Entity, field: &FieldName) -> BTreeSet<String> {
-    let list = format!("{field}[]");
+    let outer = field.as_str().split('.').next().unwrap_or_default();
+    let list = format!("{outer}[]");
     let rules = connector.schema(entity).map(|schema| schema.rules()).unwrap_or_default();
     rules
         .iter()

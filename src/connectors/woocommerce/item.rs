@@ -1,0 +1,152 @@
+//! The last look at a body before it leaves: the platform's batch checks nothing, and makes the worst of what it
+//! does not understand (fact sheet section 6, observed on 10.5.0 on 2026-11-22: a wrong `status` unpublishes, a
+//! text for `images` removes every image, a wrong type stops the call half done).
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The most entries of a list that is sent.
+const MAX_ENTRIES: usize = 500;
+
+/// Refuses a body with a field that is not ours to write, or with a value of another type than the field's.
+///
+/// # Errors
+/// `Rejected` with the code `item_invalid`, and the field's name.
+pub(super) fn check(body: &Map<String, Value>, seo_keys: &[&str]) -> Result<()> {
+    for (field, value) in body {
+        let is_right = match field.as_str() {
+            "id" => is_id(value),
+            "name" | "description" | "short_description" | "slug" => value.is_string(),
+            "tags" => every(value, |entry| only(entry, &["id"], is_id) || only(entry, &["name"], is_name)),
+            "categories" | "brands" => every(value, |entry| only(entry, &["id"], is_id)) && !is_empty(value),
+            "images" => every(value, is_image),
+            "attributes" => every(value, is_attribute),
+            "meta_data" => every(value, |entry| is_meta(entry, seo_keys)),
+            _ => false,
+        };
+        if !is_right {
+            return Err(Error::new(
+                ErrorKind::Rejected,
+                "item_invalid",
+                format!(
+                    "the field {field} is not sent as it would be: the store would make something else of it"
+                ),
+            )
+            .with_remedy("check the store's mapping overrides: they may write content fields only"));
+        }
+    }
+    Ok(())
+}
+
+fn every(value: &Value, is_right: impl Fn(&Map<String, Value>) -> bool) -> bool {
+    value.as_array().is_some_and(|entries| {
+        entries.len() <= MAX_ENTRIES && entries.iter().all(|entry| entry.as_object().is_some_and(&is_right))
+    })
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.as_array().is_some_and(Vec::is_empty)
+}
+
+fn only(entry: &Map<String, Value>, keys: &[&str], is_right: fn(&Value) -> bool) -> bool {
+    entry.len() == keys.len() && keys.iter().all(|key| entry.get(*key).is_some_and(is_right))
+}
+
+fn is_id(value: &Value) -> bool {
+    value.as_u64().is_some_and(|id| id > 0)
+}
+
+fn is_name(value: &Value) -> bool {
+    value.as_str().is_some_and(|name| !name.trim().is_empty())
+}
+
+/// By its id, always: a `src` would download the file once more.
+fn is_image(entry: &Map<String, Value>) -> bool {
+    entry.get("id").is_some_and(is_id)
+        && entry.iter().all(|(key, value)| key == "id" || (key == "alt" && is_name(value)))
+}
+
+/// With each flag and its place: what is left out, the store sets to its default.
+fn is_attribute(entry: &Map<String, Value>) -> bool {
+    let has = |key: &str, is_right: fn(&Value) -> bool| entry.get(key).is_some_and(is_right);
+    // One of all products without a value would be dropped.
+    let is_global = entry.contains_key("id");
+    let options = |all: &Vec<Value>| {
+        all.len() <= MAX_ENTRIES && all.iter().all(is_name) && !(is_global && all.is_empty())
+    };
+    let known = ["id", "name", "options", "visible", "variation", "position"];
+    entry.keys().all(|key| known.contains(&key.as_str()))
+        && (has("id", is_id) != has("name", is_name))
+        && entry.get("options").and_then(Value::as_array).is_some_and(options)
+        && has("visible", Value::is_boolean)
+        && has("variation", Value::is_boolean)
+        && entry.get("position").is_none_or(Value::is_u64)
+}
+
+/// One of the SEO plugin's own keys: a core key would be applied as the property that it stands for.
+fn is_meta(entry: &Map<String, Value>, seo_keys: &[&str]) -> bool {
+    entry.len() == 2
+        && entry.get("key").and_then(Value::as_str).is_some_and(|key| seo_keys.contains(&key))
+        && entry.get("value").is_some_and(|value| value.is_string() || value.is_null())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn passes(body: &Value) -> bool {
+        check(body.as_object().unwrap(), &["rank_math_title"]).is_ok()
+    }
+
+    #[test]
+    fn what_the_store_would_mistreat_is_refused() {
+        let wrong = [
+            json!({"status": "bogus"}),
+            json!({"status": "publish"}),
+            json!({"images": "x"}),
+            json!({"images": [{"src": "https://shop.example/a.jpg"}]}),
+            json!({"images": [{"id": 7, "src": "https://shop.example/a.jpg"}]}),
+            json!({"images": [{"id": 7, "alt": ""}]}),
+            json!({"name": {}}),
+            json!({"name": null}),
+            json!({"description": 5}),
+            json!({"id": "7"}),
+            json!({"id": 0}),
+            json!({"tags": ["x"]}),
+            json!({"tags": [{"slug": "x"}]}),
+            json!({"tags": [{"id": 1, "name": "x"}]}),
+            json!({"categories": []}),
+            json!({"categories": [{"name": "x"}]}),
+            json!({"regular_price": "abc"}),
+            json!({"stock_status": "bogus"}),
+            json!({"type": "variable"}),
+            json!({"attributes": [{"id": 1, "options": ["Blue"]}]}),
+            json!({"attributes": [{"id": 1, "options": "Blue", "visible": true, "variation": true}]}),
+            json!({"attributes": [{"id": 1, "options": [], "visible": true, "variation": true}]}),
+            json!({"meta_data": [{"key": "_sku", "value": "X"}]}),
+            json!({"meta_data": [{"key": "rank_math_title", "value": {}}]}),
+            json!({"meta_data": [{"id": 5, "key": "rank_math_title", "value": "x"}]}),
+        ];
+        for body in wrong {
+            assert!(!passes(&body), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_a_push_writes_passes() {
+        let right = json!({
+            "id": 7, "name": "A", "description": "", "short_description": "<p>b</p>", "slug": "a-b",
+            "tags": [{"id": 1}, {"name": "New"}], "categories": [{"id": 2}], "brands": [{"id": 3}],
+            "images": [{"id": 9, "alt": "A cap"}, {"id": 10}],
+            "attributes": [
+                {"id": 1, "options": ["Blue"], "visible": true, "variation": false, "position": 0},
+                {"name": "Fit", "options": ["Slim"], "visible": true, "variation": false},
+            ],
+            "meta_data": [{"key": "rank_math_title", "value": "T"}, {"key": "rank_math_title", "value": null}],
+        });
+        assert!(passes(&right));
+    }
+}

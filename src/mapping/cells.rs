@@ -1,0 +1,254 @@
+//! The canonical fields that are cells: what an enrichment can be made from and written to.
+
+use crate::model::{
+    Attribute, CellValue, Entity, ExternalId, Field, FieldName, Media, Normaliser, Product, Record, Term,
+    Text, TokenDigest, Variant,
+};
+
+/// A field whose value is a cell, or a list of cells.
+pub(super) struct CellDef {
+    pub(super) field: FieldName,
+    /// The field whose rule says how its values are read.
+    pub(super) rule: &'static str,
+    /// What the fields of its rules begin with; for a field of one value, its name.
+    pub(super) part_of: &'static str,
+    pub(super) access: CellAccess,
+}
+
+/// The way to read a cell, or a list of them.
+#[derive(Clone, Copy)]
+pub(super) enum CellAccess {
+    /// A text.
+    Text(fn(&Record) -> &Field<Text>),
+    /// A set of terms, keyed by their folded names.
+    Terms(fn(&Record) -> &Field<Vec<Term>>),
+    /// Attributes with their values, keyed by their folded labels.
+    Attributes(fn(&Record) -> &Field<Vec<Attribute>>),
+    /// The alternative texts of pictures, keyed by the pictures' ids.
+    Alts(fn(&Record) -> &Field<Vec<Media>>),
+}
+
+impl CellAccess {
+    /// Whether it is a list of cells.
+    pub(super) const fn is_list(self) -> bool {
+        !matches!(self, Self::Text(_))
+    }
+}
+
+/// One entry of a list field, as its cell.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// The key within the list.
+    pub key: Text,
+    /// The value.
+    pub value: CellValue,
+    /// The platform's spelling where the value alone does not lead back to it; of an attribute, all of it.
+    pub raw: Option<Text>,
+    /// The platform's id of what the key names.
+    pub id: Option<ExternalId>,
+    /// Whether variants differ by it: then it is never written.
+    pub is_option: bool,
+}
+
+/// The cells of a kind of record.
+pub(super) fn of(entity: Entity) -> &'static [CellDef] {
+    match entity {
+        Entity::Product => PRODUCT,
+        Entity::Variant => VARIANT,
+        Entity::Media => &[],
+    }
+}
+
+fn access(record: &Record, field: &FieldName) -> Option<CellAccess> {
+    of(record.reference().kind).iter().find(|def| def.field == *field).map(|def| def.access)
+}
+
+/// Reads the cell of a field from a record; for a list, of one key.
+///
+/// `None` where the field is no cell of this kind of record, or where it could not be read: a record that was
+/// mapped has a base token for each cell that was.
+#[must_use]
+pub fn value(record: &Record, field: &FieldName, key: Option<&str>) -> Option<CellValue> {
+    match (access(record, field)?, key) {
+        (CellAccess::Text(get), None) => {
+            record.base().get(field)?;
+            Some(match get(record) {
+                Field::Value(text) => CellValue::text(text),
+                Field::Absent | Field::Null => CellValue::Absent,
+            })
+        }
+        (CellAccess::Text(_), Some(_)) | (_, None) => None,
+        (_, Some(key)) => {
+            let found = entries(record, field)?.into_iter().find(|entry| entry.key == key);
+            Some(found.map_or(CellValue::Absent, |entry| entry.value))
+        }
+    }
+}
+
+/// The entries of a list field of a record, in its order, where the list was read whole.
+#[must_use]
+pub fn entries(record: &Record, field: &FieldName) -> Option<Vec<Entry>> {
+    let access = access(record, field)?;
+    record.base().keys(field)?;
+    match access {
+        CellAccess::Text(_) => None,
+        CellAccess::Terms(get) => Some(get(record).value()?.iter().map(of_term).collect()),
+        CellAccess::Attributes(get) => Some(get(record).value()?.iter().map(of_attribute).collect()),
+        CellAccess::Alts(get) => {
+            let mut entries: Vec<Entry> = Vec::new();
+            for media in get(record).value()? {
+                let entry = of_media(media)?;
+                // A picture that is shown twice is one cell.
+                if !entries.iter().any(|known| known.key == entry.key) {
+                    entries.push(entry);
+                }
+            }
+            Some(entries)
+        }
+    }
+}
+
+fn of_term(term: &Term) -> Entry {
+    Entry {
+        key: Normaliser::Folded1.apply(&term.name).into(),
+        value: CellValue::text(&term.name),
+        raw: term.raw_name.clone(),
+        id: term.id.clone(),
+        is_option: false,
+    }
+}
+
+fn of_attribute(attribute: &Attribute) -> Entry {
+    let values: Vec<&str> = attribute.values.iter().map(Text::as_str).collect();
+    Entry {
+        key: Normaliser::Folded1.apply(&attribute.label).into(),
+        value: if values.is_empty() { CellValue::Empty } else { CellValue::Value(values.into()) },
+        // What an undo needs to put an attribute back as it was: its flags, its place, its spelling.
+        raw: serde_json::to_string(attribute).ok().map(Text::from),
+        id: attribute.id.clone(),
+        is_option: attribute.distinguishes_variants == Some(true),
+    }
+}
+
+fn of_media(media: &Media) -> Option<Entry> {
+    let id = media.id.clone()?;
+    Some(Entry {
+        key: id.as_str().into(),
+        value: media.alt.as_ref().map_or(CellValue::Absent, |alt| CellValue::text(alt)),
+        raw: media.raw_alt.clone(),
+        id: Some(id),
+        is_option: false,
+    })
+}
+
+/// The base tokens of a list's keys; `None` where the list has no keys to tell its entries apart by.
+pub(super) fn tokens(
+    access: CellAccess,
+    record: &Record,
+    normaliser: Normaliser,
+) -> Option<Vec<(Text, TokenDigest)>> {
+    match access {
+        CellAccess::Text(_) => None,
+        CellAccess::Terms(get) => {
+            let token = |term: &Term| {
+                let key = Normaliser::Folded1.apply(&term.name);
+                let token = TokenDigest::of_text(&key, Normaliser::Exact1);
+                (Text::from(key), TokenDigest { normaliser: Normaliser::Folded1, ..token })
+            };
+            Some(get(record).value()?.iter().map(token).collect())
+        }
+        CellAccess::Attributes(get) => {
+            let token = |attribute: &Attribute| {
+                let key = Normaliser::Folded1.apply(&attribute.label).into();
+                (key, TokenDigest::of_values(attribute.values.iter().map(Text::as_str)))
+            };
+            Some(get(record).value()?.iter().map(token).collect())
+        }
+        CellAccess::Alts(get) => {
+            let mut tokens: Vec<(Text, TokenDigest)> = Vec::new();
+            for media in get(record).value()? {
+                let key = media.id.as_ref()?.as_str();
+                if tokens.iter().any(|(known, _)| known == key) {
+                    continue;
+                }
+                let token = match &media.alt {
+                    Some(alt) => TokenDigest::of_text(alt, normaliser),
+                    None => TokenDigest::absent(normaliser),
+                };
+                tokens.push((key.into(), token));
+            }
+            Some(tokens)
+        }
+    }
+}
+
+macro_rules! text_cell {
+    ($name:literal, $get:expr) => {
+        CellDef { field: FieldName::new($name), rule: $name, part_of: $name, access: CellAccess::Text($get) }
+    };
+}
+
+macro_rules! terms_cell {
+    ($name:literal, $rule:literal, $list:literal, $place:ident) => {
+        CellDef {
+            field: FieldName::new($name),
+            rule: $rule,
+            part_of: $list,
+            access: CellAccess::Terms(|r| product(r).map_or(&NO_TERMS, |p| &p.$place)),
+        }
+    };
+}
+
+static PRODUCT: &[CellDef] = &[
+    text_cell!("title", |r| text_of(r, |p| &p.title, |v| &v.title)),
+    text_cell!("short_description", |r| text_of(r, |p| &p.short_description, |_| &NONE)),
+    text_cell!("description", |r| text_of(r, |p| &p.description, |v| &v.description)),
+    text_cell!("seo.title", |r| text_of(r, |p| &p.seo.title, |_| &NONE)),
+    text_cell!("seo.description", |r| text_of(r, |p| &p.seo.description, |_| &NONE)),
+    text_cell!("seo.focus_keyword", |r| text_of(r, |p| &p.seo.focus_keyword, |_| &NONE)),
+    text_cell!("slug", |r| text_of(r, |p| &p.slug, |_| &NONE)),
+    terms_cell!("tags", "tags[].name", "tags[]", tags),
+    terms_cell!("categories", "categories[].name", "categories[]", categories),
+    terms_cell!("brands", "brands[].name", "brands[]", brands),
+    CellDef {
+        field: FieldName::new("attributes"),
+        rule: "attributes[].values[]",
+        part_of: "attributes[]",
+        access: CellAccess::Attributes(|r| product(r).map_or(&NO_ATTRIBUTES, |p| &p.attributes)),
+    },
+    CellDef {
+        field: FieldName::new("media.alt"),
+        rule: "media[].alt",
+        part_of: "media[]",
+        access: CellAccess::Alts(|r| match r {
+            Record::Product(product) => &product.media,
+            Record::Variant(variant) => &variant.media,
+        }),
+    },
+];
+
+static VARIANT: &[CellDef] =
+    &[text_cell!("description", |r| text_of(r, |p| &p.description, |v| &v.description))];
+
+static NONE: Field<Text> = Field::Absent;
+static NO_TERMS: Field<Vec<Term>> = Field::Absent;
+static NO_ATTRIBUTES: Field<Vec<Attribute>> = Field::Absent;
+
+fn product(record: &Record) -> Option<&Product> {
+    match record {
+        Record::Product(product) => Some(product),
+        Record::Variant(_) => None,
+    }
+}
+
+fn text_of(
+    record: &Record,
+    of_product: fn(&Product) -> &Field<Text>,
+    of_variant: fn(&Variant) -> &Field<Text>,
+) -> &Field<Text> {
+    match record {
+        Record::Product(product) => of_product(product),
+        Record::Variant(variant) => of_variant(variant),
+    }
+}
