@@ -484,7 +484,7 @@ fn compare_headers(recording: &Recording, response: &Response, out: &mut Vec<Str
 
 fn replay(recording: &Recording, all: &[(u64, Json)]) -> Vec<String> {
     let clock = FixedClock::at(recording.date());
-    let store = WooStore::new(clock.clone());
+    let store = WooStore::new(Arc::<FixedClock>::clone(&clock));
     let keys = Keys {
         main: store.issue_key("main", Permissions::ReadWrite, Role::Manager),
         read: store.issue_key("read", Permissions::Read, Role::Manager),
