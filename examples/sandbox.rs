@@ -87,17 +87,24 @@ async fn serve(args: Args) -> Result<Ended, Failure> {
         service.faults().seed(faults);
     }
     let unusable = |error| format!("--listen {} cannot be used: {error}", args.listen);
-    let mut line = serde_json::json!({ "key": key.consumer_key, "secret": key.consumer_secret });
+    let mut certificate = None;
     let served = if args.tls {
         let tls = Tls::new()?;
-        line["certificate"] = tls.certificate.clone().into();
+        certificate = Some(tls.certificate.clone());
         tls.serve(service.clone(), args.listen).await.map_err(unusable)?
     } else {
         Served::Plain(service.clone().start_at(args.listen, Transport::Plain).await.map_err(unusable)?)
     };
     let (address, url) = (served.address(), served.url());
-    line["address"] = address.to_string().into();
-    line["url"] = url.clone().into();
+    let mut line = serde_json::json!({
+        "address": address.to_string(),
+        "url": url,
+        "key": key.consumer_key,
+        "secret": key.consumer_secret,
+    });
+    if let (Some(certificate), Some(line)) = (certificate, line.as_object_mut()) {
+        line.insert("certificate".to_owned(), certificate.into());
+    }
     support::data(&line.to_string())?;
     say!(
         "This is a sandbox with {} products and {} variations, at {}.",
