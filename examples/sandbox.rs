@@ -64,6 +64,12 @@ fn main() -> ExitCode {
 
 async fn serve(args: Args) -> Result<Ended, Failure> {
     let Platform::Woocommerce = args.platform;
+    // Deliveries that fail or are refused are told in the log.
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .init();
     let store = WooStore::new(Arc::new(SystemClock::default()));
     match (&args.catalog, args.products) {
         (Some(path), _) => {

@@ -438,6 +438,29 @@ async fn a_deleted_product_is_delivered_as_the_routes_error_and_a_deleted_webhoo
 }
 
 #[tokio::test]
+async fn an_endless_answer_is_not_read() {
+    let shop = Shop::open().await;
+    let large = Server::start(|_: &Request| Response::new(200).with_body(vec![b'x'; 2 << 20])).await.unwrap();
+    let body = json!({"topic": "product.created", "delivery_url": large.url()});
+    shop.call(Method::POST, "webhooks", body).await;
+    shop.store.create("Tee", |_| ());
+    let done = shop.store.run_cron().await;
+    assert_eq!((done[0].status, done[0].problem.is_some()), (None, true));
+}
+
+#[tokio::test]
+async fn the_webhooks_of_a_store_are_bounded() {
+    let shop = Shop::open().await;
+    let one = json!({"topic": "product.created", "delivery_url": "http://127.0.0.1:9/", "status": "paused"});
+    for _ in 0..10 {
+        let (_, done) = shop.call(Method::POST, "webhooks/batch", json!({"create": vec![&one; 100]})).await;
+        assert!(done["create"][99]["id"].as_u64().unwrap() > 0);
+    }
+    let (status, error) = shop.call(Method::POST, "webhooks", one).await;
+    assert_eq!((status, &error["code"]), (400, &json!("woocommerce_rest_cannot_create")));
+}
+
+#[tokio::test]
 async fn the_queue_is_bounded() {
     let shop = Shop::open().await;
     shop.listen("product.created").await;

@@ -379,7 +379,7 @@ impl Handler for WooStore {
 
     async fn respond(&self, request: &Request) -> Response {
         self.run_hooks(Side::Before, request);
-        let slow = self.state().conditions.slow_saves.filter(|_| request.method != http::Method::GET);
+        let slow = self.state().conditions.slow_saves.filter(|_| !request.method.is_safe());
         let mut loaded = BTreeMap::new();
         if let Some(time) = slow {
             loaded = routes::named(&self.state(), request);
