@@ -2,6 +2,9 @@
 //!
 //! The first line on standard output is `{"address":…,"url":…,"key":…,"secret":…}`; the key and the secret are
 //! made up, and open nothing else. It serves until it is interrupted or terminated.
+//!
+//! Changes are delivered to webhooks at once, to addresses of the loopback network only. With `--tls` it speaks
+//! https with a certificate that it makes for itself; the line then holds it as `certificate`, a PEM text.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,12 +14,18 @@ use std::sync::Arc;
 use clap::Parser;
 use lily_connect::testkit::exchange::Transport;
 use lily_connect::testkit::faults::FaultSpec;
-use lily_connect::testkit::server::Service;
+use lily_connect::testkit::server::{Server, Service};
 use lily_connect::testkit::woocommerce::{Permissions, Role, WooStore};
 use lily_connect::time::SystemClock;
 use support::{Ended, Failure, say};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
 mod support;
+
+/// The most TLS connections at one time; the next ones wait to be accepted.
+const CONNECTION_LIMIT: usize = 256;
 
 /// Serves the stand-in of a platform on loopback until it is interrupted.
 #[derive(Parser)]
@@ -39,6 +48,9 @@ struct Args {
     /// Faults to play, such as rate=0.1,kinds=reset+503,seed=7.
     #[arg(long)]
     faults: Option<FaultSpec>,
+    /// Speaks https, with a certificate made for this run.
+    #[arg(long)]
+    tls: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -52,6 +64,12 @@ fn main() -> ExitCode {
 
 async fn serve(args: Args) -> Result<Ended, Failure> {
     let Platform::Woocommerce = args.platform;
+    // Deliveries that fail or are refused are told in the log.
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .init();
     let store = WooStore::new(Arc::new(SystemClock::default()));
     match (&args.catalog, args.products) {
         (Some(path), _) => {
@@ -69,40 +87,130 @@ async fn serve(args: Args) -> Result<Ended, Failure> {
         }
     }
     let key = store.issue_key("sandbox", Permissions::ReadWrite, Role::Manager);
+    store.deliver_at_once(true);
     let service = Service::new(store.clone());
     if let Some(faults) = args.faults {
         service.faults().seed(faults);
     }
-    let server = service
-        .start_at(args.listen, Transport::Plain)
-        .await
-        .map_err(|error| format!("--listen {} cannot be used: {error}", args.listen))?;
-    let line = serde_json::json!({
-        "address": server.addr().to_string(),
-        "url": server.url(),
+    let unusable = |error| format!("--listen {} cannot be used: {error}", args.listen);
+    let mut certificate = None;
+    let served = if args.tls {
+        let tls = Tls::new()?;
+        certificate = Some(tls.certificate.clone());
+        tls.serve(service.clone(), args.listen).await.map_err(unusable)?
+    } else {
+        Served::Plain(service.clone().start_at(args.listen, Transport::Plain).await.map_err(unusable)?)
+    };
+    let (address, url) = (served.address(), served.url());
+    let mut line = serde_json::json!({
+        "address": address.to_string(),
+        "url": url,
         "key": key.consumer_key,
         "secret": key.consumer_secret,
     });
+    if let (Some(certificate), Some(line)) = (certificate, line.as_object_mut()) {
+        line.insert("certificate".to_owned(), certificate.into());
+    }
     support::data(&line.to_string())?;
     say!(
         "This is a sandbox with {} products and {} variations, at {}.",
         store.product_count(),
         store.variation_count(),
-        server.url()
+        url
     );
     say!("To connect the other examples to it:");
     for (name, value) in [
         ("LILY_CONNECTOR", "woocommerce"),
         ("LILY_ALLOW_PRIVATE_HOSTS", "1"),
-        ("WOOCOMMERCE_URL", &server.url()),
+        ("WOOCOMMERCE_URL", &url),
         ("WOOCOMMERCE_KEY", &key.consumer_key),
         ("WOOCOMMERCE_SECRET", &key.consumer_secret),
     ] {
         say!("export {name}={value}");
     }
     stopped().await?;
-    say!("stopped after {} requests", server.traffic().requests());
+    drop(served);
+    say!("stopped after {} requests", service.traffic().requests());
     Ok(Ended::Fully)
+}
+
+/// What serves, until it is dropped.
+enum Served {
+    Plain(Server),
+    Tls(SocketAddr, tokio::task::JoinHandle<()>),
+}
+
+impl Served {
+    fn address(&self) -> SocketAddr {
+        match self {
+            Self::Plain(server) => server.addr(),
+            Self::Tls(address, _) => *address,
+        }
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::Plain(server) => server.url(),
+            Self::Tls(address, _) => format!("https://{address}"),
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Self::Tls(_, task) = self {
+            task.abort();
+        }
+    }
+}
+
+/// A certificate for the loopback network, made for one run, and what accepts connections with it.
+struct Tls {
+    certificate: String,
+    acceptor: TlsAcceptor,
+}
+
+impl Tls {
+    fn new() -> Result<Self, Failure> {
+        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+        let made = rcgen::generate_simple_self_signed(names)?;
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key.into())?;
+        Ok(Self { certificate: made.cert.pem(), acceptor: TlsAcceptor::from(Arc::new(config)) })
+    }
+
+    /// Listens, and serves each connection in a task of its own.
+    async fn serve(self, service: Service, address: SocketAddr) -> std::io::Result<Served> {
+        if !address.ip().is_loopback() {
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::InvalidInput,
+                format!("the sandbox listens on loopback only, got {}", address.ip()),
+            ));
+        }
+        let listener = tokio::net::TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let task = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            loop {
+                tokio::select! {
+                    accepted = listener.accept(), if connections.len() < CONNECTION_LIMIT => {
+                        let Ok((stream, _)) = accepted else { continue };
+                        let (service, acceptor) = (service.clone(), self.acceptor.clone());
+                        connections.spawn(async move {
+                            // A peer that does not shake hands is no concern of the others.
+                            if let Ok(stream) = acceptor.accept(stream).await {
+                                service.serve_connection(stream, Transport::Tls).await;
+                            }
+                        });
+                    }
+                    _ = connections.join_next(), if !connections.is_empty() => {}
+                }
+            }
+        });
+        Ok(Served::Tls(address, task))
+    }
 }
 
 /// Waits for an interrupt, or where the system has it for a request to terminate.

@@ -1,5 +1,6 @@
 //! What a handler is asked and what it answers.
 
+use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 /// How a request came in.
@@ -113,9 +114,16 @@ impl Response {
 }
 
 /// What answers the requests of a [`Server`](super::server::Server).
+#[async_trait]
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request. It is called from several connections at once, and must not block for long.
     fn handle(&self, request: &Request) -> Response;
+
+    /// Answers one request, and may wait meanwhile; this is what a server calls. By itself it is
+    /// [`Handler::handle`].
+    async fn respond(&self, request: &Request) -> Response {
+        self.handle(request)
+    }
 }
 
 impl<F: Fn(&Request) -> Response + Send + Sync + 'static> Handler for F {

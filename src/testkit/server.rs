@@ -93,29 +93,29 @@ impl Service {
         };
         let _in_flight = self.traffic.enter(&request);
         let Some(fault) = self.faults.next_for(&request) else {
-            return Ok(reply(self.handler.handle(&request), Sending::Whole));
+            return Ok(reply(self.handler.respond(&request).await, Sending::Whole));
         };
         self.traffic.count_fault();
         match fault {
             Fault::Reset(When::Before) => Err(Cut),
             Fault::Reset(When::After) => {
-                self.handler.handle(&request);
+                self.handler.respond(&request).await;
                 Err(Cut)
             }
             Fault::Hang(time) => {
                 wait(time).await;
                 Err(Cut)
             }
-            Fault::Truncate => Ok(reply(self.handler.handle(&request), Sending::Half)),
+            Fault::Truncate => Ok(reply(self.handler.respond(&request).await, Sending::Half)),
             Fault::Malformed => {
-                let mut response = self.handler.handle(&request);
+                let mut response = self.handler.respond(&request).await;
                 response.body.truncate(response.body.len() / 2);
                 Ok(reply(response, Sending::Whole))
             }
             Fault::Html200 => Ok(reply(page(200, "Please log in"), Sending::Whole)),
             Fault::Status { code, retry_after, when } => {
                 if when == When::After {
-                    self.handler.handle(&request);
+                    self.handler.respond(&request).await;
                 }
                 Ok(reply(with_retry_after(page(code, "The server has a fault"), retry_after), Sending::Whole))
             }
@@ -124,7 +124,7 @@ impl Service {
             }
             Fault::Delay(time) => {
                 wait(time).await;
-                Ok(reply(self.handler.handle(&request), Sending::Whole))
+                Ok(reply(self.handler.respond(&request).await, Sending::Whole))
             }
         }
     }

@@ -111,7 +111,8 @@ pub(super) fn identify(
     now: i64,
 ) -> Result<Option<(Permissions, Role)>, (ApiError, Scheme)> {
     // The server switches key authentication on by the text of the request's address alone.
-    if !format!("{}?{}", request.path, request.query).contains("wp-json/wc") {
+    let address = format!("{}?{}", request.path, request.query);
+    if !address.contains("wp-json/wc/") && !address.contains("wp-json/wc-") {
         return Ok(None);
     }
     let failed = |error| (error, Scheme::Basic);
@@ -245,7 +246,7 @@ fn percent_decode(text: &str) -> String {
 }
 
 /// Encodes by RFC 3986: all but letters, digits, `-`, `.`, `_` and `~`.
-fn rfc3986(text: &str) -> String {
+pub(super) fn rfc3986(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -43,6 +43,17 @@ impl ApiError {
         Self::new(404, "rest_no_route", "No route was found matching the URL and request method.")
     }
 
+    /// A deletion without `force` of what cannot go to the trash.
+    pub(super) fn no_trash() -> Self {
+        Self::new(501, "woocommerce_rest_trash_not_supported", "Resource does not support trashing.")
+    }
+
+    /// A required parameter that was not sent.
+    pub(super) fn missing(name: &'static str) -> Self {
+        Self::new(400, "rest_missing_callback_param", format!("Missing parameter(s): {name}"))
+            .with("params", Json::Array(vec![Json::text(name)]))
+    }
+
     pub(super) fn invalid_product(status: u16) -> Self {
         Self::new(status, "woocommerce_rest_product_invalid_id", "Invalid ID.")
     }

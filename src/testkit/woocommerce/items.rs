@@ -1,5 +1,6 @@
 //! Single products and variations, and batches of them.
 
+use super::batch::{self, Op, is_forced};
 use super::errors::ApiError;
 use super::lists::keep_meta;
 use super::product::Product;
@@ -10,9 +11,6 @@ use super::state::State;
 use super::write::{Body, Writer};
 use super::{Answer, Call};
 use crate::testkit::json::Json;
-
-/// The most items of a batch, where the test sets no other limit.
-const BATCH_LIMIT: usize = 100;
 
 fn writer<'a>(state: &'a mut State, call: &Call<'a>) -> Writer<'a> {
     Writer { state, home: call.home, now: call.now }
@@ -26,11 +24,6 @@ fn written(state: &State, call: &Call<'_>, product: &Product) -> Json {
     } else {
         render.product(product, &call.related(product.id))
     }
-}
-
-fn is_forced(call: &Call<'_>) -> bool {
-    let in_body = call.body.iter().find(|(key, _)| key == "force").and_then(|(_, value)| value.as_bool());
-    in_body.or_else(|| call.params.flag("force")).unwrap_or(false)
 }
 
 /// What a read of one object sees: the stored state, or the one before the last write.
@@ -78,7 +71,7 @@ fn update(state: &mut State, call: &Call<'_>, id: u64, body: Body<'_>) -> Result
     if old.is_variation() {
         return Err(ApiError::is_a_variation());
     }
-    let product = writer(state, call).update(&old, body)?;
+    let product = writer(state, call).update(&old, call.loaded.get(&id), body)?;
     Ok(written(state, call, &product))
 }
 
@@ -158,7 +151,7 @@ fn update_variation(
     body: Body<'_>,
 ) -> Result<Json, ApiError> {
     let old = child(state, parent, id)?;
-    let product = writer(state, call).update(&old, body)?;
+    let product = writer(state, call).update(&old, call.loaded.get(&id), body)?;
     Ok(written(state, call, &product))
 }
 
@@ -174,67 +167,18 @@ fn delete_variation(
 }
 
 /// `products/batch`, or `products/{parent}/variations/batch`.
-///
-/// Items run in order and without the check of single writes. An item of a wrong type crashes the whole
-/// call; what ran before it stays.
 pub(super) fn batch(state: &mut State, call: &Call<'_>, parent: Option<u64>) -> Result<Answer, ApiError> {
-    call.may("cannot_batch", "Sorry, you are not allowed to batch manipulate this resource.")?;
-    let part = |name: &str| -> Vec<Json> {
-        let found = call.body.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.as_array());
-        found.unwrap_or_default().to_vec()
-    };
-    let (create, update_items, delete_items) = (part("create"), part("update"), part("delete"));
-    let limit = state.conditions.batch_limit.unwrap_or(BATCH_LIMIT);
-    if create.len() + update_items.len() + delete_items.len() > limit {
-        return Err(ApiError::new(
-            413,
-            "woocommerce_rest_request_entity_too_large",
-            format!("Unable to accept more than {limit} items for this request."),
-        ));
-    }
-    let mut answer = Vec::new();
-    let mut created = Vec::new();
-    for item in &create {
-        let body = item.as_object().unwrap_or_default();
-        let done = writer(state, call).create(body, parent);
-        created.push(item_result(0, done.map(|product| written(state, call, &product)))?);
-    }
-    let mut updated = Vec::new();
-    for item in &update_items {
-        // The id may be a text of digits.
-        let id = item.get("id").and_then(Json::as_id).unwrap_or(0);
-        let body = item.as_object().unwrap_or_default();
-        let done = match parent {
-            Some(parent) => update_variation(state, call, parent, id, body),
-            None => update(state, call, id, body),
-        };
-        updated.push(item_result(id, done)?);
-    }
-    let mut deleted = Vec::new();
-    for item in &delete_items {
-        let id = item.as_id().unwrap_or(0);
-        // A batch always deletes for good.
-        let done = match (parent, state.products.get(&id).cloned()) {
-            (Some(parent), _) => delete_variation(state, call, parent, id, true),
-            (None, Some(old)) => delete(state, call, &old, true),
-            (None, None) => Err(ApiError::invalid_product(404)),
-        };
-        deleted.push(item_result(id, done)?);
-    }
-    for (name, items) in [("create", created), ("update", updated), ("delete", deleted)] {
-        if !items.is_empty() {
-            answer.push((name, Json::Array(items)));
+    batch::run(state, call, &mut |state, op| match (op, parent) {
+        (Op::Create(body), _) => {
+            let product = writer(state, call).create(body, parent)?;
+            Ok(written(state, call, &product))
         }
-    }
-    // PHP writes an answer without any part as a list.
-    let body = if answer.is_empty() { Json::Array(Vec::new()) } else { Json::object(answer) };
-    Ok(Answer::ok(body))
-}
-
-fn item_result(id: u64, done: Result<Json, ApiError>) -> Result<Json, ApiError> {
-    match done {
-        Ok(json) => Ok(json),
-        Err(error) if error.fatal => Err(error),
-        Err(error) => Ok(Json::object([("id", Json::from(id)), ("error", error.to_json())])),
-    }
+        (Op::Update(id, body), Some(parent)) => update_variation(state, call, parent, id, body),
+        (Op::Update(id, body), None) => update(state, call, id, body),
+        (Op::Delete(id), Some(parent)) => delete_variation(state, call, parent, id, true),
+        (Op::Delete(id), None) => {
+            let old = state.products.get(&id).cloned().ok_or_else(|| ApiError::invalid_product(404))?;
+            delete(state, call, &old, true)
+        }
+    })
 }

@@ -30,12 +30,16 @@
 //! # }
 //! ```
 
+mod attributes;
 mod auth;
+mod batch;
+mod deliveries;
 mod errors;
 mod generate;
 mod items;
 mod lists;
 mod product;
+mod provisioning;
 mod query;
 mod render;
 mod routes;
@@ -49,16 +53,21 @@ mod state;
 mod store;
 mod taxonomies;
 mod text;
+mod webhooks;
 mod write;
 mod write_lists;
 
 pub use auth::{ApiKey, Permissions, Role, signature_base_string};
+pub use deliveries::Delivered;
 pub use product::{Attribute, Choice, GlobalAttribute, ManageStock, Media, Meta, Product, Taxonomy, Term};
 pub use state::{Conditions, Settings};
 pub use store::WooStore;
+pub use webhooks::Webhook;
 
 use errors::ApiError;
 use query::{Arg, Params};
+
+use std::collections::BTreeMap;
 
 use super::json::Json;
 use super::random::SeededRandom;
@@ -113,6 +122,8 @@ struct Call<'a> {
     /// Some ids of products, of which related ones are drawn.
     pool: &'a [u64],
     draw: u64,
+    /// What slow saves loaded when they arrived.
+    loaded: &'a BTreeMap<u64, Product>,
 }
 
 impl Call<'_> {

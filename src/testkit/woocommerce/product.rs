@@ -319,6 +319,8 @@ pub struct Term {
     pub description: String,
     /// The place in menus.
     pub menu_order: i64,
+    /// How the page of a category or brand looks: `default`, `products`, `subcategories` or `both`.
+    pub display: String,
 }
 
 /// The definition of a global attribute.

@@ -32,7 +32,7 @@ impl Renderer<'_> {
         Timestamp::from_unix_seconds(seconds).map_or(Json::Null, |time| Json::text(time.to_utc_civil()))
     }
 
-    fn dates(&self, name: &str, time: Option<Timestamp>, times: i64) -> [(String, Json); 2] {
+    pub(super) fn dates(&self, name: &str, time: Option<Timestamp>, times: i64) -> [(String, Json); 2] {
         let local = time.map_or(Json::Null, |time| self.local(time, times));
         let utc = time.map_or(Json::Null, |time| Json::text(time.to_utc_civil()));
         [(name.to_owned(), local), (format!("{name}_gmt"), utc)]

@@ -1,12 +1,16 @@
 //! From a request to an answer: the site's state, the route, the caller, the handler.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use super::auth::{self, Scheme};
 use super::errors::ApiError;
+use super::product::Product;
 use super::query::Params;
 use super::render::{Form, Renderer};
 use super::site::{self, Wire};
-use super::state::State;
-use super::{Answer, Call, items, lists, settings, taxonomies};
+use super::state::{Conditions, State};
+use super::{Answer, Call, items, lists, provisioning, settings, taxonomies, webhooks};
 use crate::testkit::exchange::{Request, Response, Transport};
 use crate::testkit::json::Json;
 use crate::time::Timestamp;
@@ -15,11 +19,20 @@ use crate::time::Timestamp;
 const POOL: usize = 64;
 
 /// Answers one request.
-pub(super) fn answer(state: &mut State, request: &Request, now: Timestamp) -> Response {
+///
+/// `loaded` is what slow saves loaded when they arrived.
+pub(super) fn answer(
+    state: &mut State,
+    request: &Request,
+    now: Timestamp,
+    loaded: &BTreeMap<u64, Product>,
+) -> Response {
+    let request = &*arrived(&state.conditions, request);
     if let Some(response) = site::broken(&state.conditions, request, now) {
         return response;
     }
     let home = home(state, request);
+    state.last_home = Some(home.clone());
     let mut params = Params::parse(&request.query);
     let base = home.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
     let path = request.path.strip_prefix('/').unwrap_or(&request.path);
@@ -30,6 +43,9 @@ pub(super) fn answer(state: &mut State, request: &Request, now: Timestamp) -> Re
         }
         (Some(rest), _) if rest.is_empty() || rest.starts_with('/') => (rest.to_owned(), false),
         (_, Some(route)) => (route.to_owned(), true),
+        (None, None) if path.starts_with("wc-auth/v1/") && !state.conditions.plain_permalinks => {
+            return provisioning::page(path, &params, &home, now);
+        }
         _ => return site::shop_page(request, &home, now),
     };
     let route = route.trim_end_matches('/').to_owned();
@@ -87,12 +103,36 @@ pub(super) fn answer(state: &mut State, request: &Request, now: Timestamp) -> Re
             now,
             pool: &pool,
             draw,
+            loaded,
         };
         dispatch(state, &call, broken_json)
     });
     let wire =
         Wire { conditions: &state.conditions, home: &home, now, known: caller.is_some(), fields, head_only };
     wire.write(outcome)
+}
+
+/// The request as it gets past the web server.
+fn arrived<'a>(conditions: &Conditions, request: &'a Request) -> Cow<'a, Request> {
+    let mut request = Cow::Borrowed(request);
+    if conditions.authorization_stripped {
+        request.to_mut().headers.remove(http::header::AUTHORIZATION);
+    }
+    if conditions.https_hidden {
+        request.to_mut().transport = Transport::Plain;
+    }
+    request
+}
+
+/// Copies of the products that a request names, in its path or in the updates of a batch.
+pub(super) fn named(state: &State, request: &Request) -> BTreeMap<u64, Product> {
+    let in_path = request.path.split('/').chain(request.query.split(['/', '&'])).map(str::to_owned);
+    let mut ids: Vec<u64> = in_path.filter_map(|part| part.parse().ok()).collect();
+    if let Ok((entries, _)) = body(request) {
+        let updates = entries.iter().find(|(key, _)| key == "update").and_then(|(_, list)| list.as_array());
+        ids.extend(updates.unwrap_or_default().iter().filter_map(|item| item.get("id")?.as_id()));
+    }
+    ids.into_iter().filter_map(|id| Some((id, state.products.get(&id)?.clone()))).collect()
 }
 
 /// The site's address: as configured, else by the `Host` header; its scheme is how the request came in.
@@ -193,6 +233,26 @@ fn dispatch(state: &mut State, call: &Call<'_>, broken_json: Option<ApiError>) -
         }
         (["variations"], "GET") if !state.conditions.no_variations_list => {
             lists::list(call, renderer(state, call), lists::Of::AllChildren).map_err(with("GET"))
+        }
+        (["webhooks"], "GET") => webhooks::list(state, call).map(|a| a.allowing(LIST)).map_err(with(LIST)),
+        (["webhooks"], "POST") => {
+            checked(LIST)?;
+            webhooks::create(state, call).map(|a| a.allowing(LIST)).map_err(with(LIST))
+        }
+        (["webhooks", "batch"], _) if writes => {
+            checked(BATCH)?;
+            webhooks::batch(state, call).map(|a| a.allowing(BATCH)).map_err(with(BATCH))
+        }
+        (["webhooks", one], method) if method == "GET" || edits => {
+            checked(ITEM)?;
+            webhooks::item(state, call, id(one)?).map(|a| a.allowing(ITEM)).map_err(with(ITEM))
+        }
+        (["products", rest @ .., "batch"], _) if writes => {
+            let Some(place) = taxonomies::Place::of(rest).filter(|place| place.item.is_none()) else {
+                return Err(no_route());
+            };
+            checked(BATCH)?;
+            taxonomies::batch(state, call, place).map(|a| a.allowing(BATCH)).map_err(with(BATCH))
         }
         (["products", rest @ ..], method) if method == "GET" || edits => {
             let Some(place) = taxonomies::Place::of(rest) else { return Err(no_route()) };

@@ -192,6 +192,7 @@ impl WooStore {
             parent: term.get("parent").and_then(Json::as_id).unwrap_or(0),
             description: term.get("description").and_then(Json::as_str).unwrap_or_default().to_owned(),
             menu_order: term.get("menu_order").and_then(Json::as_int).unwrap_or(0),
+            display: term.get("display").and_then(Json::as_str).unwrap_or("default").to_owned(),
         });
         Some(id)
     }

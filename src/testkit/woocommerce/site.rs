@@ -66,6 +66,26 @@ pub(super) fn plain_permalinks(request: &Request, home: &str, now: Timestamp) ->
         .with_header("location", &format!("{home}{path}/{query}"))
 }
 
+/// A redirect of a page, without a body.
+pub(super) fn redirect(status: u16, to: &str, now: Timestamp) -> Response {
+    dated(Response::new(status), now)
+        .with_header("content-type", HTML_TYPE)
+        .with_header("x-redirect-by", "WordPress")
+        .with_header("location", to)
+}
+
+/// The page of somebody who may not be there.
+pub(super) fn denied(problem: &str, now: Timestamp) -> Response {
+    no_cache(dated(Response::new(401), now))
+        .with_header("content-type", HTML_TYPE)
+        .with_body(html_page("Access denied", &format!("Error: {problem}.")))
+}
+
+/// A page with a title and a text.
+pub(super) fn page(title: &str, text: &str, now: Timestamp) -> Response {
+    dated(Response::new(200), now).with_header("content-type", HTML_TYPE).with_body(html_page(title, text))
+}
+
 /// A page of the shop itself, which names the API's root.
 pub(super) fn shop_page(request: &Request, home: &str, now: Timestamp) -> Response {
     let status = if matches!(request.path.as_str(), "" | "/") { 200 } else { 404 };

@@ -1,10 +1,13 @@
 //! What the store holds, and how its parts are found and numbered.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use super::attributes::AttributeSettings;
 use super::auth::Issued;
 use super::product::{GlobalAttribute, Media, Product, Taxonomy, Term};
 use super::text;
+use super::webhooks::Webhooks;
 use crate::testkit::random::SeededRandom;
 use crate::time::Timestamp;
 
@@ -87,6 +90,17 @@ pub struct Conditions {
     pub stale_read: bool,
     /// The most items that a batch takes (default 100; hosts may lower it).
     pub batch_limit: Option<usize>,
+    /// A save takes that long by the store's clock: an update loads the product when it arrives and saves it
+    /// when the time is over, over what others saved meanwhile. One that touches a name, a description, a
+    /// short description, a slug or a status rewrites all five from what it loaded, as the store does.
+    /// It takes a server, since only there a request can wait.
+    pub slow_saves: Option<Duration>,
+    /// The web server drops the `Authorization` header, as Apache does ahead of CGI: only keys in the query
+    /// are seen.
+    pub authorization_stripped: bool,
+    /// PHP does not see that requests came by TLS, as behind a proxy that does not say so: Basic and keys in
+    /// the query are ignored, and only signed requests pass.
+    pub https_hidden: bool,
 }
 
 #[derive(Debug)]
@@ -101,11 +115,16 @@ pub(super) struct State {
     pub(super) media: BTreeMap<u64, Media>,
     pub(super) terms: BTreeMap<u64, Term>,
     pub(super) attributes: BTreeMap<u64, GlobalAttribute>,
+    pub(super) attribute_settings: BTreeMap<u64, AttributeSettings>,
     pub(super) keys: Vec<Issued>,
+    pub(super) webhooks: Webhooks,
+    /// The address of the site as the last request had it.
+    pub(super) last_home: Option<String>,
     pub(super) next_post: u64,
     pub(super) next_term: u64,
     pub(super) next_attribute: u64,
     pub(super) next_meta: u64,
+    pub(super) next_key: u64,
     /// The category of products without one.
     pub(super) default_category: u64,
     pub(super) random: SeededRandom,
@@ -122,11 +141,15 @@ impl State {
             media: BTreeMap::new(),
             terms: BTreeMap::new(),
             attributes: BTreeMap::new(),
+            attribute_settings: BTreeMap::new(),
             keys: Vec::new(),
+            webhooks: Webhooks::default(),
+            last_home: None,
             next_post: 10,
             next_term: 15,
             next_attribute: 1,
             next_meta: 1000,
+            next_key: 1,
             default_category: 0,
             random: SeededRandom::new(1),
         };
@@ -194,6 +217,7 @@ impl State {
             parent,
             description: String::new(),
             menu_order: 0,
+            display: "default".to_owned(),
         });
         id
     }

@@ -1,25 +1,38 @@
 //! The store as a test holds it: seeding, merchant edits, switches, hooks, and the HTTP surface.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
 
 use super::auth::{ApiKey, Issued, Permissions, Role};
 use super::product::{GlobalAttribute, Media, Product, Taxonomy, Term};
 use super::render::{Form, Place, Renderer};
 use super::routes;
 use super::state::{Conditions, Settings, State};
+use super::webhooks::Event;
 use crate::testkit::exchange::{Handler, Request, Response};
 use crate::testkit::json::Json;
 use crate::time::{Clock, Timestamp};
+use crate::transport::{HttpTransport, ReqwestTransport};
 
 /// A stateful WooCommerce store. Clones share the state; each call locks it for a moment.
 #[derive(Clone)]
-pub struct WooStore(Arc<Inner>);
+pub struct WooStore(pub(super) Arc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     state: Mutex<State>,
     hooks: Mutex<Vec<Hook>>,
     clock: Arc<dyn Clock>,
+    /// What deliveries and callbacks are sent by.
+    pub(super) transport: Mutex<Arc<dyn HttpTransport>>,
+    /// Held by the one that delivers.
+    pub(super) delivering: tokio::sync::Mutex<()>,
+    pub(super) at_once: AtomicBool,
+    /// Whether a task delivers what waits.
+    pub(super) runs: AtomicBool,
 }
 
 type Action = Box<dyn FnOnce(&WooStore) + Send>;
@@ -47,7 +60,15 @@ impl WooStore {
     /// Makes an empty store that knows no key and reads the time from `clock`.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self(Arc::new(Inner { state: Mutex::new(State::new()), hooks: Mutex::new(Vec::new()), clock }))
+        Self(Arc::new(Inner {
+            state: Mutex::new(State::new()),
+            hooks: Mutex::new(Vec::new()),
+            clock,
+            transport: Mutex::new(Arc::new(ReqwestTransport::new())),
+            delivering: tokio::sync::Mutex::new(()),
+            at_once: AtomicBool::new(false),
+            runs: AtomicBool::new(false),
+        }))
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -87,6 +108,15 @@ impl WooStore {
     /// Sets what is wrong with the site.
     pub fn set_conditions(&self, change: impl FnOnce(&mut Conditions)) {
         change(&mut self.state().conditions);
+    }
+
+    /// Installs a plugin, as far as the index of the API shows it: its namespace, such as `yoast/v1` or
+    /// `rankmath/v1`.
+    pub fn install(&self, namespace: &str) {
+        let namespaces = &mut self.state().settings.namespaces;
+        if !namespaces.iter().any(|known| known == namespace) {
+            namespaces.push(namespace.to_owned());
+        }
     }
 
     /// The address of the site: the configured one, else a fixed name.
@@ -148,6 +178,7 @@ impl WooStore {
         }
         product.id = id;
         state.insert(product);
+        state.webhooks.fire(Event::Created, id);
         id
     }
 
@@ -160,23 +191,41 @@ impl WooStore {
         fill(&mut product);
         (product.id, product.parent_id) = (id, parent);
         state.insert(product);
+        state.webhooks.fire(Event::Created, id);
         id
     }
 
     /// Edits a product or variation as the merchant does: its `modified` moves to now, and so does that of
     /// a variation's product. False where there is none.
     pub fn edit(&self, id: u64, change: impl FnOnce(&mut Product)) -> bool {
+        self.change(id, Event::Updated, change)
+    }
+
+    fn change(&self, id: u64, event: Event, change: impl FnOnce(&mut Product)) -> bool {
         let now = self.now();
         let mut state = self.state();
         let Some(product) = state.products.get_mut(&id) else { return false };
         change(product);
         product.id = id;
         product.modified = now;
-        let parent = product.parent_id;
+        let (parent, variation) = (product.parent_id, product.is_variation());
         if let Some(parent) = state.products.get_mut(&parent) {
             parent.modified = now;
         }
+        // The deletion of a variation tells nobody, by an open issue of the platform.
+        if event != Event::Trashed || !variation {
+            state.webhooks.fire(event, id);
+        }
         true
+    }
+
+    /// Sells that many, as an order does: the stock goes down where it is counted. False where there is no
+    /// such product.
+    pub fn sell(&self, id: u64, quantity: u32) -> bool {
+        self.edit(id, |product| {
+            product.total_sales = product.total_sales.saturating_add(u64::from(quantity));
+            product.stock_quantity = product.stock_quantity.map(|stock| stock - i64::from(quantity));
+        })
     }
 
     /// Changes a product without moving its date, as a direct change of the database does.
@@ -197,7 +246,7 @@ impl WooStore {
 
     /// Moves a product to the trash. False where there is none.
     pub fn trash(&self, id: u64) -> bool {
-        self.edit(id, |product| {
+        self.change(id, Event::Trashed, |product| {
             product.status_before_trash = Some(std::mem::replace(&mut product.status, "trash".to_owned()));
             product.slug.push_str("__trashed");
         })
@@ -320,11 +369,33 @@ impl WooStore {
     }
 }
 
+#[async_trait]
 impl Handler for WooStore {
+    /// Answers at once: [`Conditions::slow_saves`] and pings of webhooks take a server.
     fn handle(&self, request: &Request) -> Response {
         self.run_hooks(Side::Before, request);
+        self.answer(request, &BTreeMap::new())
+    }
+
+    async fn respond(&self, request: &Request) -> Response {
+        self.run_hooks(Side::Before, request);
+        let slow = self.state().conditions.slow_saves.filter(|_| !request.method.is_safe());
+        let mut loaded = BTreeMap::new();
+        if let Some(time) = slow {
+            loaded = routes::named(&self.state(), request);
+            self.0.clock.sleep(time).await;
+        }
+        let response = self.answer(request, &loaded);
+        self.send_pings().await;
+        self.deliver_soon();
+        response
+    }
+}
+
+impl WooStore {
+    fn answer(&self, request: &Request, loaded: &BTreeMap<u64, Product>) -> Response {
         let now = self.now();
-        let response = routes::answer(&mut self.state(), request, now);
+        let response = routes::answer(&mut self.state(), request, now, loaded);
         self.run_hooks(Side::After, request);
         response
     }

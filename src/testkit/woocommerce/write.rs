@@ -5,6 +5,7 @@ use super::product::{ManageStock, Product, Taxonomy};
 use super::render::amount;
 use super::state::State;
 use super::text;
+use super::webhooks::Event;
 use crate::testkit::json::Json;
 use crate::time::Timestamp;
 
@@ -73,23 +74,40 @@ impl Writer<'_> {
             let name = if product.is_variation() { product.options_name() } else { product.name.clone() };
             product.slug = self.state.unique_slug(&text::slug(&name), product.id);
         }
-        self.keep(product.clone());
+        self.keep(product.clone(), Some(Event::Created));
         Ok(product)
     }
 
     /// Updates a product or variation: absent fields stay, lists replace.
-    pub(super) fn update(&mut self, old: &Product, body: Body<'_>) -> Result<Product, ApiError> {
+    ///
+    /// `loaded` is what a slow save loaded before others saved `old`.
+    pub(super) fn update(
+        &mut self,
+        old: &Product,
+        loaded: Option<&Product>,
+        body: Body<'_>,
+    ) -> Result<Product, ApiError> {
         let mut product = old.clone();
-        self.apply(&mut product, body)?;
-        product.modified = self.now;
         let touches_text = ["name", "description", "short_description", "slug", "status"]
             .iter()
             .any(|key| sent(body, key).is_some());
+        if let Some(loaded) = loaded.filter(|_| touches_text && !old.is_variation()) {
+            // These five are one row of the database, which is written whole: what others changed in it since
+            // is lost.
+            product.name.clone_from(&loaded.name);
+            product.description.clone_from(&loaded.description);
+            product.short_description.clone_from(&loaded.short_description);
+            product.slug.clone_from(&loaded.slug);
+            product.status.clone_from(&loaded.status);
+        }
+        self.apply(&mut product, body)?;
+        product.modified = self.now;
         let empty = |product: &Product| {
             product.name.is_empty() && product.description.is_empty() && product.short_description.is_empty()
         };
         if touches_text && !product.is_variation() && empty(&product) {
             // WordPress refuses a post without title, text and excerpt; the store answers 200 all the same.
+            self.state.webhooks.fire(Event::Updated, old.id);
             return Ok(old.clone());
         }
         if touches_text && !product.is_variation() {
@@ -112,11 +130,11 @@ impl Writer<'_> {
             product.status_before_trash = None;
             product.slug = product.slug.trim_end_matches("__trashed").to_owned();
         }
-        self.keep(product.clone());
+        self.keep(product.clone(), Some(Event::Updated));
         Ok(product)
     }
 
-    fn keep(&mut self, product: Product) {
+    fn keep(&mut self, product: Product, event: Option<Event>) {
         if self.state.conditions.lost_update {
             return;
         }
@@ -126,6 +144,9 @@ impl Writer<'_> {
         // Any change of a variation moves its product's date.
         if let Some(parent) = self.state.products.get_mut(&product.parent_id) {
             parent.modified = self.now;
+        }
+        if let Some(event) = event {
+            self.state.webhooks.fire(event, product.id);
         }
         self.state.insert(product);
     }
@@ -145,7 +166,9 @@ impl Writer<'_> {
             product.slug.push_str("__trashed");
         }
         product.modified = self.now;
-        self.keep(product);
+        // The deletion of a variation tells nobody, by an open issue of the platform.
+        let event = (!product.is_variation()).then_some(Event::Trashed);
+        self.keep(product, event);
         Ok(())
     }
 
