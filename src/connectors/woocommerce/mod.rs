@@ -1,17 +1,21 @@
 //! WooCommerce, over its REST API `wc/v3`.
 #![doc = include_str!("docs.md")]
 
+mod check;
 mod classify;
 mod config;
 mod connector;
 mod discover;
 mod map;
+pub mod provision;
 mod read;
+mod way;
 mod wire;
 mod write;
 
 pub use config::{WooCommerceBuilder, WooCommerceConfig};
 pub use connector::WooCommerce;
+pub use way::{KeyInQuery, Permalinks};
 
 /// The platform's name.
 pub const PLATFORM: crate::model::Platform = crate::model::Platform::new("woocommerce");
