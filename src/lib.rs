@@ -22,6 +22,7 @@
 pub mod auth;
 pub mod connector;
 pub mod connectors;
+pub mod doctor;
 pub mod error;
 pub mod http;
 pub mod mapping;

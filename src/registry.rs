@@ -9,6 +9,7 @@
 //! | `LILY_ALLOW_PRIVATE_HOSTS` | `1` allows private and loopback hosts |
 //! | `LILY_EXTRA_CA_FILE` | a PEM file with further certificate authorities |
 //! | `WOOCOMMERCE_URL`, `WOOCOMMERCE_KEY`, `WOOCOMMERCE_SECRET` | the site's address and a REST API key |
+//! | `WOOCOMMERCE_KEY_IN_QUERY` | `never`, `when_stripped` (default) or `always`: whether the key may go in the query |
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 
 use crate::connector::Connector;
 #[cfg(feature = "woocommerce")]
-use crate::connectors::woocommerce::WooCommerceConfig;
+use crate::connectors::woocommerce::{KeyInQuery, WooCommerceConfig};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "woocommerce")]
 use crate::model::Secret;
@@ -74,6 +75,7 @@ impl ConnectorConfig {
                     .key(variables.required("WOOCOMMERCE_KEY")?)
                     .secret(Secret::new(variables.required("WOOCOMMERCE_SECRET")?))
                     .private_hosts(variables.switch("LILY_ALLOW_PRIVATE_HOSTS")?)
+                    .key_in_query(variables.key_in_query("WOOCOMMERCE_KEY_IN_QUERY")?)
                     .build()
                     .map_err(|error| in_variable(error, "WOOCOMMERCE_URL"))?;
                 Ok(Self::WooCommerce(config))
@@ -178,6 +180,16 @@ impl Variables<'_> {
             None | Some("0") => Ok(false),
             Some("1") => Ok(true),
             Some(_) => Err(wrong(name, "variable_wrong", "must be 1 or 0")),
+        }
+    }
+
+    #[cfg(feature = "woocommerce")]
+    fn key_in_query(&self, name: &'static str) -> Result<KeyInQuery> {
+        match self.optional(name)?.as_deref() {
+            None | Some("when_stripped") => Ok(KeyInQuery::WhenStripped),
+            Some("never") => Ok(KeyInQuery::Never),
+            Some("always") => Ok(KeyInQuery::Always),
+            Some(_) => Err(wrong(name, "variable_wrong", "must be never, when_stripped or always")),
         }
     }
 }
@@ -309,6 +321,12 @@ mod tests {
             assert!(refused(&STORE).contains("WOOCOMMERCE_SECRET"));
             let odd = with(&[("WOOCOMMERCE_SECRET", SECRET), ("LILY_ALLOW_PRIVATE_HOSTS", "yes")]);
             assert!(refused(&odd).contains("LILY_ALLOW_PRIVATE_HOSTS must be 1 or 0"));
+            let odd = with(&[("WOOCOMMERCE_SECRET", SECRET), ("WOOCOMMERCE_KEY_IN_QUERY", "yes")]);
+            assert!(refused(&odd).contains("WOOCOMMERCE_KEY_IN_QUERY must be never"));
+            for good in ["never", "when_stripped", "always"] {
+                let all = with(&[("WOOCOMMERCE_SECRET", SECRET), ("WOOCOMMERCE_KEY_IN_QUERY", good)]);
+                assert!(config(&all).is_ok(), "{good}");
+            }
             let mut bare = with(&[("WOOCOMMERCE_SECRET", SECRET)]);
             bare.retain(|(name, _)| *name != "WOOCOMMERCE_URL");
             bare.push(("WOOCOMMERCE_URL", "shop.example"));

@@ -222,7 +222,10 @@ async fn p5_a_record_whose_guard_read_fails_leaves_the_others_their_receipts() {
     let plan = desk.push.plan(&[desk.title(&record, "Ours 1"), second]).await.unwrap();
     let faults = desk.bench.server.faults();
     faults.push(FaultRule::new(Fault::status(403)).on_method("GET").on_path(&format!("/products/{other}")));
-    let receipt = desk.apply(&plan).await;
+    let mut one_by_one = PushSettings::default();
+    one_by_one.batch = std::num::NonZeroU32::MIN;
+    let push = desk.push.clone().settings(one_by_one);
+    let receipt = push.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap();
     assert_eq!(receipt.fields[0].outcome, ReceiptOutcome::Applied);
     let not_sent = matches!(receipt.fields[1].outcome, ReceiptOutcome::Rejected(Rejection::NotSent { .. }));
     assert!(not_sent, "{receipt}");

@@ -1,5 +1,5 @@
 //! What the examples share: arguments, exit statuses, the store that the environment names, and progress.
-#![allow(dead_code, reason = "no example uses all of it")]
+#![allow(dead_code, unused_imports, reason = "no example uses all of it")]
 
 use std::error::Error;
 use std::fmt::{Display, Write as _};

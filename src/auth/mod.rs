@@ -1,20 +1,24 @@
-//! Credentials: bound to an origin, and turned into headers. Nothing here sends.
+//! Credentials: bound to an origin, and turned into headers or query parameters. Nothing here sends.
 
 mod basic;
 mod oauth1;
 mod origin;
 mod percent;
+mod query_key;
 
 use std::fmt;
 
 use async_trait::async_trait;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::Secret;
 use crate::time::{Entropy, Timestamp};
 
 pub use basic::Basic;
 pub use oauth1::OAuth1;
 pub use origin::Origin;
+pub use query_key::QueryKey;
+
 pub(crate) use percent::percent_encode;
 
 /// What an authenticator may read of a request before it is sent.
@@ -55,6 +59,16 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
         &self,
         request: &RequestToSign<'_>,
     ) -> Result<Vec<(http::HeaderName, http::HeaderValue)>>;
+
+    /// Gives query parameters to add, not yet encoded: they go into the sent address alone, which no log,
+    /// error, observer or classifier sees.
+    ///
+    /// # Errors
+    /// As [`Authenticator::headers`].
+    fn query(&self, request: &RequestToSign<'_>) -> Result<Vec<(&'static str, Secret)>> {
+        let _ = request;
+        Ok(Vec::new())
+    }
 
     /// Gets new credentials after the platform refused the old ones; `false` where it has none to get.
     ///

@@ -1,5 +1,6 @@
 //! The pipeline: one call, from the deadline to the answer.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -19,9 +20,13 @@ use super::shared::{Host, Shared};
 use super::{ApiRequest, ApiResponse, BodyFault, ClientSettings, Idempotency};
 use crate::auth::{Authenticator, Origin, RequestToSign, percent_encode};
 use crate::error::{Effect, Error, ErrorKind, Result, Retry};
-use crate::model::StoreKey;
+use crate::model::{Secret, StoreKey};
 use crate::time::Timestamp;
 use crate::transport::AttemptLimits;
+
+/// Turns a request's path into the one that is sent: percent-encoded, below the base, and with what belongs
+/// to it in the query, which is sent as it is given.
+pub type Route = fn(&str) -> Cow<'_, str>;
 
 /// Sends the calls of one connector to one store: the only way out.
 pub struct ApiClient {
@@ -36,6 +41,8 @@ pub struct ApiClient {
     pub(super) base_uri: (Scheme, Authority),
     pub(super) gate: Arc<Gate>,
     pub(super) host: Arc<Host>,
+    /// Where a request's path goes, at a store that does not take it as it is.
+    pub(super) route: Option<Route>,
     /// How far the platform's clock is ahead of ours, as it was last seen to matter.
     pub(super) clock_offset_ms: AtomicI64,
 }
@@ -87,8 +94,9 @@ impl ApiClient {
     /// What the base says of it is not parsed again: half of the work of a call was that.
     fn address(&self, request: &ApiRequest) -> Result<(Url, Uri)> {
         let base = self.origin.base();
+        let routed = self.route.map_or(Cow::Borrowed(&*request.path), |route| route(&request.path));
         let (path, given) =
-            request.path.split_once('?').map_or((&*request.path, None), |(path, query)| (path, Some(query)));
+            routed.split_once('?').map_or((&*routed, None), |(path, query)| (path, Some(query)));
         let mut text = String::with_capacity(base.path().len() + path.len() + 32 * request.query.len());
         text.push_str(base.path());
         text.push_str(path.trim_start_matches('/'));
@@ -109,19 +117,20 @@ impl ApiClient {
             url.set_query(Some(&text));
         }
 
+        // The origin's own check, since a path may lead upwards.
+        if request.path.contains('#') || !self.origin.holds(&url) {
+            return Err(path_unusable());
+        }
+        let uri = self.uri(&url)?;
+        Ok((url, uri))
+    }
+
+    fn uri(&self, url: &Url) -> Result<Uri> {
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(self.base_uri.0.clone());
         parts.authority = Some(self.base_uri.1.clone());
         parts.path_and_query = PathAndQuery::try_from(&url[Position::BeforePath..]).ok();
-        // The origin's own check, since a path may lead upwards.
-        match Uri::from_parts(parts) {
-            Ok(uri) if !request.path.contains('#') && self.origin.holds(&url) => Ok((url, uri)),
-            _ => Err(Error::new(
-                ErrorKind::Config,
-                "path_unusable",
-                "a path must be percent-encoded and stay below the base",
-            )),
-        }
+        Uri::from_parts(parts).map_err(|_| path_unusable())
     }
 
     /// The platform's time, as far as we know it.
@@ -257,7 +266,8 @@ impl<'a> Call<'a> {
             }
         }
 
-        let headers = self.headers().await?;
+        let (headers, query) = self.credentials().await?;
+        let outgoing = self.outgoing(headers, &query)?;
 
         // Whatever it waited for, nothing leaves past the guard's window or the deadline.
         let sent_at = clock.elapsed();
@@ -267,7 +277,7 @@ impl<'a> Call<'a> {
         limits.attempt_timeout = limits.attempt_timeout.min(self.deadline.saturating_sub(sent_at));
 
         self.attempt += 1;
-        let sent = client.shared.transport().send(self.outgoing(headers), &limits).await;
+        let sent = client.shared.transport().send(outgoing, &limits).await;
         let ended_at = clock.elapsed();
 
         let response = match sent {
@@ -334,8 +344,8 @@ impl<'a> Call<'a> {
         ended
     }
 
-    /// The headers of an attempt: the signature is new each time.
-    async fn headers(&self) -> Result<HeaderMap> {
+    /// The headers of an attempt, and what its credentials add to the query: a signature is new each time.
+    async fn credentials(&self) -> Result<(HeaderMap, Vec<(&'static str, Secret)>)> {
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
         let client = self.client;
         let to_sign = RequestToSign::new(
@@ -345,6 +355,7 @@ impl<'a> Call<'a> {
             client.shared.entropy().as_ref(),
         );
         let credentials = client.authenticator.headers(&to_sign).await?;
+        let query = client.authenticator.query(&to_sign)?;
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(ACCEPT, JSON);
         headers.insert(USER_AGENT, client.user_agent.clone());
@@ -355,16 +366,38 @@ impl<'a> Call<'a> {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        Ok(headers)
+        Ok((headers, query))
     }
 
-    fn outgoing(&self, headers: HeaderMap) -> http::Request<Bytes> {
+    fn outgoing(
+        &self,
+        headers: HeaderMap,
+        secrets: &[(&'static str, Secret)],
+    ) -> Result<http::Request<Bytes>> {
         let mut outgoing = http::Request::new(self.request.body.clone().unwrap_or_default());
         *outgoing.method_mut() = self.request.method.clone();
-        *outgoing.uri_mut() = self.uri.clone();
         *outgoing.headers_mut() = headers;
-        outgoing.extensions_mut().insert(self.url.clone());
-        outgoing
+        // The call's own address stays without secrets: only what is sent has them.
+        let (url, uri) = if secrets.is_empty() {
+            (self.url.clone(), self.uri.clone())
+        } else {
+            let mut url = self.url.clone();
+            let mut query = url.query().unwrap_or_default().to_owned();
+            for (name, secret) in secrets {
+                if !query.is_empty() {
+                    query.push('&');
+                }
+                percent_encode(name, &mut query);
+                query.push('=');
+                percent_encode(secret.expose(), &mut query);
+            }
+            url.set_query(Some(&query));
+            let uri = self.client.uri(&url)?;
+            (url, uri)
+        };
+        *outgoing.uri_mut() = uri;
+        outgoing.extensions_mut().insert(url);
+        Ok(outgoing)
     }
 
     /// Says what an attempt's end means, and fetches what the next one needs.
@@ -465,6 +498,10 @@ impl<'a> Call<'a> {
             error
         }
     }
+}
+
+fn path_unusable() -> Error {
+    Error::new(ErrorKind::Config, "path_unusable", "a path must be percent-encoded and stay below the base")
 }
 
 fn window_passed() -> Error {

@@ -21,7 +21,7 @@ mod tests;
 pub use backoff::Backoff;
 pub use breaker::BreakerSettings;
 pub use classify::{Classifier, Outcome, StatusTable};
-pub use client::ApiClient;
+pub use client::{ApiClient, Route};
 pub use observe::{AttemptEvent, AttemptResult, Observer, WaitReason};
 pub use rate::Rate;
 pub use request::{ApiRequest, Idempotency};

@@ -12,7 +12,7 @@ use url::Position;
 use super::Backoff;
 use super::breaker::BreakerSettings;
 use super::classify::{Classifier, StatusTable};
-use super::client::ApiClient;
+use super::client::{ApiClient, Route};
 use super::rate::Rate;
 use super::shared::Shared;
 use crate::auth::{Authenticator, Origin};
@@ -65,6 +65,7 @@ pub struct ApiClientBuilder {
     origin: Origin,
     authenticator: Arc<dyn Authenticator>,
     classifier: Arc<dyn Classifier>,
+    route: Option<Route>,
     settings: ClientSettings,
 }
 
@@ -83,6 +84,7 @@ impl ApiClientBuilder {
             origin,
             authenticator,
             classifier: Arc::new(StatusTable),
+            route: None,
             settings: ClientSettings::default(),
         }
     }
@@ -91,6 +93,13 @@ impl ApiClientBuilder {
     #[must_use]
     pub fn classifier(mut self, classifier: Arc<dyn Classifier>) -> Self {
         self.classifier = classifier;
+        self
+    }
+
+    /// Sets where paths go (default: below the base as they are). The classifier sees the path before that.
+    #[must_use]
+    pub fn route(mut self, route: Route) -> Self {
+        self.route = Some(route);
         self
     }
 
@@ -150,6 +159,7 @@ impl ApiClientBuilder {
             origin: self.origin,
             authenticator: self.authenticator,
             classifier: self.classifier,
+            route: self.route,
             settings: self.settings,
             user_agent,
             base_uri,

@@ -80,19 +80,27 @@ impl Push {
             let Some(entity) = self.connector.capabilities().entity(enrichment.target.kind) else { continue };
             for (field, change) in &enrichment.fields {
                 let Some(writable) = entity.writable(field) else { continue };
+                // What will be refused is not asked for.
+                let fits = |text: &str| {
+                    text.len() <= writable.max_bytes
+                        && writable.check.is_none_or(|check| (check.altered)(text).is_none())
+                };
                 let names = wanted.entry(field.clone()).or_default();
                 if needs_names(writable)
                     && let Some(edit) = &change.edit
                 {
-                    names.extend(edit.add.iter().chain(edit.update.keys()).cloned());
+                    names
+                        .extend(edit.add.iter().chain(edit.update.keys()).filter(|name| fits(name)).cloned());
                     for (label, value) in &edit.update {
                         let texts = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
-                        let texts = texts.iter().filter_map(|text| text.as_str().map(Text::from));
+                        let texts = texts.iter().filter_map(|text| text.as_str());
+                        let texts = texts.filter(|text| fits(text)).map(Text::from);
                         values.entry((field.clone(), folded(label))).or_default().extend(texts);
                     }
                 }
                 if writable.unique
-                    && let Some(value) = change.value.as_ref().and_then(|value| value.as_str())
+                    && let Some(value) =
+                        change.value.as_ref().and_then(|value| value.as_str()).filter(|value| fits(value))
                 {
                     names.insert(value.into());
                 }

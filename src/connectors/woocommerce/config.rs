@@ -1,13 +1,13 @@
 //! Settings of a store: checked without a call; [`WooCommerceConfig::connect`] is the step that calls.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 
 use super::PLATFORM;
-use super::classify::WooClassifier;
 use super::connector::{WooCommerce, WriteSettings};
+use super::discover::{Found, discover};
+use super::way::{KeyInQuery, Permalinks, Reach};
 use super::writable::SeoPlugin;
-use crate::auth::{Authenticator, Basic, OAuth1, Origin};
+use crate::auth::Origin;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Secret, StoreKey, StoreProfile, Text};
 use crate::runtime::Runtime;
@@ -30,6 +30,8 @@ pub struct WooCommerceConfig {
     secret: Secret,
     store: StoreKey,
     private_hosts: bool,
+    key_in_query: KeyInQuery,
+    permalinks: Permalinks,
     max_in_flight: NonZeroU32,
     profile: Option<StoreProfile>,
     writes: WriteSettings,
@@ -38,7 +40,7 @@ pub struct WooCommerceConfig {
 impl WooCommerceConfig {
     /// Begins with the site's address, exactly as the site names itself: scheme, `www` and folder.
     ///
-    /// Over https the key goes as Basic; over plain http each request is signed (OAuth 1.0a), and the secret
+    /// Over https the key goes as Basic, unless the host drops the header; over plain http each request is signed (OAuth 1.0a), and the secret
     /// never leaves.
     #[must_use]
     pub fn builder(url: impl Into<String>) -> WooCommerceBuilder {
@@ -48,6 +50,8 @@ impl WooCommerceConfig {
             secret: None,
             tenant: "default".into(),
             private_hosts: false,
+            key_in_query: KeyInQuery::default(),
+            permalinks: Permalinks::default(),
             max_in_flight: NonZeroU32::MIN.saturating_add(1),
             profile: None,
             writes: WriteSettings::default(),
@@ -63,22 +67,29 @@ impl WooCommerceConfig {
     /// Reads the store's profile, unless one was supplied, and gives the connector.
     ///
     /// # Errors
-    /// `Auth` or `Forbidden` where the key is refused; `Protocol` where the address leads to no WooCommerce API;
-    /// else what the pipeline says.
+    /// `Auth` or `Forbidden` where the key is refused; `Protocol` or `Unsupported` where the address leads to no
+    /// WooCommerce API; `Config` (`https_not_seen`) where the site takes https for http; else what the pipeline
+    /// says.
     pub async fn connect(&self, runtime: &Runtime) -> Result<WooCommerce> {
-        let authenticator: Arc<dyn Authenticator> = if self.origin.is_https() {
-            Arc::new(Basic::new(self.origin.clone(), &self.key, &self.secret)?)
-        } else {
-            Arc::new(OAuth1::new(self.origin.clone(), &self.key, &self.secret)?)
+        let reach = Reach {
+            runtime,
+            store: &self.store,
+            origin: &self.origin,
+            key: &self.key,
+            secret: &self.secret,
+            key_in_query: self.key_in_query,
+            permalinks: self.permalinks,
+            private_hosts: self.private_hosts,
+            max_in_flight: self.max_in_flight,
         };
-        let client = runtime
-            .client(self.store.clone(), self.origin.clone(), authenticator)
-            .classifier(Arc::new(WooClassifier))
-            .private_hosts(self.private_hosts)
-            .max_in_flight(self.max_in_flight)
-            .build()?;
-        WooCommerce::connect(client, runtime.clone(), self.store.clone(), self.profile.clone(), self.writes)
-            .await
+        let found = match &self.profile {
+            Some(profile) => {
+                let way = reach.configured();
+                Found::supplied(reach.client(way)?, way, profile.clone())
+            }
+            None => discover(&reach).await?,
+        };
+        WooCommerce::new(found, runtime.clone(), self.store.clone(), self.writes)
     }
 }
 
@@ -90,6 +101,8 @@ pub struct WooCommerceBuilder {
     secret: Option<Secret>,
     tenant: Text,
     private_hosts: bool,
+    key_in_query: KeyInQuery,
+    permalinks: Permalinks,
     max_in_flight: NonZeroU32,
     profile: Option<StoreProfile>,
     writes: WriteSettings,
@@ -124,6 +137,22 @@ impl WooCommerceBuilder {
         self
     }
 
+    /// Sets whether key and secret may go in the query over https (default: where the host drops the header).
+    ///
+    /// There they end up in the access logs of the site and of what stands before it.
+    #[must_use]
+    pub fn key_in_query(mut self, when: KeyInQuery) -> Self {
+        self.key_in_query = when;
+        self
+    }
+
+    /// Sets where the site's API stands (default: connecting finds it out, where no profile is supplied).
+    #[must_use]
+    pub fn permalinks(mut self, permalinks: Permalinks) -> Self {
+        self.permalinks = permalinks;
+        self
+    }
+
     /// Sets the most calls in flight at the store (default 2: its workers serve the shop's customers, too).
     #[must_use]
     pub fn max_in_flight(mut self, calls: NonZeroU32) -> Self {
@@ -131,7 +160,8 @@ impl WooCommerceBuilder {
         self
     }
 
-    /// Supplies the profile: connecting then makes no call, and takes the store to list variations.
+    /// Supplies the profile: connecting then makes no call, and takes the store to list variations. A host that
+    /// needs another way is then not found out: see [`Self::key_in_query`] and [`Self::permalinks`].
     #[must_use]
     pub fn profile(mut self, profile: StoreProfile) -> Self {
         self.profile = Some(profile);
@@ -176,6 +206,8 @@ impl WooCommerceBuilder {
             key,
             secret,
             private_hosts: self.private_hosts,
+            key_in_query: self.key_in_query,
+            permalinks: self.permalinks,
             max_in_flight: self.max_in_flight,
             profile: self.profile,
             writes: self.writes,

@@ -2,18 +2,17 @@
 
 use async_trait::async_trait;
 
-use super::discover::{capabilities, discover};
-use super::wire::{self, Offset};
+use super::discover::{Found, capabilities};
+use super::way::Way;
 use super::writable::SeoPlugin;
 use super::{PLATFORM, map};
 use crate::connector::{
-    Answer, Connector, ConnectorInfo, Detail, Finding, Health, Known, LookUp, Page, PullRequest, PushRequest,
-    Select, Severity,
+    Answer, Connector, ConnectorInfo, Health, Known, LookUp, Page, PullRequest, PushRequest, Select,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::mapping::SchemaMap;
-use crate::model::{Capabilities, Entity, RecordRef, StoreKey, StoreProfile};
+use crate::model::{Capabilities, Entity, RecordRef, StoreKey};
 use crate::runtime::Runtime;
 
 pub(super) const API_VERSION: &str = "wc/v3";
@@ -32,36 +31,33 @@ pub(super) struct WriteSettings {
 pub struct WooCommerce {
     pub(super) client: ApiClient,
     pub(super) runtime: Runtime,
-    info: ConnectorInfo,
-    capabilities: Capabilities,
+    pub(super) info: ConnectorInfo,
+    pub(super) capabilities: Capabilities,
     pub(super) products: SchemaMap,
     variants: SchemaMap,
     pub(super) seo_keys: &'static [&'static str],
-    home: Option<String>,
+    pub(super) home: Option<String>,
+    pub(super) way: Way,
 }
 
 impl WooCommerce {
-    pub(super) async fn connect(
-        client: ApiClient,
+    pub(super) fn new(
+        found: Found,
         runtime: Runtime,
         store: StoreKey,
-        profile: Option<StoreProfile>,
         writes: WriteSettings,
     ) -> Result<Self> {
-        let (profile, variations, home) = match profile {
-            Some(profile) => (profile, true, None),
-            None => discover(&client).await?,
-        };
-        let seo = writes.seo.or_else(|| SeoPlugin::detect(&profile));
+        let seo = writes.seo.or_else(|| SeoPlugin::detect(&found.profile));
         Ok(Self {
-            capabilities: capabilities(variations, seo, writes.slugs),
+            capabilities: capabilities(found.variations, seo, writes.slugs),
             products: SchemaMap::compile(PLATFORM, Entity::Product, &map::product(seo))?,
             seo_keys: map::seo_keys(seo),
             variants: SchemaMap::compile(PLATFORM, Entity::Variant, map::VARIANT)?,
-            info: ConnectorInfo::new(store, API_VERSION, profile),
-            client,
+            info: ConnectorInfo::new(store, API_VERSION, found.profile),
+            client: found.client,
             runtime,
-            home,
+            home: found.home,
+            way: found.way,
         })
     }
 }
@@ -85,59 +81,7 @@ impl Connector for WooCommerce {
     }
 
     async fn check(&self) -> Result<Health> {
-        let mut health = Health::default();
-        let mut find = |code: &str, severity, evidence: String, remedy: &str| {
-            health.findings.push(Finding::new(code, severity, evidence, remedy));
-        };
-        match self.client.execute_with(wire::index(), wire::json::<wire::Index>).await {
-            Ok(index) if !index.namespaces.iter().any(|name| name == API_VERSION) => find(
-                "api_missing",
-                Severity::Error,
-                format!("the site's index does not name {API_VERSION}"),
-                "activate WooCommerce, and check that no plugin switches its REST API off",
-            ),
-            Ok(_) => {}
-            Err(error) => find(error.code(), Severity::Error, error.message().to_owned(), error.remedy()),
-        }
-        let probe = wire::list(Entity::Product, &Select::All, Detail::IdsOnly, Offset(0), 1);
-        match self.client.execute_with(probe, |answer| wire::answered(answer, b'[')).await {
-            Ok(answered) if answered.total.is_none() => find(
-                "totals_stripped",
-                Severity::Warning,
-                "the list came without X-WP-Total".to_owned(),
-                "let the host pass the X-WP headers: without them a pull needs a sweep to be complete",
-            ),
-            Ok(_) => {}
-            Err(error) => find(error.code(), Severity::Error, error.to_string(), error.remedy()),
-        }
-        if self.capabilities.entity(Entity::Variant).is_none() {
-            find(
-                "variations_list_missing",
-                Severity::Warning,
-                "the store has no list of all variations".to_owned(),
-                "update WooCommerce to 10 or later to pull variants",
-            );
-        }
-        let profile = &self.info.profile;
-        if profile.currency.is_none() || profile.mass_unit.is_none() || profile.length_unit.is_none() {
-            find(
-                "settings_unreadable",
-                Severity::Warning,
-                "currency or units could not be read: prices or measures are dropped".to_owned(),
-                "let the key's user read the store's settings, or supply a profile",
-            );
-        }
-        if let Some(home) = &self.home
-            && !same_site(home, self.client.origin().base().as_str())
-        {
-            find(
-                "address_differs",
-                Severity::Note,
-                "the site names itself by another address than the one given".to_owned(),
-                "give the site's own address: signatures and redirects depend on it",
-            );
-        }
-        Ok(health)
+        Ok(self.examine().await)
     }
 
     async fn pull_page(&self, request: &PullRequest) -> Result<Page> {
@@ -166,8 +110,4 @@ impl Connector for WooCommerce {
     async fn shown_by(&self, holders: &[RecordRef]) -> Result<Vec<Vec<RecordRef>>> {
         self.records_showing(holders).await
     }
-}
-
-fn same_site(home: &str, base: &str) -> bool {
-    home.trim_end_matches('/').eq_ignore_ascii_case(base.trim_end_matches('/'))
 }

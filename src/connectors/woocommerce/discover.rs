@@ -3,23 +3,43 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::way::{Reach, Reached, Way};
 use super::wire::{self, MAX_PAGE, Offset};
 use super::writable::{SeoPlugin, of_products};
 use crate::connector::{Detail, Select};
 use crate::error::{ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::model::{
-    AnswerHolds, Capabilities, DeltaClock, Entity, EntityCapabilities, FieldName, StoreProfile,
+    AnswerHolds, Capabilities, DeltaClock, Entity, EntityCapabilities, FieldName, StoreProfile, Text,
 };
 
-/// Reads what is true of the store. A key without the right to read settings is no obstacle: what cannot be
-/// read is left unknown, and `check` says so.
-pub(super) async fn discover(client: &ApiClient) -> Result<(StoreProfile, bool, Option<String>)> {
-    // The index is read without rights, and some sites close it to the public: the key is proved below.
-    let index = match client.execute_with(wire::index(), wire::json::<wire::Index>).await {
-        Err(error) if error.kind() == ErrorKind::Auth => wire::Index::default(),
-        read => readable(read)?.unwrap_or_default(),
-    };
+/// The namespaces of SEO plugins: of which plugin a product's texts for search engines are.
+pub(super) const SEO_PLUGINS: [&str; 4] = ["yoast/v1", "rankmath/v1", "seopress/v1", "aioseo/v1"];
+
+/// A store as connecting found it.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) client: ApiClient,
+    pub(super) way: Way,
+    pub(super) profile: StoreProfile,
+    /// Whether it lists all variations.
+    pub(super) variations: bool,
+    /// The address that it names itself by.
+    pub(super) home: Option<String>,
+}
+
+impl Found {
+    /// A store whose profile was supplied: nothing is asked.
+    pub(super) fn supplied(client: ApiClient, way: Way, profile: StoreProfile) -> Self {
+        Self { client, way, profile, variations: true, home: None }
+    }
+}
+
+/// Finds the way to the store, and reads what is true of it. A key without the right to read settings is no
+/// obstacle: what cannot be read is left unknown, and `check` says so.
+pub(super) async fn discover(reach: &Reach<'_>) -> Result<Found> {
+    let Reached { client, way, index } = reach.find().await?;
+    let index = index.unwrap_or_default();
     let mut profile = StoreProfile::unknown();
     let currency =
         client.execute_with(wire::setting(wire::CURRENCY), wire::json::<wire::CurrentCurrency>).await;
@@ -28,13 +48,9 @@ pub(super) async fn discover(client: &ApiClient) -> Result<(StoreProfile, bool, 
     profile.mass_unit = readable(mass)?.and_then(|setting| wire::mass_unit(&setting.value));
     let length = client.execute_with(wire::setting(wire::LENGTH_UNIT), wire::json::<wire::Setting>).await;
     profile.length_unit = readable(length)?.and_then(|setting| wire::length_unit(&setting.value));
-    let seo = ["yoast/v1", "rankmath/v1"];
-    profile.plugins = index
-        .namespaces
-        .iter()
-        .filter(|name| seo.contains(&name.as_str()))
-        .map(|name| name.as_str().into())
-        .collect();
+    profile.plugins = seo_plugins(&index);
+    profile.time_zone = time_zone(&index);
+    profile.utc_offset_seconds = utc_offset(&index);
     // The list of all variations came with version 10; older ones have it per product only.
     let probe = wire::list(Entity::Variant, &Select::All, Detail::IdsOnly, Offset(0), 1);
     let variations = match client.execute_with(probe, |answer| wire::answered(answer, b'[')).await {
@@ -42,7 +58,43 @@ pub(super) async fn discover(client: &ApiClient) -> Result<(StoreProfile, bool, 
         Err(error) if error.code() == "route_missing" => false,
         Err(error) => return Err(error),
     };
-    Ok((profile, variations, Some(index.home).filter(|home| !home.is_empty())))
+    profile.version = version(&client).await;
+    let home = Some(index.home).filter(|home| !home.is_empty());
+    Ok(Found { client, way, profile, variations, home })
+}
+
+/// The SEO plugins among the site's namespaces.
+pub(super) fn seo_plugins(index: &wire::Index) -> Vec<Text> {
+    let installed = |name: &&str| index.namespaces.iter().any(|known| known == name);
+    SEO_PLUGINS.iter().copied().filter(installed).map(Text::from).collect()
+}
+
+/// The zone's name, where it looks like one: the text comes from outside.
+fn time_zone(index: &wire::Index) -> Option<Text> {
+    let name = index.timezone_string.as_str();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-' | b'+');
+    (!name.is_empty() && name.len() <= 64 && name.bytes().all(plain)).then(|| name.into())
+}
+
+fn utc_offset(index: &wire::Index) -> Option<i32> {
+    let hours: f64 = match &index.gmt_offset {
+        serde_json::Value::Number(hours) => hours.as_f64()?,
+        serde_json::Value::String(hours) => hours.trim().parse().ok()?,
+        _ => return None,
+    };
+    if !(-15.0..=15.0).contains(&hours) {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "15 hours have 54,000 seconds")]
+    Some((hours * 3600.0).round() as i32)
+}
+
+/// The version of the shop. Only keys of administrators may ask, and no fault of it matters.
+async fn version(client: &ApiClient) -> Option<Text> {
+    let status = client.execute_with(wire::system_status(), wire::json::<wire::SystemStatus>).await;
+    let version = status.ok()?.environment.version;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+');
+    (!version.is_empty() && version.len() <= 32 && version.bytes().all(plain)).then(|| version.into())
 }
 
 fn readable<T>(read: Result<T>) -> Result<Option<T>> {

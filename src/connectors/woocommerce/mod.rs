@@ -1,6 +1,7 @@
 //! WooCommerce, over its REST API `wc/v3`.
 #![doc = include_str!("docs.md")]
 
+mod check;
 mod classify;
 mod config;
 mod connector;
@@ -8,13 +9,16 @@ mod discover;
 mod item;
 mod map;
 mod names;
+pub mod provision;
 mod read;
+mod way;
 mod wire;
 mod writable;
 mod write;
 
 pub use config::{WooCommerceBuilder, WooCommerceConfig};
 pub use connector::WooCommerce;
+pub use way::{KeyInQuery, Permalinks};
 pub use writable::SeoPlugin;
 
 /// The platform's name.

@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 
 use crate::connector::{Detail, Purpose, Select};
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{ApiRequest, ApiResponse, BodyFault};
+use crate::http::{ApiRequest, ApiResponse, BodyFault, Idempotency};
 use crate::model::{Cursor, Entity, ExternalId, LengthUnit, MassUnit};
 use crate::time::Timestamp;
 
@@ -18,6 +18,9 @@ pub(super) const MAX_PAGE: u32 = 100;
 /// A list of 100 products takes a small host up to a minute.
 const LIST_READ_TIMEOUT: Duration = Duration::from_secs(60);
 const LIST_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// A profile without a version is worth more than a long wait.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A save runs every plugin's hooks; a lost answer costs more than a long wait.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(45);
@@ -189,13 +192,19 @@ pub(super) fn ids(body: &Bytes) -> Result<Vec<ExternalId>> {
 
 /// The site's index, which needs no key.
 pub(super) fn index() -> ApiRequest {
-    ApiRequest::get("wp-json/").query("_fields", "name,url,home,namespaces")
+    ApiRequest::get("wp-json/").query("_fields", "home,gmt_offset,timezone_string,namespaces")
 }
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Index {
     #[serde(default)]
     pub(super) home: String,
+    /// In hours; a number or a text of one.
+    #[serde(default)]
+    pub(super) gmt_offset: serde_json::Value,
+    /// Empty where the site has an offset and no zone.
+    #[serde(default)]
+    pub(super) timezone_string: String,
     #[serde(default)]
     pub(super) namespaces: Vec<String>,
 }
@@ -211,6 +220,25 @@ pub(super) const LENGTH_UNIT: &str = "wp-json/wc/v3/settings/products/woocommerc
 #[derive(Debug, Deserialize)]
 pub(super) struct CurrentCurrency {
     pub(super) code: String,
+}
+
+/// The version of the shop: a heavy call, which is made once and not repeated, and given little time.
+pub(super) fn system_status() -> ApiRequest {
+    ApiRequest::get("wp-json/wc/v3/system_status")
+        .query("_fields", "environment")
+        .idempotency(Idempotency::Once)
+        .attempt_limits(STATUS_TIMEOUT, STATUS_TIMEOUT)
+        .timeout(STATUS_TIMEOUT)
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct SystemStatus {
+    pub(super) environment: Environment,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Environment {
+    pub(super) version: String,
 }
 
 #[derive(Debug, Deserialize)]
