@@ -8,6 +8,7 @@
 //! | `LILY_CONNECTOR` | the platform, such as `woocommerce` |
 //! | `LILY_ALLOW_PRIVATE_HOSTS` | `1` allows private and loopback hosts |
 //! | `LILY_EXTRA_CA_FILE` | a PEM file with further certificate authorities |
+//! | `LILY_MAPPING_FILE` | a TOML file with what the store has elsewhere (`docs/mapping.md`; feature `overrides`) |
 //! | `WOOCOMMERCE_URL`, `WOOCOMMERCE_KEY`, `WOOCOMMERCE_SECRET` | the site's address and a REST API key |
 
 use std::ffi::OsString;
@@ -21,12 +22,16 @@ use crate::connector::Connector;
 use crate::connectors::woocommerce::WooCommerceConfig;
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "woocommerce")]
+use crate::mapping::Overrides;
+#[cfg(feature = "woocommerce")]
 use crate::model::Secret;
 use crate::runtime::Runtime;
 use crate::transport::ReqwestTransport;
 
 /// The largest file that a variable may name, in bytes.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
+#[cfg(feature = "woocommerce")]
+const MAPPING_FILE: &str = "LILY_MAPPING_FILE";
 /// Every platform that this crate has a connector for, each also the name of its feature.
 const PLATFORMS: [&str; 1] = ["woocommerce"];
 
@@ -70,12 +75,14 @@ impl ConnectorConfig {
         match platform.as_str() {
             #[cfg(feature = "woocommerce")]
             "woocommerce" => {
+                let (mapping, file) = variables.mapping()?;
                 let config = WooCommerceConfig::builder(variables.required("WOOCOMMERCE_URL")?)
                     .key(variables.required("WOOCOMMERCE_KEY")?)
                     .secret(Secret::new(variables.required("WOOCOMMERCE_SECRET")?))
                     .private_hosts(variables.switch("LILY_ALLOW_PRIVATE_HOSTS")?)
+                    .mapping(mapping)
                     .build()
-                    .map_err(|error| in_variable(error, "WOOCOMMERCE_URL"))?;
+                    .map_err(|error| in_variable(in_mapping(error, file.as_deref()), "WOOCOMMERCE_URL"))?;
                 Ok(Self::WooCommerce(config))
             }
             known if PLATFORMS.contains(&known) => Err(wrong(
@@ -180,6 +187,19 @@ impl Variables<'_> {
             Some(_) => Err(wrong(name, "variable_wrong", "must be 1 or 0")),
         }
     }
+
+    /// The overrides of the connector's map, and the file that they stand in.
+    #[cfg(feature = "woocommerce")]
+    fn mapping(&self) -> Result<(Overrides, Option<std::path::PathBuf>)> {
+        let path = (self.0)(MAPPING_FILE).filter(|path| !path.is_empty());
+        let Some(path) = path.map(std::path::PathBuf::from) else { return Ok((Overrides::default(), None)) };
+        let text = String::from_utf8(read(MAPPING_FILE, &path)?);
+        let text = text.map_err(|_| {
+            of_file(wrong(MAPPING_FILE, "variable_not_text", "names a file that is no UTF-8 text"), &path)
+        })?;
+        let overrides = Overrides::parse(&text).map_err(|error| in_mapping(error, Some(&path)))?;
+        Ok((overrides, Some(path)))
+    }
 }
 
 fn read(name: &'static str, path: &Path) -> Result<Vec<u8>> {
@@ -217,6 +237,17 @@ fn in_variable(error: Error, name: &'static str) -> Error {
         error.with_remedy(format!("set {name} to the store's address, in the form https://shop.example"))
     } else {
         error
+    }
+}
+
+/// Names the file of an error about overrides.
+#[cfg(feature = "woocommerce")]
+fn in_mapping(error: Error, file: Option<&Path>) -> Error {
+    match file {
+        Some(file) if error.code().starts_with("override") => {
+            of_file(error.with_context("variable", MAPPING_FILE), file)
+        }
+        _ => error,
     }
 }
 

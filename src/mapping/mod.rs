@@ -7,6 +7,7 @@ mod compile;
 mod entities;
 pub mod fields;
 mod html;
+mod overrides;
 mod rule;
 mod walk;
 mod write;
@@ -26,6 +27,7 @@ use fields::CellAccess;
 use walk::{Out, RecordSeed};
 
 pub use html::{HtmlVerdict, sanitise_html};
+pub use overrides::Overrides;
 pub use rule::{Direction, Rule, Transform, rule};
 pub use walk::MapIssue;
 

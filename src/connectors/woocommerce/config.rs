@@ -3,12 +3,13 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::PLATFORM;
 use super::classify::WooClassifier;
 use super::connector::WooCommerce;
+use super::{PLATFORM, map};
 use crate::auth::{Authenticator, Basic, OAuth1, Origin};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Secret, StoreKey, StoreProfile, Text};
+use crate::mapping::Overrides;
+use crate::model::{Entity, Secret, StoreKey, StoreProfile, Text};
 use crate::runtime::Runtime;
 
 /// How to reach a WooCommerce store.
@@ -31,6 +32,7 @@ pub struct WooCommerceConfig {
     private_hosts: bool,
     max_in_flight: NonZeroU32,
     profile: Option<StoreProfile>,
+    mapping: Overrides,
 }
 
 impl WooCommerceConfig {
@@ -48,6 +50,7 @@ impl WooCommerceConfig {
             private_hosts: false,
             max_in_flight: NonZeroU32::MIN.saturating_add(1),
             profile: None,
+            mapping: Overrides::default(),
         }
     }
 
@@ -55,6 +58,12 @@ impl WooCommerceConfig {
     #[must_use]
     pub fn store(&self) -> &StoreKey {
         &self.store
+    }
+
+    /// What this store has elsewhere than the connector's map says.
+    #[must_use]
+    pub fn mapping(&self) -> &Overrides {
+        &self.mapping
     }
 
     /// Reads the store's profile, unless one was supplied, and gives the connector.
@@ -74,7 +83,8 @@ impl WooCommerceConfig {
             .private_hosts(self.private_hosts)
             .max_in_flight(self.max_in_flight)
             .build()?;
-        WooCommerce::connect(client, runtime.clone(), self.store.clone(), self.profile.clone()).await
+        let (store, profile) = (self.store.clone(), self.profile.clone());
+        WooCommerce::connect(client, runtime.clone(), store, profile, &self.mapping).await
     }
 }
 
@@ -88,6 +98,7 @@ pub struct WooCommerceBuilder {
     private_hosts: bool,
     max_in_flight: NonZeroU32,
     profile: Option<StoreProfile>,
+    mapping: Overrides,
 }
 
 impl WooCommerceBuilder {
@@ -133,11 +144,20 @@ impl WooCommerceBuilder {
         self
     }
 
+    /// Says what this store has elsewhere than the connector's map says (default nothing).
+    #[must_use]
+    pub fn mapping(mut self, overrides: Overrides) -> Self {
+        self.mapping = overrides;
+        self
+    }
+
     /// Checks the settings; nothing is sent.
     ///
     /// # Errors
-    /// `Config` where the address is unusable, or the key or secret is missing.
+    /// `Config` where the overrides of the map do not fit it, the address is unusable, or the key or secret is missing.
     pub fn build(self) -> Result<WooCommerceConfig> {
+        self.mapping.apply(Entity::Product, map::PRODUCT)?;
+        self.mapping.apply(Entity::Variant, map::VARIANT)?;
         let origin = if self.url.trim_start().starts_with("http://") {
             Origin::http(&self.url)?
         } else {
@@ -158,6 +178,7 @@ impl WooCommerceBuilder {
             private_hosts: self.private_hosts,
             max_in_flight: self.max_in_flight,
             profile: self.profile,
+            mapping: self.mapping,
         })
     }
 }

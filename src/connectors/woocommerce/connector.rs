@@ -11,7 +11,7 @@ use crate::connector::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
-use crate::mapping::SchemaMap;
+use crate::mapping::{Overrides, SchemaMap};
 use crate::model::{Capabilities, Entity, StoreKey, StoreProfile};
 use crate::runtime::Runtime;
 
@@ -35,15 +35,25 @@ impl WooCommerce {
         runtime: Runtime,
         store: StoreKey,
         profile: Option<StoreProfile>,
+        mapping: &Overrides,
     ) -> Result<Self> {
+        let products =
+            SchemaMap::compile(PLATFORM, Entity::Product, &mapping.apply(Entity::Product, map::PRODUCT)?)?;
+        let variants =
+            SchemaMap::compile(PLATFORM, Entity::Variant, &mapping.apply(Entity::Variant, map::VARIANT)?)?;
         let (profile, variations, home) = match profile {
             Some(profile) => (profile, true, None),
             None => discover(&client).await?,
         };
+        let mut capabilities = capabilities(variations);
+        for claims in &mut capabilities.entities {
+            let own = if claims.entity == Entity::Product { map::PRODUCT } else { map::VARIANT };
+            mapping.narrow(own, claims);
+        }
         Ok(Self {
-            capabilities: capabilities(variations),
-            products: SchemaMap::compile(PLATFORM, Entity::Product, map::PRODUCT)?,
-            variants: SchemaMap::compile(PLATFORM, Entity::Variant, map::VARIANT)?,
+            capabilities,
+            products,
+            variants,
             info: ConnectorInfo::new(store, API_VERSION, profile),
             client,
             runtime,
