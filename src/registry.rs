@@ -335,6 +335,44 @@ mod tests {
             assert!(text.contains("WOOCOMMERCE_SECRET_FILE"), "{text}");
         }
 
+        #[cfg(feature = "overrides")]
+        #[test]
+        fn overrides_of_the_map_are_read_from_a_file_and_their_errors_name_it() {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("mapping.toml");
+            let path = file.to_str().unwrap();
+            let all = with(&[("WOOCOMMERCE_SECRET", SECRET), (MAPPING_FILE, path)]);
+            std::fs::write(&file, "[[product]]\nfield = \"gtin\"\nfrom = \"/ean\"\n").unwrap();
+            let ConnectorConfig::WooCommerce(store) = &config(&all).unwrap();
+            assert!(!store.mapping().is_empty());
+            // What the text alone shows, what the connector's map shows, and what is no TOML.
+            for (text, line) in [
+                ("\n[[product]]\nfield = \"ean\"\n", "line=3"),
+                ("[[product]]\nfield = \"gtin\"\nfrom = \"/name\"\n", "line=3"),
+                ("\n\n\n[[product]\n", "line=4"),
+            ] {
+                std::fs::write(&file, text).unwrap();
+                let shown = refused(&all);
+                assert!(shown.contains(path) && shown.contains(line), "{shown}");
+                assert!(shown.contains(MAPPING_FILE), "{shown}");
+            }
+            std::fs::write(&file, [0xff]).unwrap();
+            assert!(refused(&all).contains("no UTF-8"));
+            let missing = with(&[("WOOCOMMERCE_SECRET", SECRET), (MAPPING_FILE, "no/such/file")]);
+            assert!(refused(&missing).contains(MAPPING_FILE));
+        }
+
+        #[cfg(not(feature = "overrides"))]
+        #[test]
+        fn a_build_without_overrides_does_not_pass_over_the_variable() {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("mapping.toml");
+            std::fs::write(&file, "").unwrap();
+            let all = with(&[("WOOCOMMERCE_SECRET", SECRET), (MAPPING_FILE, file.to_str().unwrap())]);
+            let error = config(&all).unwrap_err();
+            assert!(error.to_string().contains("enable the feature overrides"), "{error}");
+        }
+
         #[test]
         fn a_missing_or_wrong_variable_is_named() {
             assert!(refused(&STORE).contains("WOOCOMMERCE_SECRET"));
