@@ -13,6 +13,7 @@
 //! | `rustls` (default) | TLS with a provider; `rustls-no-provider` leaves it to the application |
 //! | `sqlite` (default) | `SqliteState` |
 //! | `html` | cleaning of HTML; without it none is sent |
+//! | `overrides` | reading of a store's overrides of its map, from TOML |
 //! | `woocommerce` | that connector, with `html` |
 //! | `full` | all of these |
 //! | `testkit` | fakes, fake clock and contract suite, for tests only |

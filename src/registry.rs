@@ -8,6 +8,7 @@
 //! | `LILY_CONNECTOR` | the platform, such as `woocommerce` |
 //! | `LILY_ALLOW_PRIVATE_HOSTS` | `1` allows private and loopback hosts |
 //! | `LILY_EXTRA_CA_FILE` | a PEM file with further certificate authorities |
+//! | `LILY_MAPPING_FILE` | a TOML file with what the store has elsewhere (`docs/mapping.md`; feature `overrides`) |
 //! | `WOOCOMMERCE_URL`, `WOOCOMMERCE_KEY`, `WOOCOMMERCE_SECRET` | the site's address and a REST API key |
 //! | `WOOCOMMERCE_KEY_IN_QUERY` | `never`, `when_stripped` (default) or `always`: whether the key may go in the query |
 
@@ -22,12 +23,16 @@ use crate::connector::Connector;
 use crate::connectors::woocommerce::{KeyInQuery, WooCommerceConfig};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "woocommerce")]
+use crate::mapping::Overrides;
+#[cfg(feature = "woocommerce")]
 use crate::model::Secret;
 use crate::runtime::Runtime;
 use crate::transport::ReqwestTransport;
 
 /// The largest file that a variable may name, in bytes.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
+#[cfg(feature = "woocommerce")]
+const MAPPING_FILE: &str = "LILY_MAPPING_FILE";
 /// Every platform that this crate has a connector for, each also the name of its feature.
 const PLATFORMS: [&str; 1] = ["woocommerce"];
 
@@ -71,13 +76,15 @@ impl ConnectorConfig {
         match platform.as_str() {
             #[cfg(feature = "woocommerce")]
             "woocommerce" => {
+                let (mapping, file) = variables.mapping()?;
                 let config = WooCommerceConfig::builder(variables.required("WOOCOMMERCE_URL")?)
                     .key(variables.required("WOOCOMMERCE_KEY")?)
                     .secret(Secret::new(variables.required("WOOCOMMERCE_SECRET")?))
                     .private_hosts(variables.switch("LILY_ALLOW_PRIVATE_HOSTS")?)
                     .key_in_query(variables.key_in_query("WOOCOMMERCE_KEY_IN_QUERY")?)
+                    .mapping(mapping)
                     .build()
-                    .map_err(|error| in_variable(error, "WOOCOMMERCE_URL"))?;
+                    .map_err(|error| in_variable(in_mapping(error, file.as_deref()), "WOOCOMMERCE_URL"))?;
                 Ok(Self::WooCommerce(config))
             }
             known if PLATFORMS.contains(&known) => Err(wrong(
@@ -192,6 +199,19 @@ impl Variables<'_> {
             Some(_) => Err(wrong(name, "variable_wrong", "must be never, when_stripped or always")),
         }
     }
+
+    /// The overrides of the connector's map, and the file that they stand in.
+    #[cfg(feature = "woocommerce")]
+    fn mapping(&self) -> Result<(Overrides, Option<std::path::PathBuf>)> {
+        let path = (self.0)(MAPPING_FILE).filter(|path| !path.is_empty());
+        let Some(path) = path.map(std::path::PathBuf::from) else { return Ok((Overrides::default(), None)) };
+        let text = String::from_utf8(read(MAPPING_FILE, &path)?);
+        let text = text.map_err(|_| {
+            of_file(wrong(MAPPING_FILE, "variable_not_text", "names a file that is no UTF-8 text"), &path)
+        })?;
+        let overrides = Overrides::parse(&text).map_err(|error| in_mapping(error, Some(&path)))?;
+        Ok((overrides, Some(path)))
+    }
 }
 
 fn read(name: &'static str, path: &Path) -> Result<Vec<u8>> {
@@ -229,6 +249,17 @@ fn in_variable(error: Error, name: &'static str) -> Error {
         error.with_remedy(format!("set {name} to the store's address, in the form https://shop.example"))
     } else {
         error
+    }
+}
+
+/// Names the file of an error about overrides.
+#[cfg(feature = "woocommerce")]
+fn in_mapping(error: Error, file: Option<&Path>) -> Error {
+    match file {
+        Some(file) if error.code().starts_with("override") => {
+            of_file(error.with_context("variable", MAPPING_FILE), file)
+        }
+        _ => error,
     }
 }
 
@@ -314,6 +345,44 @@ mod tests {
             let text = refused(&empty);
             assert!(text.contains("[variable_empty]") && text.contains(path), "{text}");
             assert!(text.contains("WOOCOMMERCE_SECRET_FILE"), "{text}");
+        }
+
+        #[cfg(feature = "overrides")]
+        #[test]
+        fn overrides_of_the_map_are_read_from_a_file_and_their_errors_name_it() {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("mapping.toml");
+            let path = file.to_str().unwrap();
+            let all = with(&[("WOOCOMMERCE_SECRET", SECRET), (MAPPING_FILE, path)]);
+            std::fs::write(&file, "[[product]]\nfield = \"gtin\"\nfrom = \"/ean\"\n").unwrap();
+            let ConnectorConfig::WooCommerce(store) = &config(&all).unwrap();
+            assert!(!store.mapping().is_empty());
+            // What the text alone shows, what the connector's map shows, and what is no TOML.
+            for (text, line) in [
+                ("\n[[product]]\nfield = \"ean\"\n", "line=3"),
+                ("[[product]]\nfield = \"gtin\"\nfrom = \"/name\"\n", "line=3"),
+                ("\n\n\n[[product]\n", "line=4"),
+            ] {
+                std::fs::write(&file, text).unwrap();
+                let shown = refused(&all);
+                assert!(shown.contains(path) && shown.contains(line), "{shown}");
+                assert!(shown.contains(MAPPING_FILE), "{shown}");
+            }
+            std::fs::write(&file, [0xff]).unwrap();
+            assert!(refused(&all).contains("no UTF-8"));
+            let missing = with(&[("WOOCOMMERCE_SECRET", SECRET), (MAPPING_FILE, "no/such/file")]);
+            assert!(refused(&missing).contains(MAPPING_FILE));
+        }
+
+        #[cfg(not(feature = "overrides"))]
+        #[test]
+        fn a_build_without_overrides_does_not_pass_over_the_variable() {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("mapping.toml");
+            std::fs::write(&file, "").unwrap();
+            let all = with(&[("WOOCOMMERCE_SECRET", SECRET), (MAPPING_FILE, file.to_str().unwrap())]);
+            let error = config(&all).unwrap_err();
+            assert!(error.to_string().contains("enable the feature overrides"), "{error}");
         }
 
         #[test]

@@ -29,11 +29,16 @@ impl Timestamp {
         jiff::Timestamp::from_second(seconds).map(Self).map_err(|_| unreadable("seconds out of range"))
     }
 
-    /// Reads a civil date and time without a zone (`2026-11-22T17:08:40`) as UTC.
+    /// Reads a civil date and time without a zone (`2026-11-22T17:08:40`, or with up to nine digits of a second
+    /// more) as UTC.
     ///
     /// # Errors
     /// [`ErrorKind::Rejected`] where the text is not such a time.
     pub fn parse_utc_civil(text: &str) -> Result<Self> {
+        // The parser beneath reads a date alone, passes over an offset, and takes second 60 for 59.
+        if !is_civil(text) {
+            return Err(unreadable("expected YYYY-MM-DDTHH:MM:SS"));
+        }
         text.parse::<jiff::civil::DateTime>()
             .and_then(|civil| jiff::tz::Offset::UTC.to_timestamp(civil))
             .map(Self)
@@ -117,6 +122,21 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Self> {
         text.parse().map(Self).map_err(|_| unreadable("expected RFC 3339, such as 2026-11-22T17:08:40Z"))
     }
+}
+
+fn is_civil(text: &str) -> bool {
+    let (main, part) = text.split_once('.').unwrap_or((text, "0"));
+    let fits = |(at, byte): (usize, u8)| match at {
+        4 | 7 => byte == b'-',
+        10 => byte == b'T',
+        13 | 16 => byte == b':',
+        _ => byte.is_ascii_digit(),
+    };
+    main.len() == 19
+        && main.bytes().enumerate().all(fits)
+        && !main.ends_with("60")
+        && (1..=9).contains(&part.len())
+        && part.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn unreadable(expected: &'static str) -> Error {
@@ -225,5 +245,32 @@ mod tests {
         let later = time.saturating_add(Duration::from_secs(5));
         assert_eq!(later.since(time), Duration::from_secs(5));
         assert_eq!(time.since(later), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_civil_time_is_read_as_it_is_written_or_not_at_all() {
+        for (text, read) in [
+            ("2026-11-22T17:08:40", "2026-11-22T17:08:40Z"),
+            ("2026-11-22T17:08:40.120", "2026-11-22T17:08:40.12Z"),
+            ("0000-01-01T00:00:00", "0000-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(Timestamp::parse_utc_civil(text).unwrap().to_string(), read);
+        }
+        for text in [
+            "2026-11-22",
+            "2026-11-22T17:08",
+            "2026-11-22 17:08:40",
+            "2026-11-22T17:08:40Z",
+            "2026-11-22T17:08:40+05:00",
+            "2026-11-22T17:08:40[Europe/Paris]",
+            "2026-12-31T23:59:60",
+            "2026-02-30T00:00:00",
+            "2026-11-22T17:08:40,5",
+            "2026-11-22T17:08:40.",
+            "2026-11-22T17:08:40.1234567890",
+            "20261122T170840",
+        ] {
+            assert!(Timestamp::parse_utc_civil(text).is_err(), "{text}");
+        }
     }
 }

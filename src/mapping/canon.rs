@@ -208,6 +208,10 @@ fn exact(text: &str) -> Option<Decimal> {
     if text.len() > 40 {
         return None;
     }
+    // The parser beneath passes over underscores.
+    if text.contains('_') {
+        return None;
+    }
     match text.split_once(['e', 'E']) {
         None => Decimal::from_str_exact(text).ok(),
         Some(_) => {

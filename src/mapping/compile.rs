@@ -18,6 +18,8 @@ pub(super) const MAX_ARRAYS: usize = 4;
 pub(super) const MAX_CONTESTS: usize = 8;
 /// The most mapped keys an object can have: a set of bits tells which were seen.
 const MAX_KEYS: usize = 64;
+/// The most elements of one array that are told apart by a key: a set of bits tells which were seen.
+const MAX_BRANCHES: usize = 64;
 
 pub(super) type NodeId = u16;
 
@@ -69,7 +71,7 @@ impl std::fmt::Debug for Target {
     }
 }
 
-/// The mapped keys of an object, found by a small table without collisions.
+/// The mapped keys of an object, found by a small table without collisions; by their turn where there is none.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     keys: Vec<(Box<str>, NodeId)>,
@@ -81,9 +83,16 @@ impl Keys {
     /// The key's number among its siblings, and its node.
     #[inline]
     pub(super) fn find(&self, key: &str) -> Option<(usize, NodeId)> {
-        let at = usize::from(*self.slots.get(self.slot(key))?);
+        let Some(at) = self.slots.get(self.slot(key)) else { return self.find_by_turn(key) };
+        let at = usize::from(*at);
         let (name, node) = self.keys.get(at)?;
         (**name == *key).then_some((at, *node))
+    }
+
+    /// Only two keys of the same length, first, middle and last letter take this way.
+    #[cold]
+    fn find_by_turn(&self, key: &str) -> Option<(usize, NodeId)> {
+        self.keys.iter().enumerate().find(|(_, (name, _))| **name == *key).map(|(at, (_, node))| (at, *node))
     }
 
     /// The high bits of a product depend on all bits of its factor, the low ones do not.
@@ -104,7 +113,7 @@ impl Keys {
         self.keys.iter().find(|(name, _)| **name == *key).map(|(_, node)| *node)
     }
 
-    /// Lays the table out. Where no factor keeps the keys apart, the map does not compile.
+    /// Lays the table out; none where no factor keeps the keys apart.
     fn lay_out(&mut self) -> Result<()> {
         if self.keys.len() > MAX_KEYS {
             return Err(invalid(format!("an object can have at most {MAX_KEYS} mapped keys")));
@@ -132,7 +141,8 @@ impl Keys {
                 }
             }
         }
-        Err(invalid("the keys of an object cannot be told apart by length, first, middle and last letter"))
+        self.slots.clear();
+        Ok(())
     }
 }
 
@@ -156,7 +166,7 @@ pub(super) fn compile(entity: Entity, rules: &[Rule]) -> Result<Tree> {
             .map_err(|error| error.with_context("rule", format!("{} to {}", rule.from, rule.field)))?;
     }
     for node in &mut tree.nodes {
-        if node.select.is_some() && node.keys.keys.is_empty() == node.each.is_some() {
+        if node.select.is_some() && (node.each.is_some() || !node.keys.keys.is_empty()) {
             return Err(invalid("a place cannot be both an array of named elements and something else")
                 .with_context("place", node.pattern.clone()));
         }
@@ -190,9 +200,19 @@ fn add(tree: &mut Tree, entity: Entity, rules: &[Rule], rule: &Rule) -> Result<(
     if singles > 1 || (singles == 1 && (wildcards > 0 || steps.len() < 2)) {
         return Err(invalid("the field has more lists than the place has arrays"));
     }
+    for (step, next) in steps.iter().zip(steps.iter().map(Some).skip(1).chain([None])) {
+        let Step::Where { key: selecting, .. } = step else { continue };
+        match next {
+            Some(Step::Key(key)) if key != selecting => {}
+            _ => return Err(invalid("a selected element must be followed by another key of it")),
+        }
+    }
     let mut at = ROOT;
     for (depth, step) in steps.iter().enumerate() {
         if singles == 1 && depth + 1 == steps.len() {
+            if matches!(steps.get(depth.saturating_sub(1)), Some(Step::Where { .. })) {
+                return Err(invalid("a selected element cannot stand for a list of one"));
+            }
             begin_list(tree, at, entity, lists.remove(0), true)?;
         }
         if matches!(step, Step::Each) {
@@ -202,6 +222,12 @@ fn add(tree: &mut Tree, entity: Entity, rules: &[Rule], rule: &Rule) -> Result<(
     }
     let same: Vec<&Rule> = rules.iter().filter(|other| other.field == rule.field).collect();
     let contest = if same.len() > 1 {
+        if rule.field.contains('[') {
+            return Err(invalid("a field of a list can have one rule only"));
+        }
+        if same.iter().any(|other| other.transform.normaliser() != rule.transform.normaliser()) {
+            return Err(invalid("several rules fill this field, and compare its values in different ways"));
+        }
         if same.iter().filter(|other| other.rank == rule.rank).count() > 1 {
             return Err(invalid("several rules fill this field: each needs a rank of its own"));
         }
@@ -226,7 +252,8 @@ fn add(tree: &mut Tree, entity: Entity, rules: &[Rule], rule: &Rule) -> Result<(
         None
     };
     let node = node_mut(tree, at)?;
-    if node.target.is_some() || node.each.is_some() || !node.keys.keys.is_empty() {
+    let is_parent = node.each.is_some() || node.select.is_some() || !node.keys.keys.is_empty();
+    if node.target.is_some() || is_parent {
         return Err(invalid("another rule reads this place"));
     }
     node.target = Some(Target { put: def.put, transform: rule.transform, field: def.name, contest });
@@ -235,6 +262,14 @@ fn add(tree: &mut Tree, entity: Entity, rules: &[Rule], rule: &Rule) -> Result<(
 
 fn begin_list(tree: &mut Tree, at: NodeId, entity: Entity, name: &str, single: bool) -> Result<()> {
     let def = fields::list(entity, name).ok_or_else(|| invalid(format!("no such list: {name}")))?;
+    // A list is begun anew where it is met: a second place would clear what the first one gave.
+    let mut nodes = tree.nodes.iter().enumerate();
+    let elsewhere = |(id, node): (usize, &Node)| {
+        id != usize::from(at) && node.list.is_some_and(|list| list.def.name == name)
+    };
+    if nodes.any(elsewhere) {
+        return Err(invalid(format!("the fields of {name} must all be read from one array")));
+    }
     let node = node_mut(tree, at)?;
     match node.list {
         None => node.list = Some(List { def, single }),
@@ -306,6 +341,11 @@ fn child(tree: &mut Tree, at: NodeId, step: &Step) -> Result<NodeId> {
             }
             let found = select.branches.iter().find(|(name, _)| name == value).map(|(_, node)| *node);
             if found.is_none() {
+                if select.branches.len() >= MAX_BRANCHES {
+                    return Err(invalid(format!(
+                        "an array can have at most {MAX_BRANCHES} selected elements"
+                    )));
+                }
                 select.branches.push((value.clone(), next));
             }
             (found, pattern)
@@ -350,5 +390,60 @@ mod tests {
         assert!(error(&below).contains("above this one"));
         let deep = rule("/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a", "title", Transform::Text, Read);
         assert!(error(&[deep]).contains("at most 16 deep"));
+    }
+
+    #[test]
+    fn a_rule_that_would_read_nothing_or_lose_something_is_refused() {
+        use Direction::Read;
+        let refused = |places: &[(&'static str, &'static str)], with: Transform, why: &str| {
+            let rules: Vec<Rule> = places.iter().map(|(from, field)| rule(from, field, with, Read)).collect();
+            let text = error(&rules);
+            assert!(text.contains(why), "{places:?}: {text}");
+        };
+        let below = "followed by another key";
+        for place in ["/m/*[key=a]", "/m/*[key=a]/*", "/m/*[key=a]/key", "/m/*[key=a]/*[key=b]/value"] {
+            let field = if place.ends_with("/*") { "variants[]" } else { "title" };
+            let with = if place.ends_with("/*") { Transform::Id } else { Transform::Text };
+            refused(&[(place, field)], with, below);
+        }
+        refused(&[("/m/*[key=a]/value", "media[].url")], Transform::Text, "list of one");
+        let both = "both an array of named elements";
+        refused(
+            &[("/m/*[key=a]/v", "title"), ("/m/*/v", "media[].url"), ("/m/x", "sku")],
+            Transform::Text,
+            both,
+        );
+        refused(
+            &[("/m/*[key=a]/v", "title"), ("/m", "sku")],
+            Transform::Text,
+            "another rule reads this place",
+        );
+        let twice = [("/images/*/src", "media[].url"), ("/gallery/*/alt", "media[].alt")];
+        refused(&twice, Transform::Text, "from one array");
+        let alts = [
+            rule("/images/*/alt", "media[].alt", Transform::Text, Read),
+            rule("/images/*/title", "media[].alt", Transform::Text, Read).rank(1),
+        ];
+        assert!(error(&alts).contains("one rule only"));
+        let compared = [
+            rule("/a", "title", Transform::Text, Read),
+            rule("/b", "title", Transform::EscapedText, Read).rank(1),
+        ];
+        assert!(error(&compared).contains("in different ways"));
+    }
+
+    #[test]
+    fn keys_that_the_table_cannot_keep_apart_are_found_all_the_same() {
+        let rules = [
+            rule("/prize", "title", Transform::Text, Direction::Read),
+            rule("/pride", "sku", Transform::Text, Direction::Read),
+            rule("/price", "gtin", Transform::Text, Direction::Read),
+        ];
+        let tree = compile(Entity::Product, &rules).unwrap();
+        let keys = &tree.nodes[0].keys;
+        assert_eq!(
+            ["prize", "pride", "price", "pr"].map(|key| keys.find(key).map(|(at, _)| at)),
+            [Some(0), Some(1), Some(2), None]
+        );
     }
 }

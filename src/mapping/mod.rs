@@ -8,6 +8,7 @@ mod compile;
 mod entities;
 pub mod fields;
 mod html;
+mod overrides;
 mod rule;
 mod walk;
 mod write;
@@ -28,6 +29,7 @@ use walk::{Out, RecordSeed};
 
 pub use entities::unescape as read_escaped;
 pub use html::{HtmlVerdict, sanitise_html};
+pub use overrides::Overrides;
 pub use rule::{Direction, Rule, Transform, rule};
 pub use walk::MapIssue;
 

@@ -73,6 +73,16 @@ impl<'m> Out<'m> {
         }
     }
 
+    /// Marks a key of an object as seen; one that comes twice is told, and the last one counts.
+    #[inline]
+    fn seen_once(&mut self, seen: &mut u64, number: usize, child: NodeId) {
+        let bit = 1_u64 << (number % 64);
+        if *seen & bit != 0 {
+            self.issue(child, "key_occurs_twice");
+        }
+        *seen |= bit;
+    }
+
     fn path(&self, at: NodeId) -> String {
         let pattern = self.tree.nodes.get(usize::from(at)).map_or("", |node| &node.pattern);
         let mut indexes = self.indexes.iter().take(self.depth);
@@ -99,6 +109,10 @@ impl<'m> Out<'m> {
                 return;
             }
             *best = Some(rank);
+        }
+        if !self.raws.is_empty() {
+            // A spelling of the value that this one replaces.
+            self.raws.retain(|(field, _)| *field != target.field);
         }
         if let Canon::Text { raw: Some(raw), .. } = &value
             && !target.field.contains('[')
@@ -225,11 +239,7 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
                     map.next_value::<IgnoredAny>()?;
                 }
                 Some((number, child)) => {
-                    let bit = 1_u64 << number;
-                    if seen & bit != 0 {
-                        self.out.issue(child, "key_occurs_twice");
-                    }
-                    seen |= bit;
+                    self.out.seen_once(&mut seen, number, child);
                     map.next_value_seed(Walk { out: self.out, at: child })?;
                 }
             }
@@ -453,9 +463,17 @@ impl<'de> Visitor<'de> for Selected<'_, '_, '_> {
         let Some(select) = node.and_then(|node| node.select.as_ref()) else { return Ok(()) };
         let mut held: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::new();
         let mut chosen: Option<Option<NodeId>> = None;
+        let mut seen = 0_u64;
         while let Some(key) = map.next_key_seed(SelectKeySeed(&select.key))? {
             match (key, chosen) {
-                (SelectKey::Selector, _) => {
+                // Which element it is cannot be told.
+                (SelectKey::Selector, Some(_)) => {
+                    map.next_value::<IgnoredAny>()?;
+                    self.out.issue(self.at, "key_occurs_twice");
+                    chosen = Some(None);
+                    held.clear();
+                }
+                (SelectKey::Selector, None) => {
                     let branch = map.next_value_seed(BranchSeed(&select.branches))?;
                     chosen = Some(
                         branch
@@ -478,7 +496,10 @@ impl<'de> Visitor<'de> for Selected<'_, '_, '_> {
                 (SelectKey::Other(key), Some(Some(branch))) => {
                     let child = tree.nodes.get(usize::from(branch)).and_then(|node| node.keys.find(&key));
                     match child {
-                        Some((_, child)) => map.next_value_seed(Walk { out: self.out, at: child })?,
+                        Some((number, child)) => {
+                            self.out.seen_once(&mut seen, number, child);
+                            map.next_value_seed(Walk { out: self.out, at: child })?;
+                        }
                         None => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }
@@ -488,7 +509,8 @@ impl<'de> Visitor<'de> for Selected<'_, '_, '_> {
         let Some(Some(branch)) = chosen else { return Ok(()) };
         for (key, raw) in held {
             let child = tree.nodes.get(usize::from(branch)).and_then(|node| node.keys.find(&key));
-            if let Some((_, child)) = child {
+            if let Some((number, child)) = child {
+                self.out.seen_once(&mut seen, number, child);
                 let mut inner = serde_json::Deserializer::from_str(raw.get());
                 Walk { out: self.out, at: child }
                     .deserialize(&mut inner)

@@ -40,6 +40,13 @@ pub enum LengthUnit {
     Yard,
 }
 
+/// Multiplies; `None` where the result has more than 28 digits, which the type beneath would round.
+fn exactly(number: Decimal, factor: Decimal) -> Option<Decimal> {
+    let (number, factor) = (number.normalize(), factor.normalize());
+    let product = number.checked_mul(factor)?;
+    (number.is_zero() || product.scale() == number.scale() + factor.scale()).then(|| product.normalize())
+}
+
 impl MassUnit {
     fn grams(self) -> Decimal {
         match self {
@@ -74,7 +81,7 @@ pub struct Mass {
 impl Mass {
     /// Converts; `None` where the result has more than 28 digits.
     pub(crate) fn of(source: Decimal, source_unit: MassUnit) -> Option<Self> {
-        let grams = source.checked_mul(source_unit.grams())?.normalize();
+        let grams = exactly(source, source_unit.grams())?;
         Some(Self { grams, source, source_unit })
     }
 
@@ -96,7 +103,7 @@ pub struct Length {
 impl Length {
     /// Converts; `None` where the result has more than 28 digits.
     pub(crate) fn of(source: Decimal, source_unit: LengthUnit) -> Option<Self> {
-        let millimetres = source.checked_mul(source_unit.millimetres())?.normalize();
+        let millimetres = exactly(source, source_unit.millimetres())?;
         Some(Self { millimetres, source, source_unit })
     }
 
@@ -135,5 +142,15 @@ mod tests {
         );
         let length = Length::of("24".parse().unwrap(), LengthUnit::Inch).unwrap();
         assert_eq!(length.millimetres(), "609.6");
+    }
+
+    #[test]
+    fn a_measure_that_would_be_rounded_is_none() {
+        let pounds = |source: &str| Mass::of(source.parse().unwrap(), MassUnit::Pound);
+        assert_eq!(pounds("1234567890.1234567890123456789"), None);
+        assert_eq!(pounds("0.0000000000000000000000000001"), None);
+        assert_eq!(pounds("0.00").unwrap().grams(), "0");
+        assert_eq!(pounds("1.0000000000000000000000000").unwrap().grams(), "453.59237");
+        assert_eq!(pounds("79228162514264337593543950335"), None);
     }
 }

@@ -2,14 +2,15 @@
 
 use std::num::NonZeroU32;
 
-use super::PLATFORM;
 use super::connector::{WooCommerce, WriteSettings};
 use super::discover::{Found, discover};
 use super::way::{KeyInQuery, Permalinks, Reach};
 use super::writable::SeoPlugin;
+use super::{PLATFORM, map};
 use crate::auth::Origin;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Secret, StoreKey, StoreProfile, Text};
+use crate::mapping::Overrides;
+use crate::model::{Entity, Secret, StoreKey, StoreProfile, Text};
 use crate::runtime::Runtime;
 
 /// How to reach a WooCommerce store.
@@ -35,6 +36,7 @@ pub struct WooCommerceConfig {
     max_in_flight: NonZeroU32,
     profile: Option<StoreProfile>,
     writes: WriteSettings,
+    mapping: Overrides,
 }
 
 impl WooCommerceConfig {
@@ -55,6 +57,7 @@ impl WooCommerceConfig {
             max_in_flight: NonZeroU32::MIN.saturating_add(1),
             profile: None,
             writes: WriteSettings::default(),
+            mapping: Overrides::default(),
         }
     }
 
@@ -62,6 +65,12 @@ impl WooCommerceConfig {
     #[must_use]
     pub fn store(&self) -> &StoreKey {
         &self.store
+    }
+
+    /// What this store has elsewhere than the connector's map says.
+    #[must_use]
+    pub fn mapping(&self) -> &Overrides {
+        &self.mapping
     }
 
     /// Reads the store's profile, unless one was supplied, and gives the connector.
@@ -89,7 +98,7 @@ impl WooCommerceConfig {
             }
             None => discover(&reach).await?,
         };
-        WooCommerce::new(found, runtime.clone(), self.store.clone(), self.writes)
+        WooCommerce::new(found, runtime.clone(), self.store.clone(), self.writes, &self.mapping)
     }
 }
 
@@ -106,6 +115,7 @@ pub struct WooCommerceBuilder {
     max_in_flight: NonZeroU32,
     profile: Option<StoreProfile>,
     writes: WriteSettings,
+    mapping: Overrides,
 }
 
 impl WooCommerceBuilder {
@@ -183,11 +193,20 @@ impl WooCommerceBuilder {
         self
     }
 
+    /// Says what this store has elsewhere than the connector's map says (default nothing).
+    #[must_use]
+    pub fn mapping(mut self, overrides: Overrides) -> Self {
+        self.mapping = overrides;
+        self
+    }
+
     /// Checks the settings; nothing is sent.
     ///
     /// # Errors
-    /// `Config` where the address is unusable, or the key or secret is missing.
+    /// `Config` where the overrides of the map do not fit it, the address is unusable, or the key or secret is missing.
     pub fn build(self) -> Result<WooCommerceConfig> {
+        self.mapping.apply(Entity::Product, &map::product(self.writes.seo))?;
+        self.mapping.apply(Entity::Variant, map::VARIANT)?;
         let origin = if self.url.trim_start().starts_with("http://") {
             Origin::http(&self.url)?
         } else {
@@ -211,6 +230,7 @@ impl WooCommerceBuilder {
             max_in_flight: self.max_in_flight,
             profile: self.profile,
             writes: self.writes,
+            mapping: self.mapping,
         })
     }
 }

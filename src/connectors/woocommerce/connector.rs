@@ -11,7 +11,7 @@ use crate::connector::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
-use crate::mapping::SchemaMap;
+use crate::mapping::{Overrides, SchemaMap};
 use crate::model::{Capabilities, Entity, RecordRef, StoreKey};
 use crate::runtime::Runtime;
 
@@ -35,7 +35,8 @@ pub struct WooCommerce {
     pub(super) capabilities: Capabilities,
     pub(super) products: SchemaMap,
     variants: SchemaMap,
-    pub(super) seo_keys: &'static [&'static str],
+    /// The keys of meta data that may be written.
+    pub(super) meta_keys: Vec<String>,
     pub(super) home: Option<String>,
     pub(super) way: Way,
 }
@@ -46,13 +47,24 @@ impl WooCommerce {
         runtime: Runtime,
         store: StoreKey,
         writes: WriteSettings,
+        mapping: &Overrides,
     ) -> Result<Self> {
         let seo = writes.seo.or_else(|| SeoPlugin::detect(&found.profile));
+        let own = |entity| match entity {
+            Entity::Product => map::product(seo),
+            _ => map::VARIANT.to_vec(),
+        };
+        let products = mapping.apply(Entity::Product, &own(Entity::Product))?;
+        let variants = mapping.apply(Entity::Variant, &own(Entity::Variant))?;
+        let mut capabilities = capabilities(found.variations, seo, writes.slugs);
+        for claims in &mut capabilities.entities {
+            mapping.narrow(&own(claims.entity), claims);
+        }
         Ok(Self {
-            capabilities: capabilities(found.variations, seo, writes.slugs),
-            products: SchemaMap::compile(PLATFORM, Entity::Product, &map::product(seo))?,
-            seo_keys: map::seo_keys(seo),
-            variants: SchemaMap::compile(PLATFORM, Entity::Variant, map::VARIANT)?,
+            capabilities,
+            meta_keys: map::meta_keys(&products),
+            products: SchemaMap::compile(PLATFORM, Entity::Product, &products)?,
+            variants: SchemaMap::compile(PLATFORM, Entity::Variant, &variants)?,
             info: ConnectorInfo::new(store, API_VERSION, found.profile),
             client: found.client,
             runtime,

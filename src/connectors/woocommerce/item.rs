@@ -13,7 +13,7 @@ const MAX_ENTRIES: usize = 500;
 ///
 /// # Errors
 /// `Rejected` with the code `item_invalid`, and the field's name.
-pub(super) fn check(body: &Map<String, Value>, seo_keys: &[&str]) -> Result<()> {
+pub(super) fn check(body: &Map<String, Value>, meta_keys: &[String]) -> Result<()> {
     for (field, value) in body {
         let is_right = match field.as_str() {
             "id" => is_id(value),
@@ -22,7 +22,7 @@ pub(super) fn check(body: &Map<String, Value>, seo_keys: &[&str]) -> Result<()> 
             "categories" | "brands" => every(value, |entry| only(entry, &["id"], is_id)) && !is_empty(value),
             "images" => every(value, is_image),
             "attributes" => every(value, is_attribute),
-            "meta_data" => every(value, |entry| is_meta(entry, seo_keys)),
+            "meta_data" => every(value, |entry| is_meta(entry, meta_keys)),
             _ => false,
         };
         if !is_right {
@@ -84,10 +84,10 @@ fn is_attribute(entry: &Map<String, Value>) -> bool {
         && entry.get("position").is_none_or(Value::is_u64)
 }
 
-/// One of the SEO plugin's own keys: a core key would be applied as the property that it stands for.
-fn is_meta(entry: &Map<String, Value>, seo_keys: &[&str]) -> bool {
+/// One of the keys that the map writes: a core key would be applied as the property that it stands for.
+fn is_meta(entry: &Map<String, Value>, meta_keys: &[String]) -> bool {
     entry.len() == 2
-        && entry.get("key").and_then(Value::as_str).is_some_and(|key| seo_keys.contains(&key))
+        && entry.get("key").and_then(Value::as_str).is_some_and(|key| meta_keys.iter().any(|own| own == key))
         && entry.get("value").is_some_and(|value| value.is_string() || value.is_null())
 }
 
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     fn passes(body: &Value) -> bool {
-        check(body.as_object().unwrap(), &["rank_math_title"]).is_ok()
+        check(body.as_object().unwrap(), &["rank_math_title".to_owned()]).is_ok()
     }
 
     #[test]

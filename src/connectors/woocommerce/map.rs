@@ -95,10 +95,6 @@ impl SeoKeys {
         }
     }
 
-    pub(super) const fn all(self) -> [&'static str; 3] {
-        [self.title, self.description, self.focus_keyword]
-    }
-
     fn rules(self, direction: Direction, rank: u8) -> [Rule; 3] {
         let fields = ["seo.title", "seo.description", "seo.focus_keyword"];
         let [title, description, focus] = fields;
@@ -112,15 +108,16 @@ impl SeoKeys {
     }
 }
 
-/// The keys that a store's plugin reads; none where it has no plugin that is known.
-pub(super) fn seo_keys(plugin: Option<SeoPlugin>) -> &'static [&'static str] {
-    static YOAST: [&str; 3] = SeoKeys::YOAST.all();
-    static RANK_MATH: [&str; 3] = SeoKeys::RANK_MATH.all();
-    match plugin {
-        Some(SeoPlugin::Yoast) => &YOAST,
-        Some(SeoPlugin::RankMath) => &RANK_MATH,
-        None => &[],
-    }
+/// The keys of meta data that rules write. A key that begins with an underscore may be a property of the
+/// platform's own, such as `_sku`, which it would apply: of those, only the keys of SEO plugins.
+pub(super) fn meta_keys(rules: &[Rule]) -> Vec<String> {
+    let written = rules.iter().filter(|rule| rule.direction == ReadWrite);
+    let keys = written.filter_map(|rule| rule.from.strip_prefix("/meta_data/*[key=")?.split_once(']'));
+    let is_own = |key: &str| {
+        !key.starts_with('_')
+            || ["_yoast_wpseo_", "_seopress_", "_aioseo_"].iter().any(|own| key.starts_with(own))
+    };
+    keys.map(|(key, _)| key.to_owned()).filter(|key| is_own(key)).collect()
 }
 
 /// The rules of products. Where a store has a plugin, only its keys count: those of the other one are left over

@@ -109,7 +109,7 @@ impl WooCommerce {
                 PatchValue::Removed => self.products.put_removed(&mut body, &change.field)?,
             }
         }
-        item::check(&body, self.seo_keys)?;
+        item::check(&body, &self.meta_keys)?;
         Ok(body)
     }
 
