@@ -15,6 +15,12 @@ use crate::model::{
 };
 use crate::time::Timestamp;
 
+mod webhooks;
+
+pub use webhooks::{
+    Condition, HealFault, Healed, Subscribed, Subscription, SubscriptionStatus, WebhookSource,
+};
+
 /// A store that records can be pulled from and, where the platform allows, pushed to.
 ///
 /// Only a connected connector implements this: its profile is known, and its capabilities do not change.
@@ -48,6 +54,11 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {
         let _ = request;
         Err(Error::new(ErrorKind::Unsupported, "push_unsupported", "this connector only reads"))
+    }
+
+    /// How it hears about changes; `None` where the platform tells none.
+    fn webhooks(&self) -> Option<&dyn WebhookSource> {
+        None
     }
 }
 

@@ -32,6 +32,7 @@ pub mod state;
 pub mod sync;
 pub mod time;
 pub mod transport;
+pub mod webhook;
 
 #[cfg(feature = "testkit")]
 pub mod testkit;
