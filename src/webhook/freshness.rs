@@ -32,7 +32,7 @@ mod tests {
     #[test]
     fn a_signed_time_may_be_off_by_the_tolerance_both_ways() {
         let now = Timestamp::from_unix_seconds(1_795_368_022).unwrap();
-        let minutes = |minutes| Duration::from_secs(60 * minutes);
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
         for (off, fresh) in [(0, true), (5, true), (6, false)] {
             for signed in [now.saturating_add(minutes(off)), now.saturating_sub(minutes(off))] {
                 let told = must_be_fresh(signed, now, minutes(5));

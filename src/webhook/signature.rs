@@ -138,8 +138,7 @@ mod tests {
         let mut other_bits = header.clone().into_bytes();
         other_bits[42] += 1;
         let other_bits = String::from_utf8(other_bits).unwrap();
-        let url_safe = header.replace('+', "-").replace('/', "_");
-        assert_ne!(url_safe, header);
+        let url_safe = header.replacen('W', "-", 1);
         for text in ["", &unpadded, &other_bits, &url_safe, &format!(" {header}"), &header[1..], "\u{e9}="] {
             let error = Signature::from_base64(Some(text)).unwrap_err();
             assert_eq!(error.code(), "webhook_signature_wrong", "{text}");
