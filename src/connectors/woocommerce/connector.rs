@@ -11,7 +11,7 @@ use super::wire::{self, MAX_PAGE, Offset};
 use super::{PLATFORM, map};
 use crate::connector::{
     Answer, Connector, ConnectorInfo, Detail, FieldAnswer, Finding, Health, Page, Patch, PatchValue,
-    PullRequest, Purpose, PushRequest, Select, Severity, Total,
+    PullRequest, Purpose, PushRequest, Select, Severity, Total, WebhookSource,
 };
 use crate::error::{Effect, Error, ErrorKind, Result, Retry};
 use crate::http::{ApiClient, ApiRequest};
@@ -35,13 +35,13 @@ const MAX_TERM_BYTES: usize = 200;
 /// A connected WooCommerce store.
 #[derive(Debug)]
 pub struct WooCommerce {
-    client: ApiClient,
+    pub(super) client: ApiClient,
     runtime: Runtime,
     info: ConnectorInfo,
     capabilities: Capabilities,
     products: SchemaMap,
     variants: SchemaMap,
-    home: Option<String>,
+    pub(super) home: Option<String>,
 }
 
 impl WooCommerce {
@@ -310,6 +310,10 @@ impl Connector for WooCommerce {
             Select::Ids(ids) => self.ids_page(request, ids).await,
             Select::All | Select::Since(_) => self.list_page(request).await,
         }
+    }
+
+    fn webhooks(&self) -> Option<&dyn WebhookSource> {
+        Some(self)
     }
 
     async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {

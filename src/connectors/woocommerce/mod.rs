@@ -5,6 +5,7 @@ mod classify;
 mod config;
 mod connector;
 mod map;
+mod webhook;
 mod wire;
 
 pub use config::{WooCommerceBuilder, WooCommerceConfig};
