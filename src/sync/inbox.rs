@@ -5,6 +5,7 @@ mod work;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use super::Cancel;
@@ -28,6 +29,21 @@ pub use work::InboxReport;
 ///
 /// A delivery is a hint (rule H1): nothing of its body is believed but which record it means. What a platform
 /// tells nobody is found by a scheduled [`super::Pull`].
+///
+/// # Examples
+/// A server takes the request, and a worker of the same state does the rest:
+/// ```no_run
+/// # use lily_connect::{Inbox, JsonlSink, Result, Runtime, Secret};
+/// # use lily_connect::webhook::Incoming;
+/// # async fn run(inbox: Inbox, runtime: Runtime, secret: Secret, sink: &mut JsonlSink,
+/// #     headers: http::HeaderMap, body: bytes::Bytes) -> Result<()> {
+/// let incoming = Incoming::new(headers, body, runtime.clock().now())?;
+/// let receipt = inbox.receive(&incoming, &[secret]).await?;
+/// // Answer 200, and later:
+/// let report = inbox.work(sink).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Inbox {
     connector: Arc<dyn Connector>,
@@ -35,6 +51,8 @@ pub struct Inbox {
     runtime: Runtime,
     settings: InboxSettings,
     cancel: Cancel,
+    /// The place of the queue behind which the next call of `work` begins; zero for its head.
+    resume: Arc<AtomicU64>,
 }
 
 /// The bounds that an inbox keeps to.
@@ -98,7 +116,7 @@ impl Inbox {
     #[must_use]
     pub fn new(connector: Arc<dyn Connector>, state: Arc<dyn StateStore>, runtime: Runtime) -> Self {
         let (settings, cancel) = (InboxSettings::default(), Cancel::default());
-        Self { connector, state, runtime, settings, cancel }
+        Self { connector, state, runtime, settings, cancel, resume: Arc::default() }
     }
 
     /// Sets the bounds that it keeps to.

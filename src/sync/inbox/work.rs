@@ -1,5 +1,7 @@
 //! Jobs to records: wait for our own writes, read again, tell echoes, hand on, end the jobs.
 
+use std::sync::atomic::Ordering;
+
 use super::{Gone, Inbox, InboxHandler, Tombstone};
 use crate::connector::{PullRequest, Purpose};
 use crate::error::{Error, ErrorKind, Result};
@@ -33,7 +35,7 @@ pub struct InboxReport {
     pub failed: u64,
     /// The stable code of the last read that failed.
     pub failure: Option<String>,
-    /// Whether jobs may be left that were not looked at: call again soon.
+    /// Whether the call ended at its bound of records: call again at once.
     pub more: bool,
 }
 
@@ -64,8 +66,8 @@ impl Inbox {
     /// not handed on (rule H2).
     ///
     /// A batch of records is handed on, then made durable by the handler, then its jobs end: in this order, so
-    /// that a crash repeats a batch and loses none. Reads that fail are told in the report, and tried again by
-    /// the next call.
+    /// that a crash repeats a batch and loses none. Reads that fail are told in the report, and tried again by a
+    /// later call. A call that gave up, or came to its bound, is followed by one that goes on behind it.
     ///
     /// # Errors
     /// What the handler and the state say, and `Cancelled` after the batch that was begun has ended. What was
@@ -74,13 +76,13 @@ impl Inbox {
         let mut report = InboxReport::default();
         let most = u64::from(self.settings.most_jobs.get());
         let (mut read, mut looked, mut failures) = (0_u64, 0_u64, 0_u32);
-        let mut after: Option<JobPlace> = None;
-        let before = self.now().saturating_sub(self.settings.hashes_kept);
-        self.state.commit(self.store(), Unit::new(vec![Op::DropHashesBefore(before)])).await?;
+        // Where the call before gave up, so that records which cannot be read never keep others from being read.
+        let mut after = Some(JobPlace(self.resume.swap(0, Ordering::Relaxed)));
         loop {
             let jobs = self.state.jobs(self.store(), after, self.settings.batch).await?;
-            let Some(end) = jobs.last() else { return Ok(report) };
-            after = Some(end.place);
+            if jobs.is_empty() {
+                return Ok(report);
+            }
             let mut done = Vec::new();
             let mut stop = false;
             for job in jobs {
@@ -92,6 +94,7 @@ impl Inbox {
                     break;
                 }
                 looked += 1;
+                after = Some(job.place);
                 match self.look(&job).await {
                     Ok(Found::Waits) => report.waiting += 1,
                     Ok(found) => {
@@ -116,13 +119,15 @@ impl Inbox {
             }
             if !done.is_empty() {
                 handler.done().await?;
+                done.push(Op::DropHashesBefore(self.now().saturating_sub(self.settings.hashes_kept)));
                 self.state.commit(self.store(), Unit::new(done)).await?;
             }
             if self.cancel.is_cancelled() {
                 return Err(self.cancel.error());
             }
             if stop {
-                report.more = true;
+                report.more = read >= most;
+                self.resume.store(after.map_or(0, |place| place.0), Ordering::Relaxed);
                 return Ok(report);
             }
         }
@@ -176,6 +181,8 @@ impl Inbox {
         {
             return Ok(Found::Waits);
         }
+        let kept = self.now().saturating_sub(self.settings.hashes_kept);
+        let noted = noted.filter(|noted| noted.began >= kept);
         Ok(match read {
             Read::Record(record) if is_echo(job, &record, noted) => Found::Echo,
             Read::Record(record) => Found::Changed(record),
