@@ -15,6 +15,12 @@ use crate::model::{
 };
 use crate::time::Timestamp;
 
+mod webhooks;
+
+pub use webhooks::{
+    Condition, HealFault, Healed, Subscribed, Subscription, SubscriptionStatus, WebhookSource,
+};
+
 /// A store that records can be pulled from and, where the platform allows, pushed to.
 ///
 /// Only a connected connector implements this: its profile is known, and its capabilities do not change.
@@ -66,6 +72,11 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     async fn shown_by(&self, holders: &[RecordRef]) -> Result<Vec<Vec<RecordRef>>> {
         let _ = holders;
         Err(Error::new(ErrorKind::Unsupported, "shown_by_unsupported", "nobody can say who shows it"))
+    }
+
+    /// How it hears about changes; `None` where the platform tells none.
+    fn webhooks(&self) -> Option<&dyn WebhookSource> {
+        None
     }
 }
 

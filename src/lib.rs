@@ -6,6 +6,7 @@
 //! - [`registry`] makes a [`Connector`] of the environment; each connector has a builder, too.
 //! - [`Pull`] reads to a [`Sink`], such as [`JsonlSink`], and answers with a [`Certificate`].
 //! - [`Push`] makes a [`Plan`] of [`Enrichment`]s, applies it to a [`Receipt`], and takes pushes back.
+//! - [`Inbox`] takes what a store tells of its changes, and hands on what it then read again.
 //! - A [`StateStore`] keeps checkpoints and the write log: one state a store.
 //!
 //! | feature | brings |
@@ -34,6 +35,7 @@ pub mod state;
 pub mod sync;
 pub mod time;
 pub mod transport;
+pub mod webhook;
 
 #[cfg(feature = "testkit")]
 pub mod testkit;
@@ -46,4 +48,4 @@ pub use runtime::Runtime;
 #[cfg(feature = "sqlite")]
 pub use state::SqliteState;
 pub use state::{MemoryState, StateStore};
-pub use sync::{Approvals, Cancel, Certificate, JsonlSink, Plan, Pull, Push, Receipt, Sink, Verdict};
+pub use sync::{Approvals, Cancel, Certificate, Inbox, JsonlSink, Plan, Pull, Push, Receipt, Sink, Verdict};

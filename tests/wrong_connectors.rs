@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lily_connect::connector::{
     Answer, Connector, ConnectorInfo, Detail, FieldAnswer, Health, Page, PatchField, PatchValue, PullRequest,
-    PushRequest, Select, Total,
+    PushRequest, Select, Total, WebhookSource,
 };
 use lily_connect::error::Result;
 use lily_connect::mapping::SchemaMap;
@@ -92,6 +92,10 @@ impl Connector for Wrong {
 
     async fn check(&self) -> Result<Health> {
         self.right.check().await
+    }
+
+    fn webhooks(&self) -> Option<&dyn WebhookSource> {
+        self.right.webhooks()
     }
 
     async fn pull_page(&self, request: &PullRequest) -> Result<Page> {

@@ -1,17 +1,18 @@
 //! What every state must do, run over each of them.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::{
-    Checkpoint, Fence, Op, Outcome, PushId, RowId, RowKind, RowQuery, RunKey, SinkMark, StateStore, Unit,
-    WriteRow,
+    Checkpoint, DeliveryDigest, Fence, Hint, HintKind, Job, JobPlace, NotedHash, Op, Outcome, PushId, RowId,
+    RowKind, RowQuery, RunKey, SinkMark, StateStore, Unit, WriteRow,
 };
 use crate::error::ErrorKind;
 use crate::model::{
-    BaseToken, Cell, CellValue, Entity, FieldName, Normaliser, Platform, RecordRef, StoreKey, Text,
+    BaseToken, Cell, CellValue, Entity, FieldName, Normaliser, Platform, Record, RecordRef, StoreKey, Text,
 };
 use crate::time::{SystemEntropy, Timestamp};
 
@@ -36,6 +37,11 @@ macro_rules! conformance {
             w7_of_many_writers_one_gets_the_lease
             stores_never_see_each_other
             concurrent_units_are_all_kept
+            h1_a_delivery_is_taken_once_and_its_hints_are_one_job
+            h1_a_job_ends_with_the_version_that_was_worked
+            h1_deliveries_are_bounded_and_age
+            h2_the_last_noted_hash_is_kept_for_a_time
+            the_inbox_of_a_store_is_its_own
         );
     };
     ($make:expr; $($claim:ident)*) => {
@@ -349,6 +355,156 @@ pub(super) async fn concurrent_units_are_all_kept(state: State) {
     let mut delivered = state.delivered(&store("a"), &run("run")).await.unwrap();
     delivered.sort_unstable();
     assert!(delivered.into_iter().eq(0..20));
+}
+
+pub(super) async fn h1_a_delivery_is_taken_once_and_its_hints_are_one_job(state: State) {
+    let key = store("a");
+    let parent = || Some(RecordRef::new(Platform::new("woocommerce"), Entity::Product, "11"));
+    let variant = RecordRef::new(Platform::new("woocommerce"), Entity::Variant, "27");
+    let of_variant = |number: u8, parent| Op::Receive {
+        delivery: delivery(number),
+        hint: Hint::new(variant.clone(), parent, HintKind::Changed),
+        at: at(9),
+    };
+    assert!(!state.seen(&key, &delivery(1)).await.unwrap());
+    commit(&state, vec![receive(1, "11", HintKind::Deleted, 5)]).await;
+    // In one unit and in several: what was seen changes nothing.
+    commit(&state, vec![receive(1, "12", HintKind::Changed, 6), receive(1, "11", HintKind::Changed, 6)])
+        .await;
+    commit(&state, vec![of_variant(2, parent()), of_variant(3, None)]).await;
+    commit(&state, vec![receive(4, "11", HintKind::Changed, 4)]).await;
+    assert!(state.seen(&key, &delivery(1)).await.unwrap());
+
+    let found = jobs(&state).await;
+    assert_eq!(found.len(), 2);
+    let seen = |job: &Job| (job.record.id.to_string(), job.kind, job.hints, job.first_at, job.last_at);
+    assert_eq!(seen(&found[0]), ("11".to_owned(), HintKind::Deleted, 2, at(4), at(5)));
+    assert_eq!(seen(&found[1]), ("27".to_owned(), HintKind::Changed, 2, at(9), at(9)));
+    assert_eq!((&found[1].parent, &found[0].parent), (&parent(), &None));
+    assert!(found[0].version > found[1].version);
+
+    // The queue is read in pieces.
+    let one = NonZeroU32::MIN;
+    assert_eq!(state.jobs(&key, None, one).await.unwrap(), found[..1]);
+    assert_eq!(state.jobs(&key, Some(found[0].place), one).await.unwrap(), found[1..]);
+    assert!(state.jobs(&key, Some(found[1].place), one).await.unwrap().is_empty());
+    assert!(state.jobs(&key, Some(JobPlace(u64::MAX)), one).await.unwrap().is_empty());
+}
+
+pub(super) async fn h1_a_job_ends_with_the_version_that_was_worked(state: State) {
+    commit(&state, vec![receive(1, "11", HintKind::Changed, 1), receive(2, "12", HintKind::Changed, 2)])
+        .await;
+    let worked = jobs(&state).await.remove(0);
+    let done = |job: &Job| Op::JobDone { record: job.record.clone(), version: job.version };
+    // A hint that comes while the job is worked makes it run again, behind the others.
+    commit(&state, vec![receive(3, "11", HintKind::Changed, 3)]).await;
+    commit(&state, vec![done(&worked)]).await;
+    let found = jobs(&state).await;
+    let ids: Vec<&str> = found.iter().map(|job| job.record.id.as_str()).collect();
+    assert_eq!(ids, ["12", "11"]);
+    assert_eq!(found[1].first_at, at(1));
+
+    commit(&state, vec![done(&found[0]), done(&found[1]), done(&worked)]).await;
+    assert!(jobs(&state).await.is_empty());
+    // No version comes twice: work on a job of before ends none of later.
+    commit(&state, vec![receive(4, "11", HintKind::Changed, 4)]).await;
+    commit(&state, vec![done(&worked), done(&found[1])]).await;
+    let again = jobs(&state).await;
+    assert_eq!((again.len(), again[0].hints), (1, 1));
+    assert!(again[0].version > found[1].version);
+}
+
+pub(super) async fn h1_deliveries_are_bounded_and_age(state: State) {
+    let ops = (1..=6).map(|number| receive(number, "11", HintKind::Changed, number.into())).collect();
+    commit(&state, ops).await;
+    let kept = async || {
+        let mut kept = Vec::new();
+        for number in 1..=9 {
+            if state.seen(&store("a"), &delivery(number)).await.unwrap() {
+                kept.push(number);
+            }
+        }
+        kept
+    };
+    let trim = |seconds, keep| vec![Op::TrimDeliveries { before: at(seconds), keep }];
+    commit(&state, trim(3, 100)).await;
+    assert_eq!(kept().await, [3, 4, 5, 6]);
+    commit(&state, trim(0, 2)).await;
+    assert_eq!(kept().await, [5, 6]);
+    commit(&state, trim(100, 100)).await;
+    assert!(kept().await.is_empty());
+    // The job stays, and numbers go on: a version never comes twice.
+    let before = jobs(&state).await.remove(0);
+    commit(&state, vec![receive(7, "11", HintKind::Changed, 7)]).await;
+    let after = jobs(&state).await.remove(0);
+    assert_eq!((before.hints, after.hints), (6, 7));
+    assert!(after.version > before.version);
+}
+
+pub(super) async fn h2_the_last_noted_hash_is_kept_for_a_time(state: State) {
+    let key = store("a");
+    let read = async |id: &str| state.noted_hash(&key, &product(id)).await.unwrap();
+    assert_eq!(read("11").await, None);
+    let hash = |digit: char| digit.to_string().repeat(32).parse().unwrap();
+    let note = |id: &str, digit, seconds| Op::NoteHash {
+        record: product(id),
+        noted: NotedHash::new(hash(digit), at(seconds)),
+    };
+    commit(&state, vec![note("11", 'a', 1), note("12", 'b', 2)]).await;
+    commit(&state, vec![note("11", '0', 3)]).await;
+    assert_eq!(read("11").await, Some(NotedHash::new(hash('0'), at(3))));
+    commit(&state, vec![Op::DropHashesBefore(at(3))]).await;
+    assert_eq!(read("11").await, Some(NotedHash::new(hash('0'), at(3))));
+    assert_eq!(read("12").await, None);
+    // It is what the record's own method notes.
+    let record = Record::new(product("13")).unwrap();
+    commit(&state, vec![Op::note_hash(&record, at(5))]).await;
+    assert_eq!(read("13").await, Some(NotedHash::new(record.content_hash(), at(5))));
+}
+
+pub(super) async fn the_inbox_of_a_store_is_its_own(state: State) {
+    let record = Record::new(product("11")).unwrap();
+    commit(&state, vec![receive(1, "11", HintKind::Changed, 1), Op::note_hash(&record, at(1))]).await;
+    let job = jobs(&state).await.remove(0);
+    let other = store("b");
+    assert!(!state.seen(&other, &delivery(1)).await.unwrap());
+    assert!(state.jobs(&other, None, NonZeroU32::MAX).await.unwrap().is_empty());
+    assert_eq!(state.noted_hash(&other, &product("11")).await.unwrap(), None);
+    let all = vec![
+        Op::JobDone { record: product("11"), version: job.version },
+        Op::TrimDeliveries { before: at(1000), keep: 0 },
+        Op::DropHashesBefore(at(1000)),
+    ];
+    state.commit(&other, Unit::new(all)).await.unwrap();
+    assert_eq!(jobs(&state).await, [job]);
+    assert!(state.seen(&store("a"), &delivery(1)).await.unwrap());
+    assert!(state.noted_hash(&store("a"), &product("11")).await.unwrap().is_some());
+    // The same delivery is new to another store.
+    state.commit(&other, Unit::new(vec![receive(1, "11", HintKind::Changed, 1)])).await.unwrap();
+    assert_eq!(state.jobs(&other, None, NonZeroU32::MAX).await.unwrap().len(), 1);
+
+    // An inbox operation of a unit that is refused did not happen either.
+    let row = row("11", "title");
+    let unit = Unit::new(vec![receive(9, "99", HintKind::Changed, 1), append(&row), append(&row)]);
+    refused(state.commit(&store("a"), unit).await, "row_exists");
+    assert!(!state.seen(&store("a"), &delivery(9)).await.unwrap());
+    assert_eq!(jobs(&state).await.len(), 1);
+}
+
+pub(super) fn delivery(number: u8) -> DeliveryDigest {
+    DeliveryDigest::of("2", None, &[number])
+}
+
+pub(super) fn receive(number: u8, id: &str, kind: HintKind, seconds: i64) -> Op {
+    Op::Receive { delivery: delivery(number), hint: Hint::new(product(id), None, kind), at: at(seconds) }
+}
+
+pub(super) async fn jobs(state: &State) -> Vec<Job> {
+    state.jobs(&store("a"), None, NonZeroU32::MAX).await.unwrap()
+}
+
+fn product(id: &str) -> RecordRef {
+    RecordRef::new(Platform::new("woocommerce"), Entity::Product, id)
 }
 
 pub(super) fn store(account: &str) -> StoreKey {

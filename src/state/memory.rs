@@ -1,15 +1,22 @@
 //! State in memory: for tests, and for services that keep nothing.
 
+mod queue;
+
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
+use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Checkpoint, Fence, Op, RowId, RowQuery, RunKey, StateStore, Unit, WriteRow, refuse};
+use super::{
+    Checkpoint, DeliveryDigest, Fence, Job, JobPlace, NotedHash, Op, RowId, RowQuery, RunKey, StateStore,
+    Unit, WriteRow, refuse,
+};
 use crate::error::Result;
 use crate::model::{BaseToken, CellValue, RecordRef, StoreKey};
 use crate::time::Timestamp;
+use queue::Queue;
 
 /// Keeps the state of any number of stores in memory; it ends with the process.
 ///
@@ -62,6 +69,18 @@ impl StateStore for MemoryState {
         Ok(self.read(store, |store| store.bases.get(token).map(|(value, _)| value.clone())))
     }
 
+    async fn seen(&self, store: &StoreKey, delivery: &DeliveryDigest) -> Result<bool> {
+        Ok(self.read(store, |store| store.queue.seen(delivery)))
+    }
+
+    async fn jobs(&self, store: &StoreKey, after: Option<JobPlace>, most: NonZeroU32) -> Result<Vec<Job>> {
+        Ok(self.read(store, |store| store.queue.jobs(after, most)))
+    }
+
+    async fn noted_hash(&self, store: &StoreKey, record: &RecordRef) -> Result<Option<NotedHash>> {
+        Ok(self.read(store, |store| store.queue.noted_hash(record)))
+    }
+
     async fn lease(&self, store: &StoreKey, holder: &str, now: Timestamp, until: Timestamp) -> Result<Fence> {
         self.write(store, |store| store.lease(holder, now, until))
     }
@@ -84,6 +103,7 @@ struct Store {
     runs: HashMap<RunKey, Run>,
     bases: HashMap<BaseToken, (CellValue, Timestamp)>,
     log: Log,
+    queue: Queue,
 }
 
 #[derive(Debug)]
@@ -140,6 +160,11 @@ impl Store {
                 self.bases.retain(|_, (_, at)| at.unix_millis() >= time.unix_millis());
             }
             Op::Append(_) | Op::Settle { .. } | Op::MarkUndone { .. } => {}
+            Op::Receive { delivery, hint, at } => self.queue.receive(delivery, &hint, at),
+            Op::JobDone { record, version } => self.queue.done(&record, version),
+            Op::TrimDeliveries { before, keep } => self.queue.trim(before, keep),
+            Op::NoteHash { record, noted } => self.queue.note(record, noted),
+            Op::DropHashesBefore(time) => self.queue.drop_hashes(time),
         }
     }
 
@@ -205,7 +230,16 @@ impl Log {
                     }
                     row.undone_by = Some(*by);
                 }
-                Op::Checkpoint { .. } | Op::ForgetRun(_) | Op::KeepBase { .. } | Op::DropBasesBefore(_) => {}
+                // These refuse nothing.
+                Op::Checkpoint { .. }
+                | Op::ForgetRun(_)
+                | Op::KeepBase { .. }
+                | Op::DropBasesBefore(_)
+                | Op::Receive { .. }
+                | Op::JobDone { .. }
+                | Op::TrimDeliveries { .. }
+                | Op::NoteHash { .. }
+                | Op::DropHashesBefore(_) => {}
             }
         }
         Ok(staged)

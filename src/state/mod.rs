@@ -1,10 +1,11 @@
-//! What we keep ourselves: checkpoints, the write log, base values, leases. "Store" always means the
+//! What we keep ourselves: checkpoints, the write log, base values, the inbox, leases. "Store" always means the
 //! merchant's; this room is "state".
 //!
 //! There is one write, [`StateStore::commit`]: a [`Unit`] of operations that happens whole or not at all.
 
 #[cfg(test)]
 mod conformance;
+mod hints;
 mod memory;
 mod refuse;
 mod rows;
@@ -12,6 +13,7 @@ mod rows;
 mod sqlite;
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 use async_trait::async_trait;
 
@@ -19,6 +21,7 @@ use crate::error::Result;
 use crate::model::{BaseToken, Cell, CellValue, RecordRef, StoreKey};
 use crate::time::Timestamp;
 
+pub use hints::{DeliveryDigest, Hint, HintKind, Job, JobPlace, JobVersion, NotedHash};
 pub use memory::MemoryState;
 pub use rows::{Checkpoint, Fence, Op, Outcome, PushId, RowId, RowKind, RunKey, SinkMark, Unit, WriteRow};
 #[cfg(feature = "sqlite")]
@@ -57,6 +60,24 @@ pub trait StateStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `State` where it could not be read.
     async fn base_value(&self, store: &StoreKey, token: &BaseToken) -> Result<Option<CellValue>>;
+
+    /// Whether a delivery was seen, as far as that is kept.
+    ///
+    /// # Errors
+    /// `State` where it could not be read.
+    async fn seen(&self, store: &StoreKey, delivery: &DeliveryDigest) -> Result<bool>;
+
+    /// The jobs behind a place of the queue (none: from its head), in the order of their places.
+    ///
+    /// # Errors
+    /// `State` where they could not be read.
+    async fn jobs(&self, store: &StoreKey, after: Option<JobPlace>, most: NonZeroU32) -> Result<Vec<Job>>;
+
+    /// What a record was when our last write of it had landed, while it is kept.
+    ///
+    /// # Errors
+    /// `State` where it could not be read.
+    async fn noted_hash(&self, store: &StoreKey, record: &RecordRef) -> Result<Option<NotedHash>>;
 
     /// Takes or renews the lease of a store's writers, and gives the fence to commit under.
     ///

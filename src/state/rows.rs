@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::{DeliveryDigest, Hint, JobVersion, NotedHash};
 use crate::error::Result;
 use crate::model::{BaseToken, Cell, CellValue, Cursor, EnrichmentId, ExternalId, RecordRef, Text};
 use crate::time::{Entropy, Timestamp};
@@ -333,4 +334,38 @@ pub enum Op {
     },
     /// Forgets base values that were pulled before this time.
     DropBasesBefore(Timestamp),
+    /// Takes note of a delivery, and folds its hint into the job of its record. A delivery that was seen before
+    /// changes nothing.
+    Receive {
+        /// The delivery.
+        delivery: DeliveryDigest,
+        /// What it hints at.
+        hint: Hint,
+        /// When it came, by our clock.
+        at: Timestamp,
+    },
+    /// Ends the job of a record, where no hint came since this version of it; else it is done again, behind the
+    /// jobs that wait.
+    JobDone {
+        /// The record.
+        record: RecordRef,
+        /// The version that was worked on.
+        version: JobVersion,
+    },
+    /// Forgets deliveries that came before a time, and all but the newest ones. Their jobs stay.
+    TrimDeliveries {
+        /// The time.
+        before: Timestamp,
+        /// How many are kept at most.
+        keep: u32,
+    },
+    /// Notes what a record was when our own write had landed; see [`Op::note_hash`].
+    NoteHash {
+        /// The record.
+        record: RecordRef,
+        /// Its hash, and when the write began.
+        noted: NotedHash,
+    },
+    /// Forgets noted hashes of writes that began before this time.
+    DropHashesBefore(Timestamp),
 }

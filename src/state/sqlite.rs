@@ -1,8 +1,10 @@
 //! State in one SQLite file.
 
 mod file;
+mod inbox;
 mod unit;
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +14,10 @@ use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{Checkpoint, Fence, RowQuery, RunKey, StateStore, Unit, WriteRow, refuse};
+use super::{
+    Checkpoint, DeliveryDigest, Fence, Job, JobPlace, NotedHash, RowQuery, RunKey, StateStore, Unit,
+    WriteRow, refuse,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{BaseToken, CellValue, RecordRef, StoreKey};
 use crate::time::Timestamp;
@@ -136,6 +141,33 @@ impl StateStore for SqliteState {
                 .map_err(file::failed)?
                 .map(|found| parse(&found, "base value"))
                 .transpose()
+        })
+        .await
+    }
+
+    async fn seen(&self, store: &StoreKey, delivery: &DeliveryDigest) -> Result<bool> {
+        let (store, delivery) = (store.clone(), *delivery);
+        self.run(move |connection| match store_id(connection, &store)? {
+            Some(store) => inbox::seen(connection, store, &delivery),
+            None => Ok(false),
+        })
+        .await
+    }
+
+    async fn jobs(&self, store: &StoreKey, after: Option<JobPlace>, most: NonZeroU32) -> Result<Vec<Job>> {
+        let store = store.clone();
+        self.run(move |connection| match store_id(connection, &store)? {
+            Some(store) => inbox::jobs(connection, store, after, most),
+            None => Ok(Vec::new()),
+        })
+        .await
+    }
+
+    async fn noted_hash(&self, store: &StoreKey, record: &RecordRef) -> Result<Option<NotedHash>> {
+        let (store, record) = (store.clone(), record.clone());
+        self.run(move |connection| match store_id(connection, &store)? {
+            Some(store) => inbox::noted_hash(connection, store, &record),
+            None => Ok(None),
         })
         .await
     }

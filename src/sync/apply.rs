@@ -375,6 +375,7 @@ impl Push {
                 Some(record) => moved_siblings(self.schema(target.kind)?, guard, record, &cells),
                 None => Vec::new(),
             };
+            let mut all_landed = true;
             for Sent { change, row, at: place } in sent {
                 let answer = answer.and_then(|answer| {
                     answer
@@ -404,12 +405,19 @@ impl Push {
                         (Outcome::Unknown { at }, ReceiptOutcome::Unknown)
                     }
                 };
+                all_landed &= outcome.landed_at().is_some();
                 ops.extend(settle_ops(row, outcome));
                 if let Some(place) = run.receipts.get_mut(*place) {
                     *place = FieldReceipt::new(change.number, change.cell.clone(), receipt)
                         .guarded(guard_kind, window);
                     place.warnings.extend(siblings.iter().cloned());
                 }
+            }
+            // What the store will tell us of our own write is then known to be nothing but that (rule H2).
+            if let (Some(record), Some(first), true) =
+                (found, sent.first(), all_landed && siblings.is_empty())
+            {
+                ops.push(Op::note_hash(record, first.row.at));
             }
         }
         self.state.commit(self.store(), Unit::fenced(fence, ops)).await

@@ -1,8 +1,9 @@
-//! The engine over any connector: pull with a certificate, plan, apply, verify, undo.
+//! The engine over any connector: pull with a certificate, plan, apply, verify, undo; the inbox of deliveries.
 
 mod apply;
 mod cancel;
 mod certificate;
+mod inbox;
 mod jsonl;
 mod names;
 mod pages;
@@ -23,6 +24,7 @@ mod verdict;
 
 pub use cancel::Cancel;
 pub use certificate::{Certificate, Check, CheckOutcome, Reason, Rule, Scope, Verdict};
+pub use inbox::{Gone, IgnoredWhy, Inbox, InboxHandler, InboxReceipt, InboxReport, InboxSettings, Tombstone};
 pub use jsonl::{JsonlFinished, JsonlSink};
 pub use plan::{Approval, Approvals, Plan, PlanPurpose, PlannedChange};
 pub use pull::{Progress, Pull};

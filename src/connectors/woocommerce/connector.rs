@@ -8,6 +8,7 @@ use super::writable::SeoPlugin;
 use super::{PLATFORM, map};
 use crate::connector::{
     Answer, Connector, ConnectorInfo, Health, Known, LookUp, Page, PullRequest, PushRequest, Select,
+    WebhookSource,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
@@ -109,6 +110,10 @@ impl Connector for WooCommerce {
             Select::Ids(ids) => self.ids_page(request, ids).await,
             Select::All | Select::Since(_) => self.list_page(request).await,
         }
+    }
+
+    fn webhooks(&self) -> Option<&dyn WebhookSource> {
+        Some(self)
     }
 
     async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {

@@ -12,6 +12,7 @@ mod names;
 pub mod provision;
 mod read;
 mod way;
+mod webhook;
 mod wire;
 mod writable;
 mod write;

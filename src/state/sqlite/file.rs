@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result, Retry};
 const APPLICATION_ID: i32 = 0x4c49_4c59;
 
 /// The steps from one version of the schema to the next. A step that was released is never changed.
-const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -21,7 +21,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const DRAFTS: u32 = 100;
 
 /// As many as there are statements in this room, and some.
-const PREPARED_STATEMENTS: usize = 32;
+const PREPARED_STATEMENTS: usize = 48;
 
 pub(super) fn open(path: &Path) -> Result<Connection> {
     if !path.try_exists().map_err(cannot_make)? {

@@ -2,9 +2,11 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::super::conformance::{self, append, at, checkpoint, commit, landed, row, rows, run, store};
+use super::super::conformance::{
+    self, append, at, checkpoint, commit, jobs, landed, receive, row, rows, run, store,
+};
 use super::*;
-use crate::state::{Op, SinkMark};
+use crate::state::{HintKind, Op, SinkMark};
 
 conformance::conformance!(Arc::new(SqliteState::in_memory().unwrap()));
 
@@ -134,6 +136,35 @@ fn a_newer_schema_is_refused_with_a_remedy() {
     assert!(error.to_string().contains("update lily-connect"), "{error}");
 }
 
+#[tokio::test]
+async fn a_state_of_the_first_schema_keeps_all_it_has_and_takes_an_inbox() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, old) = (folder.path().join("state.db"), folder.path().join("old.db"));
+    // As the first version made it: the first step alone.
+    let first = Connection::open(&old).unwrap();
+    first.execute_batch(include_str!("schema_1.sql")).unwrap();
+    first.pragma_update(None, "application_id", 0x4c49_4c59).unwrap();
+    first.pragma_update(None, "user_version", 1).unwrap();
+    // With the rows that a state of today has in those tables.
+    let state: Arc<dyn StateStore> = Arc::new(SqliteState::open(&path).unwrap());
+    let row = row("11", "title");
+    commit(&state, vec![append(&row), checkpoint("run", 7, vec![1, 2])]).await;
+    drop(state);
+    first.execute("ATTACH ?1 AS now", [path.to_str().unwrap()]).unwrap();
+    for table in ["stores", "leases", "checkpoints", "delivered", "bases", "write_log"] {
+        first.execute(&format!("INSERT INTO {table} SELECT * FROM now.{table}"), []).unwrap();
+    }
+    first.close().unwrap();
+
+    let again: Arc<dyn StateStore> = Arc::new(SqliteState::open(&old).unwrap());
+    assert_eq!(rows(&again, &RowQuery::Unsettled).await, [row]);
+    assert_eq!(again.checkpoint(&store("a"), &run("run")).await.unwrap().unwrap().mark, SinkMark(7));
+    commit(&again, vec![receive(1, "11", HintKind::Changed, 1)]).await;
+    drop(again);
+    let third: Arc<dyn StateStore> = Arc::new(SqliteState::open(&old).unwrap());
+    assert_eq!(jobs(&third).await.len(), 1);
+}
+
 #[test]
 fn the_settings_that_durability_and_erasure_need_are_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -156,7 +187,7 @@ fn the_settings_that_durability_and_erasure_need_are_on() {
         ("mmap_size", "0"),
         ("busy_timeout", "5000"),
         ("foreign_keys", "1"),
-        ("user_version", "1"),
+        ("user_version", "2"),
     ] {
         assert_eq!(setting(name), value, "{name}");
     }
@@ -179,6 +210,31 @@ fn every_query_of_rows_uses_an_index() {
             .prepare(&sql)
             .unwrap()
             .query_map(params![1, "x"], |row| row.get(3))
+            .unwrap()
+            .map(|step| step.unwrap())
+            .collect();
+        assert_eq!(plan.len(), 1, "no sorting step: {plan:?}");
+        assert!(plan[0].contains(index), "{plan:?}");
+    }
+}
+
+#[test]
+fn the_inbox_is_read_and_trimmed_by_its_indexes() {
+    let state = SqliteState::in_memory().unwrap();
+    let connection = state.connection.lock().unwrap();
+    for (sql, index) in [
+        ("SELECT body FROM jobs WHERE store = 1 AND place > 2 ORDER BY place LIMIT 3", "jobs_by_place"),
+        ("DELETE FROM deliveries WHERE store = 1 AND at_millis < 2", "deliveries_by_age"),
+        (
+            "SELECT seq FROM deliveries WHERE store = 1 ORDER BY seq DESC LIMIT 1 OFFSET 2",
+            "COVERING INDEX deliveries_by_seq",
+        ),
+        ("DELETE FROM noted_hashes WHERE store = 1 AND began_millis < 2", "noted_hashes_by_age"),
+    ] {
+        let plan: Vec<String> = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .unwrap()
+            .query_map([], |row| row.get(3))
             .unwrap()
             .map(|step| step.unwrap())
             .collect();

@@ -89,9 +89,9 @@ fn make_store(transaction: &Transaction<'_>, store: &StoreKey) -> Result<i64> {
     Ok(transaction.last_insert_rowid())
 }
 
-struct Writer<'a> {
-    transaction: &'a Transaction<'a>,
-    store: i64,
+pub(super) struct Writer<'a> {
+    pub(super) transaction: &'a Transaction<'a>,
+    pub(super) store: i64,
 }
 
 impl Writer<'_> {
@@ -134,6 +134,11 @@ impl Writer<'_> {
                     params![store, time.unix_millis()],
                 )?;
             }
+            Op::Receive { delivery, hint, at } => self.receive(delivery, hint, *at)?,
+            Op::JobDone { record, version } => self.job_done(record, *version)?,
+            Op::TrimDeliveries { before, keep } => self.trim_deliveries(*before, *keep)?,
+            Op::NoteHash { record, noted } => self.note_hash(record, noted)?,
+            Op::DropHashesBefore(time) => self.drop_hashes_before(*time)?,
         }
         Ok(())
     }
@@ -205,7 +210,7 @@ impl Writer<'_> {
             .ok_or_else(|| refuse::row_unknown(row))
     }
 
-    fn execute(&self, sql: &str, parameters: impl rusqlite::Params) -> Result<usize> {
+    pub(super) fn execute(&self, sql: &str, parameters: impl rusqlite::Params) -> Result<usize> {
         self.transaction
             .prepare_cached(sql)
             .and_then(|mut statement| statement.execute(parameters))

@@ -10,6 +10,7 @@ use super::fixture::ContractFixture;
 use super::violation::{Claim, Violation};
 use crate::connector::{
     Answer, Connector, ConnectorInfo, Health, Page, PullRequest, Purpose, PushRequest, Select, Total,
+    WebhookSource,
 };
 use crate::error::{ErrorKind, Result};
 use crate::mapping::SchemaMap;
@@ -193,6 +194,10 @@ impl Connector for SmallPages {
 
     async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {
         self.inner.push(request).await
+    }
+
+    fn webhooks(&self) -> Option<&dyn WebhookSource> {
+        self.inner.webhooks()
     }
 }
 

@@ -1,0 +1,185 @@
+//! Our own writes come back as deliveries: they are told by the record alone (rule H2).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lily_connect::model::{Entity, Record, RecordRef};
+use lily_connect::state::{Op, Outcome, RowId, WriteRow};
+use lily_connect::sync::{Approvals, Push};
+use serde_json::json;
+
+use super::inbox::{Meddled, Shop, Taken, small};
+use lily_connect::connectors::woocommerce::PLATFORM;
+
+/// A write of ours whose answer is not there yet.
+fn intent(shop: &Shop, holder: &RecordRef) -> (Op, RowId) {
+    let now = shop.bench.runtime.clock().now();
+    let id = RowId::new(now, &**shop.bench.runtime.entropy()).unwrap();
+    let row: WriteRow = serde_json::from_value(json!({
+        "id": id, "push": id, "kind": {"kind": "push"}, "plan": "plan",
+        "cell": {"holder": holder, "field": "title"}, "enrichment": null, "latest_at_plan": null,
+        "before": {"state": "value", "value": "Cap"}, "before_raw": null, "stamp": null,
+        "sent": {"state": "value", "value": "New"}, "send_by": now, "at": now,
+        "outcome": {"outcome": "intent"}, "undone_by": null,
+    }))
+    .unwrap();
+    (Op::Append(Box::new(row)), id)
+}
+
+fn settle(row: RowId, shop: &Shop) -> Op {
+    let at = shop.bench.runtime.clock().now();
+    Op::Settle { row, outcome: Outcome::Refused { code: "test".into(), at } }
+}
+
+/// The record as it is now.
+async fn read(shop: &Shop, at: usize) -> Record {
+    let mut taken = Taken::default();
+    shop.tell("product.updated", shop.ids[at]).await;
+    shop.inbox.work(&mut taken).await.unwrap();
+    taken.records.pop().unwrap()
+}
+
+#[tokio::test]
+async fn h2_a_job_waits_while_a_write_of_ours_is_open_and_stops_no_other_one() {
+    let shop = Shop::new().await;
+    let (open, row) = intent(&shop, &shop.product(0));
+    shop.commit(vec![open]).await;
+    shop.tell("product.updated", shop.ids[0]).await;
+    shop.tell("product.updated", shop.ids[1]).await;
+    let before = shop.bench.server.traffic().requests();
+    let mut taken = Taken::default();
+    // One at a time: those that wait at the head of the queue are passed over.
+    let inbox = shop.inbox.clone().settings(small(1, 1));
+    let report = inbox.work(&mut taken).await.unwrap();
+    assert_eq!((report.waiting, report.delivered), (1, 1));
+    assert_eq!(taken.ids(), [shop.id(1)]);
+    assert_eq!(shop.bench.server.traffic().requests() - before, 1, "what waits is not read");
+
+    // An answer that was lost is no answer.
+    let at = shop.bench.runtime.clock().now();
+    shop.commit(vec![Op::Settle { row, outcome: Outcome::Unknown { at } }]).await;
+    assert_eq!(inbox.work(&mut taken).await.unwrap().waiting, 1);
+    shop.commit(vec![settle(row, &shop)]).await;
+    let report = inbox.work(&mut taken).await.unwrap();
+    assert_eq!((report.waiting, report.delivered), (0, 1));
+    assert_eq!(taken.ids(), [shop.id(1), shop.id(0)]);
+}
+
+#[tokio::test]
+async fn h2_a_variant_waits_for_a_write_of_its_product() {
+    let shop = Shop::new().await;
+    let variation = shop.bench.store.create_variation(shop.ids[0], |_| {});
+    let body = json!({"id": variation, "type": "variation", "parent_id": shop.ids[0]});
+    shop.take(&shop.sent("product.updated", &body)).await.unwrap();
+    let (open, row) = intent(&shop, &shop.product(0));
+    shop.commit(vec![open]).await;
+    let mut taken = Taken::default();
+    assert_eq!(shop.inbox.work(&mut taken).await.unwrap().waiting, 1);
+    shop.commit(vec![settle(row, &shop)]).await;
+    assert_eq!(shop.inbox.work(&mut taken).await.unwrap().delivered, 1);
+    assert_eq!(
+        *taken.records[0].reference(),
+        RecordRef::new(PLATFORM, Entity::Variant, variation.to_string())
+    );
+}
+
+#[tokio::test]
+async fn h2_a_write_that_begins_or_lands_during_the_read_makes_the_job_wait() {
+    let shop = Shop::new().await;
+    let record = read(&shop, 0).await;
+    shop.tell("product.updated", shop.ids[0]).await;
+    let mut taken = Taken::default();
+
+    let (open, row) = intent(&shop, &shop.product(0));
+    let meddled = Meddled::new(&shop);
+    meddled.meanwhile.lock().unwrap().push(vec![open]);
+    assert_eq!(shop.on(meddled).work(&mut taken).await.unwrap().waiting, 1);
+    shop.commit(vec![settle(row, &shop)]).await;
+
+    // The whole write, from intent to read-back, while we read.
+    let (open, row) = intent(&shop, &shop.product(0));
+    let noted = Op::note_hash(&record, shop.bench.runtime.clock().now());
+    let meddled = Meddled::new(&shop);
+    meddled.meanwhile.lock().unwrap().push(vec![open, settle(row, &shop), noted]);
+    assert_eq!(shop.on(meddled).work(&mut taken).await.unwrap().waiting, 1);
+    assert!(taken.records.is_empty());
+    assert_eq!(shop.jobs().await.len(), 1);
+}
+
+#[tokio::test]
+async fn h2_an_echo_is_swallowed_only_where_the_record_is_as_our_write_left_it() {
+    let shop = Shop::new().await;
+    let page = read(&shop, 0).await;
+    let began = shop.bench.runtime.clock().now();
+    // Our write.
+    let push = Push::new(shop.bench.connector.clone(), shop.state.clone(), shop.bench.runtime.clone());
+    let enrichment = serde_json::from_value(json!({
+        "ref": shop.product(0), "made_at": began,
+        "fields": {"title": {"value": "By us", "base": serde_json::to_value(page.base()).unwrap()["title"]}},
+    }))
+    .unwrap();
+    let plan = push.plan(&[enrichment]).await.unwrap();
+    let receipt = push.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap();
+    assert!(receipt.to_string().contains("pplied"), "{receipt}");
+    shop.bench.clock.advance(Duration::from_secs(2));
+    // What the read-back found, as the push notes it.
+    let landed = Meddled::new(&shop);
+    let request = lily_connect::connector::PullRequest::by_ids(
+        Entity::Product,
+        vec![shop.id(0).into()],
+        lily_connect::connector::Purpose::Verify,
+    );
+    let connector: Arc<dyn lily_connect::Connector> = Arc::new(landed);
+    let page = connector.pull_page(&request).await.unwrap();
+    let schema = connector.schema(Entity::Product).unwrap();
+    let found = schema.map(&page.items[0], &connector.info().profile).unwrap().records.remove(0);
+    shop.commit(vec![Op::note_hash(&found, began)]).await;
+
+    let mut taken = Taken::default();
+    shop.tell("product.updated", shop.ids[0]).await;
+    let report = shop.inbox.work(&mut taken).await.unwrap();
+    assert_eq!((report.echoes, report.delivered), (1, 0));
+    assert!(shop.jobs().await.is_empty());
+    // A second delivery of the same write is an echo, too.
+    shop.tell("product.updated", shop.ids[0]).await;
+    assert_eq!(shop.inbox.work(&mut taken).await.unwrap().echoes, 1);
+
+    // The merchant edits right after us: one field, another one, or back to what was there.
+    for (name, description) in [("By us!", ""), ("By us", "<p>Long</p>"), ("Cap", "")] {
+        shop.edit(0, |product| {
+            name.clone_into(&mut product.name);
+            description.clone_into(&mut product.description);
+        });
+        shop.tell("product.updated", shop.ids[0]).await;
+        let report = shop.inbox.work(&mut taken).await.unwrap();
+        assert_eq!((report.echoes, report.delivered), (0, 1), "{name}");
+    }
+    // An edit that moves no clock is one all the same.
+    shop.commit(vec![Op::note_hash(taken.records.last().unwrap(), began)]).await;
+    shop.tell("product.updated", shop.ids[0]).await;
+    assert_eq!(shop.inbox.work(&mut taken).await.unwrap().echoes, 1);
+    shop.bench.store.edit_in_silence(shop.ids[0], |product| product.sku = "NEW".to_owned());
+    shop.tell("product.updated", shop.ids[0]).await;
+    assert_eq!(shop.inbox.work(&mut taken).await.unwrap().delivered, 1);
+}
+
+#[tokio::test]
+async fn h2_a_hint_from_before_our_write_is_no_echo_of_it() {
+    let shop = Shop::new().await;
+    let record = read(&shop, 0).await;
+    // The merchant's hint, then our write on top of it, which leaves the record as noted.
+    shop.tell("product.updated", shop.ids[0]).await;
+    shop.bench.clock.advance(Duration::from_secs(2));
+    let began = shop.bench.runtime.clock().now();
+    shop.commit(vec![Op::note_hash(&record, began)]).await;
+    shop.tell("product.updated", shop.ids[0]).await;
+    let mut taken = Taken::default();
+    let report = shop.inbox.work(&mut taken).await.unwrap();
+    assert_eq!((report.echoes, report.delivered), (0, 1));
+    shop.tell("product.updated", shop.ids[0]).await;
+    assert_eq!(shop.inbox.work(&mut taken).await.unwrap().echoes, 1);
+    // Noted hashes age.
+    shop.bench.clock.advance(Duration::from_secs(31 * 24 * 3600));
+    shop.tell("product.updated", shop.ids[0]).await;
+    assert_eq!(shop.inbox.work(&mut taken).await.unwrap().delivered, 1);
+}
