@@ -26,7 +26,8 @@ struct Args {
     /// Pulls only what changed since a time of the store's clock, such as 2026-11-22T17:08:40Z.
     #[arg(long)]
     since: Option<Timestamp>,
-    /// The kind of record, `product` or `variant`; may be given more than once [default: all that the store has].
+    /// The kind of record, such as `product`, `variant` or `category`; may be given more than once [default: all
+    /// that the store has].
     #[arg(long, value_parser = entity)]
     entity: Vec<Entity>,
     /// Where checkpoints are kept [default: lily-connect.db].
@@ -35,10 +36,10 @@ struct Args {
 }
 
 fn entity(name: &str) -> Result<Entity, String> {
-    [Entity::Product, Entity::Variant]
-        .into_iter()
-        .find(|entity| entity.as_str() == name)
-        .ok_or_else(|| "expected product or variant".to_owned())
+    Entity::named(name).ok_or_else(|| {
+        let names = Entity::ALL.map(Entity::as_str);
+        format!("expected one of {}", names.join(", "))
+    })
 }
 
 fn main() -> ExitCode {

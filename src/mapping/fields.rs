@@ -1,5 +1,7 @@
 //! The canonical fields that a rule can name, listed once: how each is set, and which of them are cells.
 
+mod taxon;
+
 use super::canon::{Canon, Kind};
 use crate::model::{
     Attribute, Availability, CellValue, Dimensions, Entity, ExternalId, Field, FieldName, Inventory, Length,
@@ -37,6 +39,7 @@ pub(super) fn list(entity: Entity, name: &str) -> Option<&'static ListDef> {
     let table = match entity {
         Entity::Product => PRODUCT_LISTS,
         Entity::Variant => VARIANT_LISTS,
+        _ => taxon::LISTS,
     };
     table.iter().find(|def| def.name == name)
 }
@@ -45,6 +48,7 @@ pub(super) fn cells(entity: Entity) -> &'static [(FieldName, CellAccess)] {
     match entity {
         Entity::Product => PRODUCT_CELLS,
         Entity::Variant => VARIANT_CELLS,
+        _ => taxon::CELLS,
     }
 }
 
@@ -56,11 +60,13 @@ pub fn names(entity: Entity) -> impl Iterator<Item = &'static str> {
 static PRODUCT_TABLES: &[&[FieldDef]] =
     &[&PRODUCT_SHARED, PRODUCT, &PRODUCT_CATEGORIES, &PRODUCT_TAGS, &PRODUCT_BRANDS];
 static VARIANT_TABLES: &[&[FieldDef]] = &[&VARIANT_SHARED, VARIANT];
+static TAXON_TABLES: &[&[FieldDef]] = &[taxon::FIELDS];
 
 fn tables(entity: Entity) -> &'static [&'static [FieldDef]] {
     match entity {
         Entity::Product => PRODUCT_TABLES,
         Entity::Variant => VARIANT_TABLES,
+        _ => TAXON_TABLES,
     }
 }
 
@@ -102,14 +108,14 @@ pub fn terms<'a>(record: &'a Record, field: &FieldName) -> Option<&'a [Term]> {
 fn product(record: &mut Record) -> Option<&mut Product> {
     match record {
         Record::Product(product) => Some(product),
-        Record::Variant(_) => None,
+        _ => None,
     }
 }
 
 fn variant(record: &mut Record) -> Option<&mut Variant> {
     match record {
         Record::Variant(variant) => Some(variant),
-        Record::Product(_) => None,
+        _ => None,
     }
 }
 
@@ -537,12 +543,13 @@ fn text_of(
     match record {
         Record::Product(product) => of_product(product),
         Record::Variant(variant) => of_variant(variant),
+        _ => &NONE,
     }
 }
 
 fn terms_of(record: &Record, of_product: fn(&Product) -> &Field<Vec<Term>>) -> &Field<Vec<Term>> {
     match record {
         Record::Product(product) => of_product(product),
-        Record::Variant(_) => &NO_TERMS,
+        _ => &NO_TERMS,
     }
 }

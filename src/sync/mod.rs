@@ -3,10 +3,12 @@
 mod apply;
 mod cancel;
 mod certificate;
+mod deliver;
 mod jsonl;
 mod pages;
 mod plan;
 mod planner;
+mod prove;
 mod pull;
 mod push;
 mod receipt;
@@ -14,11 +16,12 @@ mod release;
 mod settle;
 mod sink;
 mod sweep;
+mod unclocked;
 mod undo;
 mod verdict;
 
 pub use cancel::Cancel;
-pub use certificate::{Certificate, Check, CheckOutcome, Reason, Rule, Scope, Verdict};
+pub use certificate::{Certificate, Check, CheckOutcome, Reason, Rule, Scope, Verdict, Visibility};
 pub use jsonl::{JsonlFinished, JsonlSink};
 pub use plan::{Approval, Approvals, Plan, PlanPurpose, PlannedChange};
 pub use pull::{Progress, Pull};

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::discover::{capabilities, discover};
+use super::discover::{Lists, capabilities, discover};
 use super::wire::{self, Offset};
 use super::{PLATFORM, map};
 use crate::connector::{
@@ -12,7 +12,7 @@ use crate::connector::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::mapping::SchemaMap;
-use crate::model::{Capabilities, Entity, StoreKey, StoreProfile};
+use crate::model::{Calls, Capabilities, DeltaClock, Entity, StoreKey, StoreProfile};
 use crate::runtime::Runtime;
 
 pub(super) const API_VERSION: &str = "wc/v3";
@@ -26,6 +26,11 @@ pub struct WooCommerce {
     capabilities: Capabilities,
     pub(super) products: SchemaMap,
     variants: SchemaMap,
+    categories: SchemaMap,
+    tags: SchemaMap,
+    brands: SchemaMap,
+    attributes: SchemaMap,
+    attribute_values: SchemaMap,
     home: Option<String>,
 }
 
@@ -36,14 +41,19 @@ impl WooCommerce {
         store: StoreKey,
         profile: Option<StoreProfile>,
     ) -> Result<Self> {
-        let (profile, variations, home) = match profile {
-            Some(profile) => (profile, true, None),
+        let (profile, lists, home) = match profile {
+            Some(profile) => (profile, Lists::all(), None),
             None => discover(&client).await?,
         };
         Ok(Self {
-            capabilities: capabilities(variations),
+            capabilities: capabilities(lists),
             products: SchemaMap::compile(PLATFORM, Entity::Product, map::PRODUCT)?,
             variants: SchemaMap::compile(PLATFORM, Entity::Variant, map::VARIANT)?,
+            categories: SchemaMap::compile(PLATFORM, Entity::Category, map::CATEGORY)?,
+            tags: SchemaMap::compile(PLATFORM, Entity::Tag, map::TAG)?,
+            brands: SchemaMap::compile(PLATFORM, Entity::Brand, map::CATEGORY)?,
+            attributes: SchemaMap::compile(PLATFORM, Entity::Attribute, map::ATTRIBUTE)?,
+            attribute_values: SchemaMap::compile(PLATFORM, Entity::AttributeValue, map::ATTRIBUTE_VALUE)?,
             info: ConnectorInfo::new(store, API_VERSION, profile),
             client,
             runtime,
@@ -66,6 +76,11 @@ impl Connector for WooCommerce {
         match entity {
             Entity::Product => Some(&self.products),
             Entity::Variant => Some(&self.variants),
+            Entity::Category => Some(&self.categories),
+            Entity::Tag => Some(&self.tags),
+            Entity::Brand => Some(&self.brands),
+            Entity::Attribute => Some(&self.attributes),
+            Entity::AttributeValue => Some(&self.attribute_values),
         }
     }
 
@@ -95,12 +110,12 @@ impl Connector for WooCommerce {
             Ok(_) => {}
             Err(error) => find(error.code(), Severity::Error, error.to_string(), error.remedy()),
         }
-        if self.capabilities.entity(Entity::Variant).is_none() {
+        if self.reads_variants(Calls::PerParent) {
             find(
-                "variations_list_missing",
+                "variations_per_product",
                 Severity::Warning,
-                "the store has no list of all variations".to_owned(),
-                "update WooCommerce to 10 or later to pull variants",
+                "the store has no list of all variations: each variable product costs a call".to_owned(),
+                "update WooCommerce to 10 or later to pull variants a hundred a call",
             );
         }
         let profile = &self.info.profile;
@@ -126,22 +141,50 @@ impl Connector for WooCommerce {
     }
 
     async fn pull_page(&self, request: &PullRequest) -> Result<Page> {
-        if self.capabilities.entity(request.entity).is_none() {
+        let Some(claims) = self.capabilities.entity(request.entity) else {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 "entity_unsupported",
                 format!("this store has no list of {}s", request.entity),
             )
-            .with_remedy("update WooCommerce to 10 or later"));
+            .with_remedy("update WooCommerce, and pull what the capabilities name"));
+        };
+        if request.detail == Detail::Unclocked && claims.unclocked.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "detail_unsupported",
+                format!("the store lists no fields of a {} alone", request.entity),
+            ));
         }
-        match &request.select {
-            Select::Ids(ids) => self.ids_page(request, ids).await,
-            Select::All | Select::Since(_) => self.list_page(request).await,
+        if matches!(request.select, Select::Since(_)) && claims.delta == DeltaClock::None {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "delta_unsupported",
+                format!("the store keeps no time of a {}", request.entity),
+            )
+            .with_remedy("pull all of them"));
+        }
+        let per_product = request.entity == Entity::Variant && claims.calls == Calls::PerParent;
+        match (&request.select, request.entity) {
+            (Select::Ids(ids), Entity::Attribute) => self.attribute_ids_page(request, ids).await,
+            (Select::Ids(ids), Entity::AttributeValue) => self.value_ids_page(request, ids).await,
+            (Select::Ids(ids), _) if per_product => self.variation_ids_page(request, ids).await,
+            (Select::Ids(ids), _) => self.ids_page(request, ids).await,
+            (_, Entity::Attribute) => self.attributes_page(request).await,
+            (_, Entity::AttributeValue) => self.values_page(request).await,
+            _ if per_product => self.variations_page(request).await,
+            _ => self.list_page(request).await,
         }
     }
 
     async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {
         self.write_all(request).await
+    }
+}
+
+impl WooCommerce {
+    fn reads_variants(&self, calls: Calls) -> bool {
+        self.capabilities.entity(Entity::Variant).is_some_and(|claims| claims.calls == calls)
     }
 }
 

@@ -8,8 +8,8 @@ use crate::connector::{Detail, Select};
 use crate::error::{ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::model::{
-    AnswerHolds, Capabilities, DeltaClock, Entity, EntityCapabilities, FieldName, Normaliser, StoreProfile,
-    WritableField,
+    AnswerHolds, Calls, Capabilities, DeltaClock, Entity, EntityCapabilities, FieldName, Normaliser,
+    ProductStatus, StoreProfile, WritableField,
 };
 
 /// The longest description that is sent: far below what the platform's column (4 GiB) and PHP's body limit take.
@@ -17,9 +17,25 @@ const MAX_HTML_BYTES: usize = 1024 * 1024;
 /// WordPress keeps term names in 200 characters.
 const MAX_TERM_BYTES: usize = 200;
 
+/// Which lists a store has that not every store has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lists {
+    /// The list of the variations of all products.
+    all_variations: bool,
+    /// The list of brands.
+    brands: bool,
+}
+
+impl Lists {
+    /// Those of a current version.
+    pub(super) const fn all() -> Self {
+        Self { all_variations: true, brands: true }
+    }
+}
+
 /// Reads what is true of the store. A key without the right to read settings is no obstacle: what cannot be
 /// read is left unknown, and `check` says so.
-pub(super) async fn discover(client: &ApiClient) -> Result<(StoreProfile, bool, Option<String>)> {
+pub(super) async fn discover(client: &ApiClient) -> Result<(StoreProfile, Lists, Option<String>)> {
     // The index is read without rights, and some sites close it to the public: the key is proved below.
     let index = match client.execute_with(wire::index(), wire::json::<wire::Index>).await {
         Err(error) if error.kind() == ErrorKind::Auth => wire::Index::default(),
@@ -42,12 +58,15 @@ pub(super) async fn discover(client: &ApiClient) -> Result<(StoreProfile, bool, 
         .collect();
     // The list of all variations came with version 10; older ones have it per product only.
     let probe = wire::list(Entity::Variant, &Select::All, Detail::IdsOnly, Offset(0), 1);
-    let variations = match client.execute_with(probe, |answer| wire::answered(answer, b'[')).await {
+    let all_variations = match client.execute_with(probe, |answer| wire::answered(answer, b'[')).await {
         Ok(_) => true,
         Err(error) if error.code() == "route_missing" => false,
         Err(error) => return Err(error),
     };
-    Ok((profile, variations, Some(index.home).filter(|home| !home.is_empty())))
+    // Brands came to the core with version 9.6; a key may also have no right to see them.
+    let probe = wire::list(Entity::Brand, &Select::All, Detail::IdsOnly, Offset(0), 1);
+    let brands = readable(client.execute_with(probe, |answer| wire::answered(answer, b'[')).await)?.is_some();
+    Ok((profile, Lists { all_variations, brands }, Some(index.home).filter(|home| !home.is_empty())))
 }
 
 fn readable<T>(read: Result<T>) -> Result<Option<T>> {
@@ -65,7 +84,7 @@ fn readable<T>(read: Result<T>) -> Result<Option<T>> {
     }
 }
 
-pub(super) fn capabilities(variations: bool) -> Capabilities {
+pub(super) fn capabilities(lists: Lists) -> Capabilities {
     let page = NonZeroU32::MIN.saturating_add(MAX_PAGE - 1);
     let listed = |entity| {
         let mut capabilities = EntityCapabilities::new(entity, page);
@@ -75,11 +94,27 @@ pub(super) fn capabilities(variations: bool) -> Capabilities {
         capabilities.sorted_by_id = true;
         capabilities.pages_overlap = true;
         capabilities.ids_only = true;
+        capabilities.numeric_ids = true;
         capabilities.by_ids = true;
+        // `status=any` is all but the bin.
+        capabilities.statuses = vec![
+            ProductStatus::Active,
+            ProductStatus::Draft,
+            ProductStatus::Private,
+            ProductStatus::Scheduled,
+        ];
+        capabilities
+    };
+    let taxons = |entity| {
+        let mut capabilities = listed(entity);
+        // Terms carry no time.
+        capabilities.delta = DeltaClock::None;
+        capabilities.statuses.clear();
         capabilities
     };
     let mut products = listed(Entity::Product);
     products.rewritten_together = ["title", "short_description", "description"].map(FieldName::new).to_vec();
+    products.unclocked = ["media", "categories", "tags", "brands", "attributes"].map(FieldName::new).to_vec();
     let mut tags = WritableField::set(FieldName::new("tags"));
     tags.max_bytes = MAX_TERM_BYTES;
     products.writable = vec![
@@ -89,9 +124,27 @@ pub(super) fn capabilities(variations: bool) -> Capabilities {
         tags,
     ];
     let mut entities = vec![products];
-    if variations {
-        entities.push(listed(Entity::Variant));
+    let mut variants = listed(Entity::Variant);
+    variants.unclocked = ["media", "options"].map(FieldName::new).to_vec();
+    if !lists.all_variations {
+        // Read product by product: no count of all of them, and no fields of them alone.
+        variants.calls = Calls::PerParent;
+        (variants.counted, variants.sorted_by_id) = (false, false);
+        variants.unclocked.clear();
     }
+    entities.push(variants);
+    entities.extend([Entity::Category, Entity::Tag].map(taxons));
+    if lists.brands {
+        entities.push(taxons(Entity::Brand));
+    }
+    let mut attributes = taxons(Entity::Attribute);
+    attributes.calls = Calls::Whole;
+    attributes.sorted_by_id = false;
+    // Each attribute's list is counted; all together are once the last one came.
+    let mut values = taxons(Entity::AttributeValue);
+    values.calls = Calls::PerParent;
+    (values.counted, values.sorted_by_id) = (false, false);
+    entities.extend([attributes, values]);
     let mut capabilities = Capabilities::new(entities);
     // Its answer is not believed: landed is what a read by id finds.
     capabilities.answer_holds = AnswerHolds::Nothing;

@@ -7,6 +7,8 @@ mod connector;
 mod discover;
 mod map;
 mod read;
+mod taxonomies;
+mod variations;
 mod wire;
 mod write;
 
