@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use super::fixture::ContractFixture;
 use super::violation::{Claim, Violation};
 use crate::connector::{
-    Answer, Connector, ConnectorInfo, Health, Page, PullRequest, Purpose, PushRequest, Select, Total,
+    Answer, Connector, ConnectorInfo, Health, Joint, Page, PullRequest, Purpose, PushRequest, Select, Total,
 };
 use crate::error::{ErrorKind, Result};
 use crate::mapping::SchemaMap;
@@ -31,6 +31,7 @@ pub(super) struct Step {
     pub(super) next: Option<Cursor>,
     pub(super) ahead: Vec<Cursor>,
     pub(super) total: Total,
+    pub(super) joint: Joint,
 }
 
 /// A full walk in the fixture's page size.
@@ -63,6 +64,7 @@ pub(super) async fn page(
         next: page.next,
         ahead: page.ahead,
         total: page.total,
+        joint: page.joint,
     })
 }
 

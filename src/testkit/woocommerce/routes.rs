@@ -194,6 +194,7 @@ fn dispatch(state: &mut State, call: &Call<'_>, broken_json: Option<ApiError>) -
         (["variations"], "GET") if !state.conditions.no_variations_list => {
             lists::list(call, renderer(state, call), lists::Of::AllChildren).map_err(with("GET"))
         }
+        (["products", "brands", ..], _) if state.conditions.no_brands => Err(no_route()),
         (["products", rest @ ..], method) if method == "GET" || edits => {
             let Some(place) = taxonomies::Place::of(rest) else { return Err(no_route()) };
             let allow = if place.item.is_some() { ITEM } else { LIST };
