@@ -99,13 +99,13 @@ impl Work<'_> {
             }
         }
         let Some(last_id) = &self.checkpoint.last_id else { return };
-        match records.first() {
-            Some(first) if first.reference().id == *last_id => {
-                if self.last.as_ref() == Some(first) {
-                    records.remove(0);
+        match records.iter().position(|record| record.reference().id == *last_id) {
+            Some(at) => {
+                if self.last.as_ref() == records.get(at) {
+                    records.remove(at);
                 }
             }
-            Some(_) | None => self.checkpoint.overlap_broken = true,
+            None => self.checkpoint.overlap_broken = true,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::certificate::{Certificate, Check, CheckOutcome, Reason, Rule, Scope, Verdict, Visibility};
-use super::pages::Pages;
+use super::pages::{Pages, ReadPage};
 use super::pull::{MAX_NAMED_IDS, Proof, Work};
 use crate::connector::{Joint, PullRequest, Select};
 use crate::error::Result;
@@ -53,12 +53,15 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Whether a page joins the one before it, as far as that can be seen.
-    pub(super) fn joins(&self, joint: Joint, last: Option<&ExternalId>, first: Option<&ExternalId>) -> bool {
-        match joint {
-            Joint::SharedRecord => !self.capabilities.pages_overlap || last.is_none() || first == last,
-            Joint::NextParent => true,
-            Joint::Broken => false,
+    /// Whether a page joins the one before it: they share that one's last record, wherever in the page it stands.
+    /// A page that was cut short is followed by one that goes back further than by a record.
+    pub(super) fn joins(&self, read: &ReadPage, last: Option<&ExternalId>) -> bool {
+        match (read.page.joint, last) {
+            (Joint::Broken, _) => false,
+            (Joint::SharedRecord, Some(last)) if self.capabilities.pages_overlap => {
+                read.records().any(|record| record.reference().id == *last)
+            }
+            (Joint::SharedRecord | Joint::NextParent, _) => true,
         }
     }
 
@@ -70,8 +73,7 @@ impl Work<'_> {
         let mut held = true;
         while let Some(read) = pages.next(&self.pull.cancel).await? {
             self.to = read.page.server_time.or(self.to);
-            let first = read.records().next().map(|record| &record.reference().id);
-            held &= self.joins(read.page.joint, last.as_ref(), first);
+            held &= self.joins(&read, last.as_ref());
             last = read.records().last().map(|record| record.reference().id.clone()).or(last);
             self.deliver(read, false).await?;
         }

@@ -215,8 +215,7 @@ impl Work<'_> {
                 walked.totals.0.get_or_insert(total);
                 walked.totals.1 = Some(total);
             }
-            let first = read.records().next().map(|record| &record.reference().id);
-            walked.overlap_broken |= !self.joins(read.page.joint, last.as_ref(), first);
+            walked.overlap_broken |= !self.joins(&read, last.as_ref());
             last = read.records().last().map(|record| record.reference().id.clone()).or(last);
             for record in read.records() {
                 let id = &record.reference().id;

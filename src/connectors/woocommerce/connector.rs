@@ -145,7 +145,7 @@ impl Connector for WooCommerce {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 "entity_unsupported",
-                format!("this store has no list of {}s", request.entity),
+                format!("this store has no list of the kind {}", request.entity),
             )
             .with_remedy("update WooCommerce, and pull what the capabilities name"));
         };
