@@ -541,6 +541,38 @@ async fn prints_survive_a_cut_and_a_full_pull_makes_them_anew() {
     certified(&watch.full, &mut Taken::default()).await;
     let (certificate, delivered) = watch.delta().await;
     assert_eq!((outcome(&certificate, Rule::UnclockedAgrees), delivered.len()), (CheckOutcome::Held, 0));
+    // One that keeps none leaves none of the old ones behind.
+    certified(&watch.full.clone().unclocked(false), &mut Taken::default()).await;
+    let (certificate, _) = watch.delta().await;
+    assert_eq!(outcome(&certificate, Rule::UnclockedAgrees), CheckOutcome::NotOffered);
+}
+
+#[tokio::test]
+async fn a_delta_that_is_given_up_has_told_nobody() {
+    let watch = Watch::new(Entity::Product, true).await;
+    let store = &watch.bench.store;
+    let media = store.ids().iter().find_map(|id| store.product(*id)?.images.first().copied()).unwrap();
+    let showing = watch.showing(media);
+    assert!(store.edit_media(media, |media| "Other".clone_into(&mut media.alt)));
+    // It delivers what it found, and is cut off before its end.
+    let cancel = Cancel::default();
+    let delta = watch.full.clone().since(watch.since).cancel(cancel.clone());
+    let at = |progress: Progress| {
+        if progress.delivered > 0 {
+            cancel.cancel();
+        }
+    };
+    let again = bench_edit(&watch);
+    delta.run(&mut Taken::default(), &at).await.unwrap_err();
+    let (_, delivered) = watch.delta().await;
+    assert_eq!(delivered.into_iter().collect::<BTreeSet<_>>(), showing.into_iter().chain([again]).collect());
+}
+
+/// One that the delta's own pages bring.
+fn bench_edit(watch: &Watch) -> u64 {
+    let id = *watch.bench.store.ids().last().unwrap();
+    assert!(watch.bench.store.edit(id, |product| product.name.push('!')));
+    id
 }
 
 fn outcome_or_none(certificate: &Certificate, rule: Rule) -> Option<CheckOutcome> {

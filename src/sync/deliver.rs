@@ -59,7 +59,9 @@ impl Work<'_> {
         }
         self.checkpoint.mark = self.sink.mark().await?;
         ops.push(self.checkpoint_op(delivered));
-        ops.extend(self.prints_op());
+        if self.is_list() {
+            ops.extend(self.prints_op());
+        }
         self.pull.state.commit(self.store, Unit::new(ops)).await?;
         (self.progress)(Progress {
             entity: self.pull.entity,

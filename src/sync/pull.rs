@@ -238,14 +238,15 @@ impl Pull {
     fn binding(&self, schema: &SchemaMap) -> crate::model::Text {
         let info = self.connector.info();
         let bound = format!(
-            "{:?}|{}|{:?}|{:?}|{:?}|{:?}",
+            "{:?}|{}|{:?}|{:?}|{:?}|{:?}|{}",
             info.store,
             info.api_version,
             info.profile,
             // What the credential may see shows in what the connector claims.
             self.connector.capabilities().entity(self.entity),
             schema.rules(),
-            self.run_key()
+            self.run_key(),
+            self.unclocked
         );
         format!("{:016x}", XxHash3_64::oneshot(bound.as_bytes())).into()
     }

@@ -2,7 +2,8 @@
 //! print of them is kept of each record, and a delta holds what the store has now against it.
 //!
 //! The prints stand in the state beside the full run's ids, under a run of their own: an id and its print by turns,
-//! of which the last one of an id counts.
+//! of which the last one of an id counts. A full pull adds them page by page, a delta at its end: one that is given
+//! up has told nobody what it found.
 
 use std::collections::HashMap;
 

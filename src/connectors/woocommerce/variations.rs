@@ -113,8 +113,8 @@ impl WooCommerce {
     /// A page of one product's variations, or of the ids of those of many products.
     pub(super) async fn variations_page(&self, request: &PullRequest) -> Result<Page> {
         let mut walk = Walk::read(request.cursor.as_ref())?;
-        let mut page = Page::default();
-        page.joint = if walk.offset == 0 { Joint::NextParent } else { Joint::SharedRecord };
+        let joint = if walk.offset == 0 { Joint::NextParent } else { Joint::SharedRecord };
+        let mut page = Page { joint, ..Page::default() };
         if walk.parents.is_empty() {
             let parents = self.next_parents(request, &mut walk, &mut page).await?;
             if request.detail != Detail::Full {
