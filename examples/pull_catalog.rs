@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use lily_connect::model::DeltaClock;
 use lily_connect::state::{Checkpoint, Op, RunKey, SinkMark, Unit};
 use lily_connect::time::Timestamp;
 use lily_connect::{Certificate, Entity, JsonlSink, Pull, Sink};
@@ -23,10 +24,12 @@ struct Args {
     /// The file to write; one that is there is replaced once the pull has ended.
     #[arg(long)]
     out: PathBuf,
-    /// Pulls only what changed since a time of the store's clock, such as 2026-11-22T17:08:40Z.
+    /// Pulls only what changed since a time of the store's clock, such as 2026-11-22T17:08:40Z; kinds of record
+    /// whose changes the store cannot list come whole.
     #[arg(long)]
     since: Option<Timestamp>,
-    /// The kind of record, `product` or `variant`; may be given more than once [default: all that the store has].
+    /// The kind of record, such as `product`, `variant` or `category`; may be given more than once [default: all
+    /// that the store has].
     #[arg(long, value_parser = entity)]
     entity: Vec<Entity>,
     /// Where checkpoints are kept [default: lily-connect.db].
@@ -35,10 +38,10 @@ struct Args {
 }
 
 fn entity(name: &str) -> Result<Entity, String> {
-    [Entity::Product, Entity::Variant]
-        .into_iter()
-        .find(|entity| entity.as_str() == name)
-        .ok_or_else(|| "expected product or variant".to_owned())
+    Entity::named(name).ok_or_else(|| {
+        let names = Entity::ALL.map(Entity::as_str);
+        format!("expected one of {}", names.join(", "))
+    })
 }
 
 fn main() -> ExitCode {
@@ -51,7 +54,7 @@ async fn pull_catalog(args: Args) -> Result<Ended, Failure> {
         store.connector.capabilities().entities.iter().map(|capabilities| capabilities.entity).collect();
     if !args.entity.is_empty() {
         if let Some(entity) = args.entity.iter().find(|entity| !entities.contains(entity)) {
-            return Err(format!("this store has no list of {entity}s").into());
+            return Err(format!("this store has no list of the kind {entity}").into());
         }
         entities.retain(|entity| args.entity.contains(entity));
     }
@@ -193,8 +196,8 @@ impl Job {
 
     /// Forgets the job and its runs, all at once.
     async fn forget(&self, store: &Store) -> Result<(), Failure> {
-        let runs = self.checkpoints(store).await?.into_iter().map(|checkpoint| checkpoint.run);
-        let ops = runs.chain([Self::key()]).map(Op::ForgetRun).collect();
+        let runs = self.pulls(store).flat_map(|pull| pull.forget_ops());
+        let ops = runs.chain([Op::ForgetRun(Self::key())]).collect();
         Ok(store.state.commit(&store.connector.info().store, Unit::new(ops)).await?)
     }
 
@@ -202,9 +205,12 @@ impl Job {
         let pull = |entity: &Entity| {
             // A plan that is made later can then show what was there.
             let pull = store.pull(*entity).keep_base(true);
+            let claims = store.connector.capabilities().entity(*entity);
+            let lists_changes = claims.is_some_and(|claims| claims.delta != DeltaClock::None);
             match self.since {
-                Some(since) => pull.since(since),
-                None => pull,
+                Some(since) if lists_changes => pull.since(since),
+                // Kinds without a change stamp, such as categories, are few: they come whole.
+                _ => pull,
             }
         };
         self.entities.iter().map(pull)

@@ -231,8 +231,11 @@ pub enum Purpose {
 pub enum Detail {
     /// All that the map reads.
     Full,
-    /// The ids.
+    /// The ids. A page of them may hold more records than one of full records.
     IdsOnly,
+    /// The ids, and the fields that can change without moving the platform's clock
+    /// ([`EntityCapabilities::unclocked`](crate::model::EntityCapabilities::unclocked)).
+    Unclocked,
 }
 
 /// A page: the unit of work, of retry, of backpressure and of the checkpoint.
@@ -246,6 +249,8 @@ pub struct Page {
     /// Further pages that are already known, after `next`: they may be fetched at once, and are delivered in
     /// this order.
     pub ahead: Vec<Cursor>,
+    /// How it joins the page before it.
+    pub joint: Joint,
     /// How many records the whole list has.
     pub total: Total,
     /// Of the ids that were asked for, those that are not there.
@@ -256,6 +261,19 @@ pub struct Page {
     pub took: Duration,
     /// What was wrong with the answer but could be read over, such as noise before the JSON.
     pub degraded: Vec<&'static str>,
+}
+
+/// How a page joins the one before it, where the capabilities claim that pages overlap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Joint {
+    /// It begins with the last record of that page: the engine checks it.
+    #[default]
+    SharedRecord,
+    /// It begins another parent's list; the connector checked that no parent slipped between the two.
+    NextParent,
+    /// The connector saw that something slipped between the two.
+    Broken,
 }
 
 /// How many records a list has.

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use common::bench;
 use lily_connect::connector::Connector;
 use lily_connect::mapping::{Direction, fields};
-use lily_connect::model::FieldName;
+use lily_connect::model::{Entity, FieldName};
 
 fn table(connector: &dyn Connector) -> String {
     let mut text = String::new();
@@ -21,6 +21,10 @@ fn table(connector: &dyn Connector) -> String {
         let mut lost = Vec::new();
         for field in fields::names(claims.entity) {
             let rules: Vec<_> = schema.rules().iter().filter(|rule| rule.field == field).collect();
+            if rules.is_empty() && field == "parent_ref.id" && claims.entity == Entity::AttributeValue {
+                writeln!(text, "| `{field}` | the attribute whose list it came in |  |").unwrap();
+                continue;
+            }
             if rules.is_empty() {
                 lost.push(field);
                 continue;

@@ -5,42 +5,83 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Bench, bench, bench_with};
+use common::{Bench, bench_with};
 use lily_connect::connector::Connector;
 use lily_connect::model::{Entity, ExternalId, FieldName};
 use lily_connect::runtime::Runtime;
 use lily_connect::testkit::contract::{ContractFixture, On, Received, Strike, Trouble, run_all};
 use lily_connect::testkit::exchange::Request;
 use lily_connect::testkit::faults::{Fault, FaultRule, When};
+use lily_connect::testkit::woocommerce::{Taxonomy, WooStore};
 use serde_json::Value;
 
 struct Woo(Bench);
 
-/// The sample catalogue: 18 products, 7 variations.
+/// The sample catalogue: 18 products, 7 variations, and as many terms of each kind as several pages take.
+fn seed(store: &WooStore) {
+    drop(store.seed_sample());
+    for n in 0..8 {
+        for taxonomy in [Taxonomy::Category, Taxonomy::Tag, Taxonomy::Brand] {
+            store.add_term(taxonomy, &format!("Term & {n}"));
+        }
+        let attribute = store.add_attribute(&format!("Attribute {n}"));
+        for value in 0..n {
+            store.add_term(Taxonomy::Attribute(attribute), &format!("Value {value}"));
+        }
+    }
+}
+
 async fn woo() -> Woo {
-    let bench = bench().await;
+    let bench = bench_with(seed).await;
     bench.server.traffic().clear();
     Woo(bench)
 }
 
-/// A store of before version 10, which has no list of all variations.
+/// A store of before version 9.6, which has neither a list of all variations nor brands.
 async fn old_woo() -> Woo {
     let bench = bench_with(|store| {
-        drop(store.seed_sample());
-        store.set_conditions(|conditions| conditions.no_variations_list = true);
+        seed(store);
+        store.set_conditions(|conditions| {
+            conditions.no_variations_list = true;
+            conditions.no_brands = true;
+        });
     })
     .await;
     bench.server.traffic().clear();
     Woo(bench)
 }
 
+/// Which terms a kind of record has; none for kinds that are no terms.
+fn taxonomy(entity: Entity) -> Option<fn(Taxonomy) -> bool> {
+    Some(match entity {
+        Entity::Category => |taxonomy| taxonomy == Taxonomy::Category,
+        Entity::Tag => |taxonomy| taxonomy == Taxonomy::Tag,
+        Entity::Brand => |taxonomy| taxonomy == Taxonomy::Brand,
+        Entity::AttributeValue => |taxonomy| matches!(taxonomy, Taxonomy::Attribute(_)),
+        _ => return None,
+    })
+}
+
 fn number(id: &ExternalId) -> u64 {
     id.as_str().parse().unwrap_or(0)
 }
 
+fn delete(store: &WooStore, entity: Entity, id: &ExternalId) -> bool {
+    match entity {
+        Entity::Attribute => store.delete_attribute(number(id)),
+        _ if taxonomy(entity).is_some() => store.delete_term(number(id)),
+        _ => store.delete(number(id)),
+    }
+}
+
 fn is_list(entity: Entity, request: &Request) -> bool {
     let end = match entity {
-        Entity::Variant => "/wc/v3/variations",
+        Entity::Variant => "/variations",
+        Entity::Category => "/products/categories",
+        Entity::Tag => "/products/tags",
+        Entity::Brand => "/products/brands",
+        Entity::Attribute => "/products/attributes",
+        Entity::AttributeValue => "/terms",
         _ => "/wc/v3/products",
     };
     request.method == http::Method::GET && request.path.ends_with(end)
@@ -57,6 +98,13 @@ impl ContractFixture for Woo {
 
     fn ids(&self, entity: Entity) -> Vec<ExternalId> {
         let store = &self.0.store;
+        if entity == Entity::Attribute {
+            return store.all_attributes().iter().map(|attribute| attribute.id.to_string().into()).collect();
+        }
+        if let Some(is_wanted) = taxonomy(entity) {
+            let terms = store.all_terms().into_iter().filter(|term| is_wanted(term.taxonomy));
+            return terms.map(|term| term.id.to_string().into()).collect();
+        }
         let wanted = |id: &u64| {
             store.product(*id).is_some_and(|product| {
                 product.is_variation() == (entity == Entity::Variant) && product.status != "trash"
@@ -77,8 +125,15 @@ impl ContractFixture for Woo {
     }
 
     fn edit(&self, entity: Entity, id: &ExternalId, field: &FieldName, text: &str) -> bool {
+        if taxonomy(entity).is_some() {
+            return self.0.store.edit_term(number(id), |term| match field.as_str() {
+                "title" => term.name = text.to_owned(),
+                _ => term.description = text.to_owned(),
+            });
+        }
         let is_variation = entity == Entity::Variant;
-        self.0.store.product(number(id)).is_some_and(|product| product.is_variation() == is_variation)
+        entity != Entity::Attribute
+            && self.0.store.product(number(id)).is_some_and(|product| product.is_variation() == is_variation)
             && match field.as_str() {
                 // The name of a variation is made of its options.
                 "title" if !is_variation => self.0.store.edit(number(id), |it| it.name = text.to_owned()),
@@ -104,8 +159,8 @@ impl ContractFixture for Woo {
         Some(id.to_string().into())
     }
 
-    fn delete(&self, _: Entity, id: &ExternalId) -> bool {
-        self.0.store.delete(number(id))
+    fn delete(&self, entity: Entity, id: &ExternalId) -> bool {
+        delete(&self.0.store, entity, id)
     }
 
     fn received(&self) -> Received {
@@ -139,7 +194,7 @@ impl ContractFixture for Woo {
             move |request| is_list(entity, request),
             move |store| {
                 for id in &ids {
-                    store.delete(number(id));
+                    delete(store, entity, id);
                 }
             },
         );

@@ -22,7 +22,7 @@ use lily_connect::testkit::exchange::{Handler, Request, Transport};
 use lily_connect::testkit::faults::{Fault, FaultRule};
 use lily_connect::testkit::random::SeededRandom;
 use lily_connect::testkit::server::{Server, Service};
-use lily_connect::testkit::woocommerce::{ApiKey, Permissions, Role, WooStore};
+use lily_connect::testkit::woocommerce::{ApiKey, Permissions, Role, Taxonomy, WooStore};
 use lily_connect::time::SystemClock;
 use lily_connect::{Connector, Entity, JsonlSink, Pull, Runtime, Secret, SqliteState, StateStore};
 use serde_json::{Value, json};
@@ -186,16 +186,25 @@ fn lines(path: &Path) -> BTreeSet<String> {
 }
 
 fn expected(store: &WooStore) -> BTreeMap<String, BTreeSet<u64>> {
-    let mut all =
-        BTreeMap::from([("product".to_owned(), BTreeSet::new()), ("variant".to_owned(), BTreeSet::new())]);
+    let mut all: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+    let mut add = |kind: &str, id| assert!(all.entry(kind.to_owned()).or_default().insert(id));
     for id in store.ids() {
-        let kind = if store.product(id).unwrap().parent_id == 0 { "product" } else { "variant" };
-        all.get_mut(kind).unwrap().insert(id);
+        add(if store.product(id).unwrap().parent_id == 0 { "product" } else { "variant" }, id);
     }
+    for term in store.all_terms() {
+        match term.taxonomy {
+            Taxonomy::Category => add("category", term.id),
+            Taxonomy::Tag => add("tag", term.id),
+            Taxonomy::Brand => add("brand", term.id),
+            Taxonomy::Attribute(_) => add("attribute_value", term.id),
+            Taxonomy::ShippingClass => {}
+        }
+    }
+    store.all_attributes().iter().for_each(|attribute| add("attribute", attribute.id));
     all
 }
 
-/// Every id once, as many as the list says, and two certificates that say so.
+/// Every id once, as many as the list says, and a certificate a kind that says so.
 fn is_whole(bench: &Bench, ran: &Ran, path: &Path) {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let found = ids(path);
@@ -205,8 +214,9 @@ fn is_whole(bench: &Bench, ran: &Ran, path: &Path) {
     let certificates = json_lines(&ran.out);
     let verdicts: Vec<(&Value, &Value)> =
         certificates.iter().map(|one| (&one["scope"]["entity"], &one["verdict"]["is"])).collect();
-    let (product, variant, complete) = (json!("product"), json!("variant"), json!("complete"));
-    assert_eq!(verdicts, [(&product, &complete), (&variant, &complete)]);
+    let expected: Vec<(Value, Value)> =
+        Entity::ALL.iter().map(|entity| (json!(entity), json!("complete"))).collect();
+    assert_eq!(verdicts, expected.iter().map(|(entity, is)| (entity, is)).collect::<Vec<_>>());
     assert!(ran.err.contains("verdict: Complete"), "{}", ran.err);
 }
 
@@ -407,16 +417,16 @@ async fn a_pull_that_is_killed_goes_on_and_comes_to_the_same_lines() {
     assert!(resumed >= 10, "only {resumed} of 20 runs were cut off before their end");
 }
 
-/// Pulls products and variants as `pull_catalog` does, up to the moment before it puts the file in its place.
+/// Pulls all kinds of record as `pull_catalog` does, up to the moment before it puts the file in its place.
 async fn almost_done(bench: &Bench, out: &Path) -> (Arc<dyn StateStore>, JsonlSink) {
     let connector = bench.connector().await;
     let state: Arc<dyn StateStore> = Arc::new(SqliteState::open(bench.path("lily-connect.db")).unwrap());
     let mut sink = JsonlSink::create(out).unwrap();
-    for entity in [Entity::Product, Entity::Variant] {
+    for entity in Entity::ALL {
         let pull = Pull::new(Arc::clone(&connector), Arc::clone(&state), entity);
         assert!(pull.run(&mut sink, &|_| {}).await.unwrap().is_complete());
     }
-    let job = json!({"out": out, "entities": ["product", "variant"], "since": null}).to_string();
+    let job = json!({"out": out, "entities": Entity::ALL, "since": null}).to_string();
     let mut checkpoint = Checkpoint::new(RunKey("pull_catalog".into()), job.into(), SinkMark(0));
     checkpoint.pages_done = true;
     let op = Op::Checkpoint { checkpoint: Box::new(checkpoint), delivered: Vec::new() };

@@ -308,7 +308,7 @@ impl Bar {
         let Some(total) = progress.total.filter(|total| *total > 0 && self.bar.is_hidden()) else { return };
         let tenth = delivered.saturating_mul(10) / total;
         if self.tenth.swap(tenth, Ordering::Relaxed) < tenth {
-            say!("{}s: {} of {total}", progress.entity, delivered);
+            say!("{}: {} of {total}", progress.entity, delivered);
         }
     }
 

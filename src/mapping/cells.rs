@@ -57,6 +57,7 @@ pub(super) fn of(entity: Entity) -> &'static [CellDef] {
         Entity::Product => PRODUCT,
         Entity::Variant => VARIANT,
         Entity::Media => &[],
+        _ => TAXON,
     }
 }
 
@@ -224,6 +225,7 @@ static PRODUCT: &[CellDef] = &[
         access: CellAccess::Alts(|r| match r {
             Record::Product(product) => &product.media,
             Record::Variant(variant) => &variant.media,
+            _ => &NO_MEDIA,
         }),
     },
 ];
@@ -231,14 +233,20 @@ static PRODUCT: &[CellDef] = &[
 static VARIANT: &[CellDef] =
     &[text_cell!("description", |r| text_of(r, |p| &p.description, |v| &v.description))];
 
+static TAXON: &[CellDef] = &[
+    text_cell!("title", |r| r.taxon().map_or(&NONE, |taxon| &taxon.title)),
+    text_cell!("description", |r| r.taxon().map_or(&NONE, |taxon| &taxon.description)),
+];
+
 static NONE: Field<Text> = Field::Absent;
 static NO_TERMS: Field<Vec<Term>> = Field::Absent;
+static NO_MEDIA: Field<Vec<Media>> = Field::Absent;
 static NO_ATTRIBUTES: Field<Vec<Attribute>> = Field::Absent;
 
 fn product(record: &Record) -> Option<&Product> {
     match record {
         Record::Product(product) => Some(product),
-        Record::Variant(_) => None,
+        _ => None,
     }
 }
 
@@ -250,5 +258,6 @@ fn text_of(
     match record {
         Record::Product(product) => of_product(product),
         Record::Variant(variant) => of_variant(variant),
+        _ => &NONE,
     }
 }

@@ -1,5 +1,7 @@
 //! The canonical fields that a rule can name, listed once: how each is set.
 
+mod taxon;
+
 use super::canon::{Canon, Kind};
 use rust_decimal::prelude::ToPrimitive;
 
@@ -31,6 +33,7 @@ pub(super) fn list(entity: Entity, name: &str) -> Option<&'static ListDef> {
         Entity::Product => PRODUCT_LISTS,
         Entity::Variant => VARIANT_LISTS,
         Entity::Media => &[],
+        _ => taxon::LISTS,
     };
     table.iter().find(|def| def.name == name)
 }
@@ -43,26 +46,28 @@ pub fn names(entity: Entity) -> impl Iterator<Item = &'static str> {
 static PRODUCT_TABLES: &[&[FieldDef]] =
     &[&PRODUCT_SHARED, PRODUCT, &PRODUCT_CATEGORIES, &PRODUCT_TAGS, &PRODUCT_BRANDS];
 static VARIANT_TABLES: &[&[FieldDef]] = &[&VARIANT_SHARED, VARIANT];
+static TAXON_TABLES: &[&[FieldDef]] = &[taxon::FIELDS];
 
 fn tables(entity: Entity) -> &'static [&'static [FieldDef]] {
     match entity {
         Entity::Product => PRODUCT_TABLES,
         Entity::Variant => VARIANT_TABLES,
         Entity::Media => &[],
+        _ => TAXON_TABLES,
     }
 }
 
 fn product(record: &mut Record) -> Option<&mut Product> {
     match record {
         Record::Product(product) => Some(product),
-        Record::Variant(_) => None,
+        _ => None,
     }
 }
 
 fn variant(record: &mut Record) -> Option<&mut Variant> {
     match record {
         Record::Variant(variant) => Some(variant),
-        Record::Product(_) => None,
+        _ => None,
     }
 }
 

@@ -168,6 +168,9 @@ impl SchemaMap {
             page = MappedPage::default();
             self.one_by_one(body, items.shape, profile, &mut page)?;
         }
+        if let Some(parent) = &items.below {
+            page.records.iter_mut().for_each(|record| record.put_below(parent));
+        }
         Ok(page)
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, Entity, FieldName, Normaliser};
+use super::{Cell, Entity, FieldName, Normaliser, ProductStatus};
 
 /// What a connected connector can do, true for this store; it does not change while it is connected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,12 +68,22 @@ pub struct EntityCapabilities {
     pub counted: bool,
     /// Whether a list comes in ascending order of a numeric id.
     pub sorted_by_id: bool,
-    /// Whether neighbouring pages share a record, so that a shift between them shows.
+    /// Whether neighbouring pages of one list share a record, so that a shift between them shows.
     pub pages_overlap: bool,
     /// Whether a pull can ask for ids only.
     pub ids_only: bool,
+    /// Whether its ids are whole numbers, whatever the order of its lists.
+    pub numeric_ids: bool,
     /// Whether records can be read by id.
     pub by_ids: bool,
+    /// What a list costs in calls.
+    pub calls: Calls,
+    /// The fields that can change without moving the platform's clock, where a pull can ask for these alone
+    /// ([`Detail::Unclocked`](crate::connector::Detail::Unclocked)); none where it cannot.
+    pub unclocked: Vec<FieldName>,
+    /// The statuses that a full list asks for, where the kind has one. What a credential may not see of them, a
+    /// platform leaves out in silence.
+    pub statuses: Vec<ProductStatus>,
     /// The most records a page can hold.
     pub max_page: NonZeroU32,
     /// The time that a delta overlaps the one before.
@@ -98,7 +108,11 @@ impl EntityCapabilities {
             sorted_by_id: false,
             pages_overlap: false,
             ids_only: false,
+            numeric_ids: false,
             by_ids: false,
+            calls: Calls::PerPage,
+            unclocked: Vec::new(),
+            statuses: Vec::new(),
             max_page,
             overlap: Duration::from_secs(5),
             writable: Vec::new(),
@@ -112,6 +126,20 @@ impl EntityCapabilities {
     pub fn writable(&self, field: &FieldName) -> Option<&WritableField> {
         self.writable.iter().find(|writable| writable.field == *field)
     }
+}
+
+/// What a list costs in calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Calls {
+    /// One a page.
+    PerPage,
+    /// One a parent or more, beside those for the list of parents: the platform has no list over all parents.
+    /// Where pages overlap, they do so within a parent's list, and the parents' own list overlaps, too.
+    PerParent,
+    /// One in all: the platform gives the whole list at once, whatever size of page is asked for.
+    Whole,
 }
 
 /// Whether a platform can list what changed since a time.

@@ -18,13 +18,14 @@ mod raw;
 mod record;
 mod reference;
 mod secret;
+mod taxon;
 mod text;
 mod variant;
 
 pub use attribute::{Attribute, Term};
 pub use capabilities::{
-    AnswerHolds, Capabilities, DeltaClock, EntityCapabilities, GuardKind, ListKind, NameSource, Reversible,
-    TextCheck, Unavailable, WritableField,
+    AnswerHolds, Calls, Capabilities, DeltaClock, EntityCapabilities, GuardKind, ListKind, NameSource,
+    Reversible, TextCheck, Unavailable, WritableField,
 };
 pub use cell::{BaseToken, Cell, CellState, CellValue, FieldName, Normaliser, TokenDigest};
 pub use cursor::{Cursor, Lane};
@@ -40,5 +41,6 @@ pub use raw::{RawItems, Shape};
 pub use record::{ContentHash, Record, Tokens};
 pub use reference::{Entity, ExternalId, Platform, RecordRef, StoreKey};
 pub use secret::Secret;
+pub use taxon::Taxon;
 pub use text::Text;
 pub use variant::{OptionValue, Variant};

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Entity;
+use super::{Entity, RecordRef};
 
 /// Records as they came: one response, kept whole.
 ///
@@ -17,13 +17,22 @@ pub struct RawItems {
     pub body: Bytes,
     /// Where in it the records are.
     pub shape: Shape,
+    /// What they stand below, where their own bytes do not say it: the attribute whose values they are.
+    pub below: Option<RecordRef>,
 }
 
 impl RawItems {
     /// Wraps a response's body.
     #[must_use]
     pub fn new(entity: Entity, body: Bytes, shape: Shape) -> Self {
-        Self { entity, body, shape }
+        Self { entity, body, shape, below: None }
+    }
+
+    /// Says what the records stand below.
+    #[must_use]
+    pub fn below(mut self, parent: RecordRef) -> Self {
+        self.below = Some(parent);
+        self
     }
 }
 

@@ -8,7 +8,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use twox_hash::XxHash3_128;
 
-use super::{BaseToken, Entity, Field, FieldName, Product, RecordRef, StoreProfile, Text, Variant};
+use super::{BaseToken, Entity, Field, FieldName, Product, RecordRef, StoreProfile, Taxon, Text, Variant};
 use crate::error::{Error, ErrorKind};
 use crate::time::Timestamp;
 
@@ -21,6 +21,27 @@ pub enum Record {
     Product(Box<Product>),
     /// A variant.
     Variant(Box<Variant>),
+    /// A category.
+    Category(Box<Taxon>),
+    /// A tag.
+    Tag(Box<Taxon>),
+    /// A brand.
+    Brand(Box<Taxon>),
+    /// An attribute that products share.
+    Attribute(Box<Taxon>),
+    /// A value of a shared attribute.
+    AttributeValue(Box<Taxon>),
+}
+
+/// The taxon of any of its kinds, in a pattern.
+macro_rules! of_taxon {
+    ($taxon:ident) => {
+        Self::Category($taxon)
+            | Self::Tag($taxon)
+            | Self::Brand($taxon)
+            | Self::Attribute($taxon)
+            | Self::AttributeValue($taxon)
+    };
 }
 
 impl Record {
@@ -30,6 +51,11 @@ impl Record {
         match reference.kind {
             Entity::Product => Some(Self::Product(Box::new(Product::new(reference)))),
             Entity::Variant => Some(Self::Variant(Box::new(Variant::new(reference)))),
+            Entity::Category => Some(Self::Category(Box::new(Taxon::new(reference)))),
+            Entity::Tag => Some(Self::Tag(Box::new(Taxon::new(reference)))),
+            Entity::Brand => Some(Self::Brand(Box::new(Taxon::new(reference)))),
+            Entity::Attribute => Some(Self::Attribute(Box::new(Taxon::new(reference)))),
+            Entity::AttributeValue => Some(Self::AttributeValue(Box::new(Taxon::new(reference)))),
             Entity::Media => None,
         }
     }
@@ -40,6 +66,7 @@ impl Record {
         match self {
             Self::Product(product) => &product.reference,
             Self::Variant(variant) => &variant.reference,
+            of_taxon!(taxon) => &taxon.reference,
         }
     }
 
@@ -47,20 +74,68 @@ impl Record {
         match self {
             Self::Product(product) => &mut product.reference,
             Self::Variant(variant) => &mut variant.reference,
+            of_taxon!(taxon) => &mut taxon.reference,
         }
     }
 
     /// Sets the store's locale and scope, and the platform's spellings.
     pub(crate) fn place(&mut self, profile: &StoreProfile, raws: Vec<(&'static str, Text)>) {
+        let raws = raws.into_iter().map(|(field, raw)| (field.into(), raw));
         let (locale, scope) = match self {
             Self::Product(product) => {
-                product.raw_spelling.extend(raws.into_iter().map(|(field, raw)| (field.into(), raw)));
+                product.raw_spelling.extend(raws);
                 (&mut product.locale, &mut product.scope)
             }
             Self::Variant(variant) => (&mut variant.locale, &mut variant.scope),
+            of_taxon!(taxon) => {
+                taxon.raw_spelling.extend(raws);
+                (&mut taxon.locale, &mut taxon.scope)
+            }
         };
         locale.clone_from(&profile.locale);
         scope.clone_from(&profile.scope);
+    }
+
+    /// Says what the record stands below, where its own bytes did not.
+    pub(crate) fn put_below(&mut self, parent: &RecordRef) {
+        match self {
+            Self::Product(_) => {}
+            Self::Variant(variant) => {
+                variant.product_ref.get_or_insert_with(|| parent.clone());
+            }
+            of_taxon!(taxon) => {
+                if taxon.parent_ref.is_absent() {
+                    taxon.parent_ref = Field::Value(parent.clone());
+                }
+            }
+        }
+    }
+
+    /// The entry of a taxonomy that it is, of whatever kind; none of a product or variant.
+    #[must_use]
+    pub fn taxon(&self) -> Option<&Taxon> {
+        match self {
+            Self::Product(_) | Self::Variant(_) => None,
+            of_taxon!(taxon) => Some(taxon),
+        }
+    }
+
+    pub(crate) fn taxon_mut(&mut self) -> Option<&mut Taxon> {
+        match self {
+            Self::Product(_) | Self::Variant(_) => None,
+            of_taxon!(taxon) => Some(taxon),
+        }
+    }
+
+    /// The language of its content, and the view or channel that it belongs to.
+    #[must_use]
+    pub fn place_of(&self) -> (Option<&Text>, Option<&Text>) {
+        let (locale, scope) = match self {
+            Self::Product(product) => (&product.locale, &product.scope),
+            Self::Variant(variant) => (&variant.locale, &variant.scope),
+            of_taxon!(taxon) => (&taxon.locale, &taxon.scope),
+        };
+        (locale.as_ref(), scope.as_ref())
     }
 
     /// The platform's spelling of a field, where the canonical text does not lead back to it.
@@ -69,6 +144,7 @@ impl Record {
         match self {
             Self::Product(product) => product.raw_spelling.get(field.as_str()),
             Self::Variant(_) => None,
+            of_taxon!(taxon) => taxon.raw_spelling.get(field.as_str()),
         }
     }
 
@@ -78,6 +154,8 @@ impl Record {
         let field: &Field<Timestamp> = match self {
             Self::Product(product) => &product.modified_at,
             Self::Variant(variant) => &variant.modified_at,
+            // Terms carry no time on any platform that we read.
+            of_taxon!(_taxon) => return None,
         };
         field.value().copied()
     }
@@ -88,6 +166,7 @@ impl Record {
         match self {
             Self::Product(product) => &product.base,
             Self::Variant(variant) => &variant.base,
+            of_taxon!(taxon) => &taxon.base,
         }
     }
 
@@ -95,6 +174,7 @@ impl Record {
         match self {
             Self::Product(product) => &mut product.base,
             Self::Variant(variant) => &mut variant.base,
+            of_taxon!(taxon) => &mut taxon.base,
         }
     }
 
@@ -310,6 +390,23 @@ mod tests {
             let mut edited = product.clone();
             edit(&mut edited);
             assert_ne!(hash(&edited), first);
+        }
+    }
+
+    #[test]
+    fn each_kind_of_taxon_round_trips_under_its_own_name() {
+        for entity in Entity::ALL {
+            let mut record = Record::new(RecordRef::new(Platform::new("woocommerce"), entity, "7")).unwrap();
+            if let Some(taxon) = record.taxon_mut() {
+                taxon.title = Field::Value("Salt & Pepper".into());
+                taxon.parent_ref = Field::Null;
+                taxon.product_count = Field::Value(3);
+                taxon.position = Field::Value(-1);
+            }
+            let json = serde_json::to_string(&record).unwrap();
+            assert!(json.starts_with(&format!(r#"{{"entity":"{entity}","ref":"#)), "{json}");
+            assert_eq!(serde_json::from_str::<Record>(&json).unwrap(), record);
+            assert_eq!(Entity::named(entity.as_str()), Some(entity));
         }
     }
 }

@@ -44,9 +44,30 @@ pub enum Entity {
     /// A picture or other file, which several products may show. It is no record of its own yet: it holds the
     /// cells of what is written on it.
     Media,
+    /// A category of products.
+    Category,
+    /// A tag of products.
+    Tag,
+    /// A brand.
+    Brand,
+    /// An attribute that products share, such as a colour.
+    Attribute,
+    /// One value of a shared attribute, such as blue.
+    AttributeValue,
 }
 
 impl Entity {
+    /// All kinds that are records of their own.
+    pub const ALL: [Self; 7] = [
+        Self::Product,
+        Self::Variant,
+        Self::Category,
+        Self::Tag,
+        Self::Brand,
+        Self::Attribute,
+        Self::AttributeValue,
+    ];
+
     /// The name as it is written in records and on command lines.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -54,6 +75,29 @@ impl Entity {
             Self::Product => "product",
             Self::Variant => "variant",
             Self::Media => "media",
+            Self::Category => "category",
+            Self::Tag => "tag",
+            Self::Brand => "brand",
+            Self::Attribute => "attribute",
+            Self::AttributeValue => "attribute_value",
+        }
+    }
+
+    /// The kind of that name; none where there is no such kind.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|entity| entity.as_str() == name)
+    }
+
+    /// What a record of this kind stands below, where kinds have such a place: a category below a category, a
+    /// value below its attribute.
+    #[must_use]
+    pub const fn parent(self) -> Option<Self> {
+        match self {
+            Self::Variant => Some(Self::Product),
+            Self::Category | Self::Brand => Some(self),
+            Self::AttributeValue => Some(Self::Attribute),
+            Self::Product | Self::Tag | Self::Attribute | Self::Media => None,
         }
     }
 }

@@ -7,7 +7,9 @@ use uuid::Uuid;
 
 use super::{DeliveryDigest, Hint, JobVersion, NotedHash};
 use crate::error::Result;
-use crate::model::{BaseToken, Cell, CellValue, Cursor, EnrichmentId, ExternalId, RecordRef, Text};
+use crate::model::{
+    BaseToken, Cell, CellValue, Cursor, EnrichmentId, ExternalId, ProductStatus, RecordRef, Text,
+};
 use crate::time::{Entropy, Timestamp};
 
 /// Names a pull: the hash of what was asked.
@@ -55,6 +57,9 @@ pub struct Checkpoint {
     pub order_broken: bool,
     /// The largest change stamp that was seen.
     pub watermark: Option<Timestamp>,
+    /// The statuses of the records that came, each once.
+    #[serde(default)]
+    pub statuses: Vec<ProductStatus>,
     /// The sink's mark when the run was opened.
     pub opened: SinkMark,
     /// The sink's mark up to which this checkpoint speaks.
@@ -83,6 +88,7 @@ impl Checkpoint {
             overlap_broken: false,
             order_broken: false,
             watermark: None,
+            statuses: Vec::new(),
             opened: mark,
             mark,
             certificate: None,

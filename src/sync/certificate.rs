@@ -6,13 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use super::Delivery;
 use crate::connector::Select;
-use crate::model::{Entity, ExternalId, StoreKey};
+use crate::model::{Entity, ExternalId, ProductStatus, StoreKey};
 use crate::time::Timestamp;
 
 /// The end of every pull: what was asked, what was checked, and what follows.
 ///
 /// `Complete` means: every record that existed from `from` to `to`, as visible to this credential under this
 /// filter, was delivered once or more, in a version no older than `from`. It is not a snapshot.
+/// What "visible to this credential" came to is in [`Scope::visibility`].
+///
+/// A page that fails for good gives no certificate: the pull ends with the error, its checkpoint stands before the
+/// page, and the run goes on from there when it is called again. What was not read is not judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Certificate {
@@ -50,11 +54,42 @@ pub struct Scope {
     pub entity: Entity,
     /// The filter.
     pub select: Select,
+    /// What of it the credential was seen to see.
+    #[serde(default)]
+    pub visibility: Visibility,
 }
 
 impl Scope {
-    pub(super) fn new(store: StoreKey, entity: Entity, select: Select) -> Self {
-        Self { store, entity, select }
+    pub(super) fn new(store: StoreKey, entity: Entity, select: Select, visibility: Visibility) -> Self {
+        Self { store, entity, select, visibility }
+    }
+}
+
+/// What of a store a credential was seen to see, by status.
+///
+/// A platform leaves out in silence what a role, or a plugin, hides from a credential: the list is shorter, and so
+/// is its count, so no check can tell hidden drafts from none. A certificate therefore names what was asked for
+/// and what came. A status that was asked for and did not come is one of which there is no record, or one that
+/// this credential cannot see; nobody may take its records for deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Visibility {
+    /// The statuses that the list was asked for; none of a kind without a status.
+    pub asked: Vec<ProductStatus>,
+    /// Those of the records that came, for a delta of the changed ones only.
+    pub seen: Vec<ProductStatus>,
+}
+
+impl Visibility {
+    pub(super) fn new(asked: &[ProductStatus], seen: &[ProductStatus]) -> Self {
+        let in_order = asked.iter().filter(|status| seen.contains(status));
+        let others = seen.iter().filter(|status| !asked.contains(status));
+        Self { asked: asked.to_vec(), seen: in_order.chain(others).cloned().collect() }
+    }
+
+    /// The statuses that were asked for and did not come: there is no such record, or it is hidden.
+    pub fn unseen(&self) -> impl Iterator<Item = &ProductStatus> {
+        self.asked.iter().filter(|status| !self.seen.contains(status))
     }
 }
 
@@ -92,6 +127,8 @@ pub enum Rule {
     /// Of the records that are known, no more than a few are missing at once. Where this failed, nothing may be
     /// deleted for being missing.
     FewMissing,
+    /// What moves no clock was compared with the last full run, and read again where it differed.
+    UnclockedAgrees,
     /// A resumed run ended with what changed since it began first.
     ClosingDelta,
     /// Every record could be mapped.
@@ -138,7 +175,7 @@ pub enum Verdict {
 pub enum Reason {
     /// The list moved in each of the sweeps: pull again when the store is quieter.
     StillMoving,
-    /// The count disagrees, and no sweep could be made.
+    /// The platform counts other records than it lists, and a sweep told no more, or none could be made.
     CountDisagrees,
     /// A record slipped between pages, and no sweep could be made.
     PageSkipped,
@@ -172,6 +209,15 @@ impl fmt::Display for Certificate {
             time(self.from),
             time(self.to)
         )?;
+        let unseen: Vec<String> =
+            self.scope.visibility.unseen().map(|status| format!("{status:?}")).collect();
+        if !unseen.is_empty() && self.scope.select == Select::All {
+            writeln!(
+                f,
+                "  none came of status {}: there is none, or this credential cannot see it",
+                unseen.join(", ")
+            )?;
+        }
         for check in &self.checks {
             writeln!(f, "  {:?}: {:?} ({})", check.rule, check.outcome, check.evidence)?;
         }

@@ -3,12 +3,14 @@
 mod apply;
 mod cancel;
 mod certificate;
+mod deliver;
 mod inbox;
 mod jsonl;
 mod names;
 mod pages;
 mod plan;
 mod planner;
+mod prove;
 mod pull;
 mod push;
 mod rebuild;
@@ -19,11 +21,12 @@ mod siblings;
 mod sink;
 mod sweep;
 mod theirs;
+mod unclocked;
 mod undo;
 mod verdict;
 
 pub use cancel::Cancel;
-pub use certificate::{Certificate, Check, CheckOutcome, Reason, Rule, Scope, Verdict};
+pub use certificate::{Certificate, Check, CheckOutcome, Reason, Rule, Scope, Verdict, Visibility};
 pub use inbox::{Gone, IgnoredWhy, Inbox, InboxHandler, InboxReceipt, InboxReport, InboxSettings, Tombstone};
 pub use jsonl::{JsonlFinished, JsonlSink};
 pub use plan::{Approval, Approvals, Plan, PlanPurpose, PlannedChange};

@@ -21,6 +21,8 @@ struct Walked {
     ids: HashSet<u64>,
     /// Those that were not delivered.
     new: Vec<ExternalId>,
+    /// Of those that were, the ones whose fields without a clock are others now.
+    changed: Vec<ExternalId>,
     totals: (Option<u64>, Option<u64>),
     overlap_broken: bool,
 }
@@ -33,20 +35,49 @@ impl Walked {
             && self.totals.0 == self.totals.1
             && self.totals.0.is_none_or(|_| self.totals.0 == count)
     }
+
+    /// Whether both walks saw one list that held together, with a count that it does not have.
+    fn is_miscounted_as(&self, later: &Self) -> bool {
+        let held = |walked: &Self| !walked.overlap_broken && walked.totals.0 == walked.totals.1;
+        held(self) && held(later) && self.totals == later.totals && self.ids == later.ids
+    }
+}
+
+/// What a sweep compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compare {
+    Ids,
+    /// The fields that move no clock, too.
+    Unclocked,
 }
 
 impl Work<'_> {
     /// Lists the ids, reads those that were not delivered, and lists again until nothing new shows. Whether no
     /// walk was in itself proof of the whole list.
     pub(super) async fn sweep(&mut self, checks: &mut Vec<Check>, proof: &mut Proof) -> Result<bool> {
-        let (mut sweeps, mut found) = (0, 0);
+        self.sweep_for(Compare::Ids, checks, proof).await.map(|(never_stable, _)| never_stable)
+    }
+
+    /// As [`Work::sweep`]; how many records were read again for what moves no clock, beside it.
+    async fn sweep_for(
+        &mut self,
+        compare: Compare,
+        checks: &mut Vec<Check>,
+        proof: &mut Proof,
+    ) -> Result<(bool, u64)> {
+        let (mut sweeps, mut found, mut again) = (0, 0, 0);
         let mut never_stable = true;
         let mut agreed = false;
         let mut unread: BTreeSet<ExternalId> = BTreeSet::new();
+        let mut before: Option<Walked> = None;
+        let mut miscounted = false;
         while sweeps < self.pull.max_sweeps {
             sweeps += 1;
-            let walked = self.walk_ids().await?;
+            let mut walked = self.walk_ids(compare).await?;
             never_stable &= !walked.is_stable();
+            let changed = std::mem::take(&mut walked.changed);
+            again += changed.len() as u64;
+            self.read_by_id(&changed).await?;
             // Named twice and not to be read by id: no further sweep changes that.
             if walked.is_stable() && walked.new.iter().all(|id| unread.contains(id)) {
                 agreed = walked.new.is_empty();
@@ -54,28 +85,41 @@ impl Work<'_> {
                 proof.ids.extend(walked.new.into_iter().take(MAX_NAMED_IDS));
                 break;
             }
-            for ids in walked.new.chunks(IDS_A_REQUEST) {
-                let request = PullRequest::by_ids(self.pull.entity, ids.to_vec(), Purpose::Catalogue);
-                let mut pages = Pages::new(self.pull, request);
-                while let Some(read) = pages.next(&self.pull.cancel).await? {
-                    let before = self.seen.len();
-                    self.deliver(read, false).await?;
-                    found += self.seen.len() - before;
-                }
+            let new = std::mem::take(&mut walked.new);
+            found += self.read_by_id(&new).await?;
+            unread = new.into_iter().filter(|id| !self.knows(number(id))).collect();
+            // The same ids and the same other count twice: the list does not move, its count is of something else.
+            miscounted = before.as_ref().is_some_and(|before| before.is_miscounted_as(&walked));
+            if miscounted {
+                proof.ids.extend(unread.iter().take(MAX_NAMED_IDS).cloned());
+                break;
             }
-            unread = walked.new.into_iter().filter(|id| !self.knows(number(id))).collect();
+            before = Some(walked);
         }
         if !agreed {
-            proof.reasons.push(if proof.ids.is_empty() {
-                Reason::StillMoving
-            } else {
-                Reason::RecordsUnreadable
+            proof.reasons.push(match proof.ids.is_empty() {
+                _ if miscounted => Reason::CountDisagrees,
+                true => Reason::StillMoving,
+                false => Reason::RecordsUnreadable,
             });
         }
         let outcome = if agreed { CheckOutcome::Held } else { CheckOutcome::Failed };
         let evidence = format!("{sweeps} sweeps of ids; {found} records were found by them");
         checks.push(Check::new(Rule::SweepAgrees, outcome, evidence));
-        Ok(never_stable)
+        Ok((never_stable, again))
+    }
+
+    /// Reads and delivers records by their ids; how many of them are new.
+    async fn read_by_id(&mut self, ids: &[ExternalId]) -> Result<usize> {
+        let before = self.seen.len();
+        for ids in ids.chunks(IDS_A_REQUEST) {
+            let request = PullRequest::by_ids(self.pull.entity, ids.to_vec(), Purpose::Catalogue);
+            let mut pages = Pages::new(self.pull, request);
+            while let Some(read) = pages.next(&self.pull.cancel).await? {
+                self.deliver(read, false).await?;
+            }
+        }
+        Ok(self.seen.len() - before)
     }
 
     /// A delta tells nothing of records that left the list, and little of those whose clock lied: the list's
@@ -101,7 +145,21 @@ impl Work<'_> {
             return Ok(());
         }
         self.of_full_run = self.pull.state.delivered(self.store, &full).await?.into_iter().collect();
-        self.sweep(checks, proof).await.map(drop)
+        let compare = if self.load_prints().await? { Compare::Unclocked } else { Compare::Ids };
+        let (_, again) = self.sweep_for(compare, checks, proof).await?;
+        checks.push(match compare {
+            Compare::Unclocked => Check::new(
+                Rule::UnclockedAgrees,
+                CheckOutcome::Held,
+                format!("{again} records differed in what moves no clock, and were read again"),
+            ),
+            Compare::Ids => Check::new(
+                Rule::UnclockedAgrees,
+                CheckOutcome::NotOffered,
+                "what moves no clock shows in a full pull only",
+            ),
+        });
+        Ok(())
     }
 
     /// What a delta delivered belongs to what is known from the full run on.
@@ -136,14 +194,18 @@ impl Work<'_> {
         let outcome = if few { CheckOutcome::Held } else { CheckOutcome::Failed };
         checks.push(Check::new(Rule::FewMissing, outcome, evidence));
         // Only ids that are numbers are known by themselves; of others only a hash is kept.
-        if self.capabilities.sorted_by_id {
+        if self.capabilities.numeric_ids || self.capabilities.sorted_by_id {
             proof.missing =
                 missing.iter().take(MAX_NAMED_IDS).map(|id| ExternalId::from(id.to_string())).collect();
         }
     }
 
-    async fn walk_ids(&mut self) -> Result<Walked> {
-        let request = PullRequest { detail: Detail::IdsOnly, ..PullRequest::all(self.pull.entity) };
+    async fn walk_ids(&mut self, compare: Compare) -> Result<Walked> {
+        let detail = match compare {
+            Compare::Ids => Detail::IdsOnly,
+            Compare::Unclocked => Detail::Unclocked,
+        };
+        let request = PullRequest { detail, ..PullRequest::all(self.pull.entity) };
         let mut pages = Pages::new(self.pull, request);
         let mut walked = Walked::default();
         let mut last: Option<ExternalId> = None;
@@ -153,14 +215,17 @@ impl Work<'_> {
                 walked.totals.0.get_or_insert(total);
                 walked.totals.1 = Some(total);
             }
-            let first = read.records().next().map(|record| &record.reference().id);
-            walked.overlap_broken |=
-                self.capabilities.pages_overlap && last.is_some() && first != last.as_ref();
+            walked.overlap_broken |= !self.joins(&read, last.as_ref());
             last = read.records().last().map(|record| record.reference().id.clone()).or(last);
             for record in read.records() {
                 let id = &record.reference().id;
-                if walked.ids.insert(number(id)) && !self.knows(number(id)) {
+                if !walked.ids.insert(number(id)) {
+                    continue;
+                }
+                if !self.knows(number(id)) {
                     walked.new.push(id.clone());
+                } else if compare == Compare::Unclocked && self.has_changed(record) {
+                    walked.changed.push(id.clone());
                 }
             }
         }

@@ -11,7 +11,7 @@ use super::wire::{self, Answered, Offset};
 use crate::connector::{Detail, Finding, Health, Select, Severity};
 use crate::error::{Error, Result};
 use crate::http::{ApiRequest, ApiResponse, Idempotency};
-use crate::model::Entity;
+use crate::model::{Calls, Entity};
 use crate::time::Timestamp;
 
 /// A signature's time may be 15 minutes off; a third of it is time to act.
@@ -182,12 +182,12 @@ impl WooCommerce {
     }
 
     fn check_profile(&self, findings: &mut Findings) {
-        if self.capabilities.entity(Entity::Variant).is_none() {
+        if self.reads_variants(Calls::PerParent) {
             findings.add(
-                "variations_list_missing",
+                "variations_per_product",
                 Severity::Warning,
-                "the store has no list of all variations",
-                "update WooCommerce to 10 or later to pull variants",
+                "the store has no list of all variations: each variable product costs a call",
+                "update WooCommerce to 10 or later to pull variants a hundred a call",
             );
         }
         let profile = &self.info.profile;

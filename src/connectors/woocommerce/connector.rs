@@ -7,13 +7,13 @@ use super::way::Way;
 use super::writable::SeoPlugin;
 use super::{PLATFORM, map};
 use crate::connector::{
-    Answer, Connector, ConnectorInfo, Health, Known, LookUp, Page, PullRequest, PushRequest, Select,
+    Answer, Connector, ConnectorInfo, Detail, Health, Known, LookUp, Page, PullRequest, PushRequest, Select,
     WebhookSource,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::mapping::{Overrides, SchemaMap};
-use crate::model::{Capabilities, Entity, RecordRef, StoreKey};
+use crate::model::{Calls, Capabilities, DeltaClock, Entity, RecordRef, StoreKey};
 use crate::runtime::Runtime;
 
 pub(super) const API_VERSION: &str = "wc/v3";
@@ -38,6 +38,11 @@ pub struct WooCommerce {
     variants: SchemaMap,
     /// The keys of meta data that may be written.
     pub(super) meta_keys: Vec<String>,
+    categories: SchemaMap,
+    tags: SchemaMap,
+    brands: SchemaMap,
+    attributes: SchemaMap,
+    attribute_values: SchemaMap,
     pub(super) home: Option<String>,
     pub(super) way: Way,
 }
@@ -53,11 +58,16 @@ impl WooCommerce {
         let seo = writes.seo.or_else(|| SeoPlugin::detect(&found.profile));
         let own = |entity| match entity {
             Entity::Product => map::product(seo),
-            _ => map::VARIANT.to_vec(),
+            Entity::Variant => map::VARIANT.to_vec(),
+            Entity::Category | Entity::Brand => map::CATEGORY.to_vec(),
+            Entity::Tag => map::TAG.to_vec(),
+            Entity::Attribute => map::ATTRIBUTE.to_vec(),
+            Entity::AttributeValue => map::ATTRIBUTE_VALUE.to_vec(),
+            Entity::Media => Vec::new(),
         };
         let products = mapping.apply(Entity::Product, &own(Entity::Product))?;
         let variants = mapping.apply(Entity::Variant, &own(Entity::Variant))?;
-        let mut capabilities = capabilities(found.variations, seo, writes.slugs);
+        let mut capabilities = capabilities(found.lists, seo, writes.slugs);
         for claims in &mut capabilities.entities {
             mapping.narrow(&own(claims.entity), claims);
         }
@@ -66,6 +76,11 @@ impl WooCommerce {
             meta_keys: map::meta_keys(&products),
             products: SchemaMap::compile(PLATFORM, Entity::Product, &products)?,
             variants: SchemaMap::compile(PLATFORM, Entity::Variant, &variants)?,
+            categories: SchemaMap::compile(PLATFORM, Entity::Category, map::CATEGORY)?,
+            tags: SchemaMap::compile(PLATFORM, Entity::Tag, map::TAG)?,
+            brands: SchemaMap::compile(PLATFORM, Entity::Brand, map::CATEGORY)?,
+            attributes: SchemaMap::compile(PLATFORM, Entity::Attribute, map::ATTRIBUTE)?,
+            attribute_values: SchemaMap::compile(PLATFORM, Entity::AttributeValue, map::ATTRIBUTE_VALUE)?,
             info: ConnectorInfo::new(store, API_VERSION, found.profile),
             client: found.client,
             runtime,
@@ -90,6 +105,11 @@ impl Connector for WooCommerce {
             Entity::Product => Some(&self.products),
             Entity::Variant => Some(&self.variants),
             Entity::Media => None,
+            Entity::Category => Some(&self.categories),
+            Entity::Tag => Some(&self.tags),
+            Entity::Brand => Some(&self.brands),
+            Entity::Attribute => Some(&self.attributes),
+            Entity::AttributeValue => Some(&self.attribute_values),
         }
     }
 
@@ -98,17 +118,39 @@ impl Connector for WooCommerce {
     }
 
     async fn pull_page(&self, request: &PullRequest) -> Result<Page> {
-        if self.capabilities.entity(request.entity).is_none() {
+        let Some(claims) = self.capabilities.entity(request.entity) else {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 "entity_unsupported",
-                format!("this store has no list of {}s", request.entity),
+                format!("this store has no list of the kind {}", request.entity),
             )
-            .with_remedy("update WooCommerce to 10 or later"));
+            .with_remedy("update WooCommerce, and pull what the capabilities name"));
+        };
+        if request.detail == Detail::Unclocked && claims.unclocked.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "detail_unsupported",
+                format!("the store lists no fields of a {} alone", request.entity),
+            ));
         }
-        match &request.select {
-            Select::Ids(ids) => self.ids_page(request, ids).await,
-            Select::All | Select::Since(_) => self.list_page(request).await,
+        if matches!(request.select, Select::Since(_)) && claims.delta == DeltaClock::None {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "delta_unsupported",
+                format!("the store keeps no time of a {}", request.entity),
+            )
+            .with_remedy("pull all of them"));
+        }
+        let per_product = request.entity == Entity::Variant && claims.calls == Calls::PerParent;
+        match (&request.select, request.entity) {
+            (Select::Ids(ids), Entity::Attribute) => self.attribute_ids_page(request, ids).await,
+            (Select::Ids(ids), Entity::AttributeValue) => self.value_ids_page(request, ids).await,
+            (Select::Ids(ids), _) if per_product => self.variation_ids_page(request, ids).await,
+            (Select::Ids(ids), _) => self.ids_page(request, ids).await,
+            (_, Entity::Attribute) => self.attributes_page(request).await,
+            (_, Entity::AttributeValue) => self.values_page(request).await,
+            _ if per_product => self.variations_page(request).await,
+            _ => self.list_page(request).await,
         }
     }
 
@@ -126,5 +168,11 @@ impl Connector for WooCommerce {
 
     async fn shown_by(&self, holders: &[RecordRef]) -> Result<Vec<Vec<RecordRef>>> {
         self.records_showing(holders).await
+    }
+}
+
+impl WooCommerce {
+    pub(super) fn reads_variants(&self, calls: Calls) -> bool {
+        self.capabilities.entity(Entity::Variant).is_some_and(|claims| claims.calls == calls)
     }
 }

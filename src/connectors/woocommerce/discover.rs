@@ -10,11 +10,28 @@ use crate::connector::{Detail, Select};
 use crate::error::{ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::model::{
-    AnswerHolds, Capabilities, DeltaClock, Entity, EntityCapabilities, FieldName, StoreProfile, Text,
+    AnswerHolds, Calls, Capabilities, DeltaClock, Entity, EntityCapabilities, FieldName, ProductStatus,
+    StoreProfile, Text,
 };
 
 /// The namespaces of SEO plugins: of which plugin a product's texts for search engines are.
 pub(super) const SEO_PLUGINS: [&str; 4] = ["yoast/v1", "rankmath/v1", "seopress/v1", "aioseo/v1"];
+
+/// Which lists a store has that not every store has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lists {
+    /// The list of the variations of all products.
+    all_variations: bool,
+    /// The list of brands.
+    brands: bool,
+}
+
+impl Lists {
+    /// Those of a current version.
+    pub(super) const fn all() -> Self {
+        Self { all_variations: true, brands: true }
+    }
+}
 
 /// A store as connecting found it.
 #[derive(Debug)]
@@ -22,8 +39,8 @@ pub(super) struct Found {
     pub(super) client: ApiClient,
     pub(super) way: Way,
     pub(super) profile: StoreProfile,
-    /// Whether it lists all variations.
-    pub(super) variations: bool,
+    /// Which lists it has.
+    pub(super) lists: Lists,
     /// The address that it names itself by.
     pub(super) home: Option<String>,
 }
@@ -31,7 +48,7 @@ pub(super) struct Found {
 impl Found {
     /// A store whose profile was supplied: nothing is asked.
     pub(super) fn supplied(client: ApiClient, way: Way, profile: StoreProfile) -> Self {
-        Self { client, way, profile, variations: true, home: None }
+        Self { client, way, profile, lists: Lists::all(), home: None }
     }
 }
 
@@ -53,14 +70,17 @@ pub(super) async fn discover(reach: &Reach<'_>) -> Result<Found> {
     profile.utc_offset_seconds = utc_offset(&index);
     // The list of all variations came with version 10; older ones have it per product only.
     let probe = wire::list(Entity::Variant, &Select::All, Detail::IdsOnly, Offset(0), 1);
-    let variations = match client.execute_with(probe, |answer| wire::answered(answer, b'[')).await {
+    let all_variations = match client.execute_with(probe, |answer| wire::answered(answer, b'[')).await {
         Ok(_) => true,
         Err(error) if error.code() == "route_missing" => false,
         Err(error) => return Err(error),
     };
+    // Brands came to the core with version 9.6; a key may also have no right to see them.
+    let probe = wire::list(Entity::Brand, &Select::All, Detail::IdsOnly, Offset(0), 1);
+    let brands = readable(client.execute_with(probe, |answer| wire::answered(answer, b'[')).await)?.is_some();
     profile.version = version(&client).await;
     let home = Some(index.home).filter(|home| !home.is_empty());
-    Ok(Found { client, way, profile, variations, home })
+    Ok(Found { client, way, profile, lists: Lists { all_variations, brands }, home })
 }
 
 /// The SEO plugins among the site's namespaces.
@@ -112,7 +132,7 @@ fn readable<T>(read: Result<T>) -> Result<Option<T>> {
     }
 }
 
-pub(super) fn capabilities(variations: bool, seo: Option<SeoPlugin>, slugs: bool) -> Capabilities {
+pub(super) fn capabilities(lists: Lists, seo: Option<SeoPlugin>, slugs: bool) -> Capabilities {
     let page = NonZeroU32::MIN.saturating_add(MAX_PAGE - 1);
     let listed = |entity| {
         let mut capabilities = EntityCapabilities::new(entity, page);
@@ -122,17 +142,51 @@ pub(super) fn capabilities(variations: bool, seo: Option<SeoPlugin>, slugs: bool
         capabilities.sorted_by_id = true;
         capabilities.pages_overlap = true;
         capabilities.ids_only = true;
+        capabilities.numeric_ids = true;
         capabilities.by_ids = true;
+        // `status=any` is all but the bin.
+        capabilities.statuses = vec![
+            ProductStatus::Active,
+            ProductStatus::Draft,
+            ProductStatus::Private,
+            ProductStatus::Scheduled,
+        ];
+        capabilities
+    };
+    let taxons = |entity| {
+        let mut capabilities = listed(entity);
+        // Terms carry no time.
+        capabilities.delta = DeltaClock::None;
+        capabilities.statuses.clear();
         capabilities
     };
     let mut products = listed(Entity::Product);
     products.rewritten_together =
         ["title", "short_description", "description", "slug"].map(FieldName::new).to_vec();
     (products.writable, products.unavailable) = of_products(seo, slugs);
+    products.unclocked = ["media", "categories", "tags", "brands", "attributes"].map(FieldName::new).to_vec();
     let mut entities = vec![products];
-    if variations {
-        entities.push(listed(Entity::Variant));
+    let mut variants = listed(Entity::Variant);
+    variants.unclocked = ["media", "options"].map(FieldName::new).to_vec();
+    if !lists.all_variations {
+        // Read product by product: no count of all of them, and no fields of them alone.
+        variants.calls = Calls::PerParent;
+        (variants.counted, variants.sorted_by_id) = (false, false);
+        variants.unclocked.clear();
     }
+    entities.push(variants);
+    entities.extend([Entity::Category, Entity::Tag].map(taxons));
+    if lists.brands {
+        entities.push(taxons(Entity::Brand));
+    }
+    let mut attributes = taxons(Entity::Attribute);
+    attributes.calls = Calls::Whole;
+    attributes.sorted_by_id = false;
+    // Each attribute's list is counted; all together are once the last one came.
+    let mut values = taxons(Entity::AttributeValue);
+    values.calls = Calls::PerParent;
+    (values.counted, values.sorted_by_id) = (false, false);
+    entities.extend([attributes, values]);
     let mut capabilities = Capabilities::new(entities);
     // Its answer is not believed: landed is what a read by id finds.
     capabilities.answer_holds = AnswerHolds::Nothing;

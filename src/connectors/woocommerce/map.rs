@@ -161,6 +161,48 @@ pub(super) static VARIANT: &[Rule] = &[
     rule("/attributes/*/option", "options[].value", EscapedText, Read),
 ];
 
+/// Categories and brands: they stand below one another, and have a picture. Texts come as they are stored, with
+/// HTML entities in the name.
+pub(super) static CATEGORY: &[Rule] = &[
+    rule("/id", "ref.id", Id, Read),
+    rule("/name", "title", EscapedText, Read),
+    rule("/slug", "slug", OptionalText, Read),
+    rule("/description", "description", Html, Read),
+    rule("/parent", "parent_ref.id", Id, Read),
+    rule("/count", "product_count", Decimal, Read),
+    rule("/menu_order", "position", Decimal, Read),
+    rule("/image/id", "media[].id", Id, Read),
+    rule("/image/src", "media[].url", Text, Read),
+    rule("/image/name", "media[].title", EscapedText, Read),
+    rule("/image/alt", "media[].alt", EscapedText, Read),
+];
+
+/// Tags.
+pub(super) static TAG: &[Rule] = &[
+    rule("/id", "ref.id", Id, Read),
+    rule("/name", "title", EscapedText, Read),
+    rule("/slug", "slug", OptionalText, Read),
+    rule("/description", "description", Html, Read),
+    rule("/count", "product_count", Decimal, Read),
+];
+
+/// Attributes that products share; how they are shown and ordered is the shop's own business.
+pub(super) static ATTRIBUTE: &[Rule] = &[
+    rule("/id", "ref.id", Id, Read),
+    rule("/name", "title", EscapedText, Read),
+    rule("/slug", "slug", OptionalText, Read),
+];
+
+/// Values of an attribute: which attribute is said by the list that they are in, not by their bytes.
+pub(super) static ATTRIBUTE_VALUE: &[Rule] = &[
+    rule("/id", "ref.id", Id, Read),
+    rule("/name", "title", EscapedText, Read),
+    rule("/slug", "slug", OptionalText, Read),
+    rule("/description", "description", Html, Read),
+    rule("/count", "product_count", Decimal, Read),
+    rule("/menu_order", "position", Decimal, Read),
+];
+
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;

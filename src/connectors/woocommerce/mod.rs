@@ -11,6 +11,8 @@ mod map;
 mod names;
 pub mod provision;
 mod read;
+mod taxonomies;
+mod variations;
 mod way;
 mod webhook;
 mod wire;

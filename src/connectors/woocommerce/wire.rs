@@ -1,16 +1,18 @@
 //! Requests and answers as pure functions.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use crate::connector::{Detail, Purpose, Select};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{ApiRequest, ApiResponse, BodyFault, Idempotency};
 use crate::model::{Cursor, Entity, ExternalId, LengthUnit, MassUnit};
 use crate::time::Timestamp;
-
-use std::time::Duration;
 
 /// The most records a page can hold (`per_page`, 1..=100).
 pub(super) const MAX_PAGE: u32 = 100;
@@ -47,11 +49,33 @@ impl Offset {
 fn collection(entity: Entity) -> &'static str {
     match entity {
         Entity::Variant => "wp-json/wc/v3/variations",
-        Entity::Product | Entity::Media => "wp-json/wc/v3/products",
+        Entity::Category => "wp-json/wc/v3/products/categories",
+        Entity::Tag => "wp-json/wc/v3/products/tags",
+        Entity::Brand => "wp-json/wc/v3/products/brands",
+        Entity::Attribute | Entity::AttributeValue => ATTRIBUTES,
+        _ => "wp-json/wc/v3/products",
     }
 }
 
-/// A page of a list by ascending id: any other order repeats and skips records when pages shift.
+/// The attributes: all in one answer, by name.
+pub(super) const ATTRIBUTES: &str = "wp-json/wc/v3/products/attributes";
+
+/// The values of one attribute.
+pub(super) fn values_of(attribute: u64) -> String {
+    format!("{ATTRIBUTES}/{attribute}/terms")
+}
+
+/// The variations of one product.
+pub(super) fn variations_of(product: u64) -> String {
+    format!("wp-json/wc/v3/products/{product}/variations")
+}
+
+/// Products and variations have a status, dates and an edit form; terms have none of them.
+fn is_post(entity: Entity) -> bool {
+    matches!(entity, Entity::Product | Entity::Variant)
+}
+
+/// A page of the list of all records of a kind.
 pub(super) fn list(
     entity: Entity,
     select: &Select,
@@ -59,21 +83,49 @@ pub(super) fn list(
     offset: Offset,
     per_page: u32,
 ) -> ApiRequest {
-    let mut request = ApiRequest::get(collection(entity))
-        .query("per_page", per_page.to_string())
-        .query("offset", offset.0.to_string())
-        .query("orderby", "id")
-        .query("order", "asc")
-        .query("status", "any");
-    if let Select::Since(since) = select {
-        // The comparison is strict, and a time with a zone beside `dates_are_gmt` is off by the site's offset.
-        let since = since.saturating_sub(Duration::from_secs(1));
-        request = request.query("modified_after", since.to_utc_civil()).query("dates_are_gmt", "true");
-    }
-    detailed(request, detail).attempt_limits(LIST_READ_TIMEOUT, LIST_ATTEMPT_TIMEOUT)
+    list_at(collection(entity), entity, select, detail, offset, per_page)
 }
 
-/// Records by their ids, as they are stored.
+/// A page of a list by ascending id: any other order repeats and skips records when pages shift.
+pub(super) fn list_at(
+    path: impl Into<Cow<'static, str>>,
+    entity: Entity,
+    select: &Select,
+    detail: Detail,
+    offset: Offset,
+    per_page: u32,
+) -> ApiRequest {
+    let request = by_id(path, entity).query("per_page", per_page.to_string());
+    let request = changed_since(request.query("offset", offset.0.to_string()), select);
+    detailed(request, entity, detail).attempt_limits(LIST_READ_TIMEOUT, LIST_ATTEMPT_TIMEOUT)
+}
+
+/// A page of the products that may have variations, with the ids of these.
+///
+/// Plugins bring types of their own with variations, which `type=variable` would leave out in silence. A store
+/// that does not know `exclude_types` ignores it, and lists all products: more calls, and nothing missing.
+pub(super) fn parents(select: &Select, offset: Offset, per_page: u32) -> ApiRequest {
+    let request = by_id(collection(Entity::Product), Entity::Product)
+        .query("exclude_types", "simple,grouped,external")
+        .query("per_page", per_page.to_string())
+        .query("offset", offset.0.to_string())
+        .query("_fields", "id,variations");
+    changed_since(request, select).attempt_limits(LIST_READ_TIMEOUT, LIST_ATTEMPT_TIMEOUT)
+}
+
+fn by_id(path: impl Into<Cow<'static, str>>, entity: Entity) -> ApiRequest {
+    let request = ApiRequest::get(path).query("orderby", "id").query("order", "asc");
+    if is_post(entity) { request.query("status", "any") } else { request }
+}
+
+fn changed_since(request: ApiRequest, select: &Select) -> ApiRequest {
+    let Select::Since(since) = select else { return request };
+    // The comparison is strict, and a time with a zone beside `dates_are_gmt` is off by the site's offset.
+    let since = since.saturating_sub(Duration::from_secs(1));
+    request.query("modified_after", since.to_utc_civil()).query("dates_are_gmt", "true")
+}
+
+/// Records by their ids out of the list of all of a kind, as they are stored.
 pub(super) fn by_ids(
     entity: Entity,
     ids: &[ExternalId],
@@ -81,29 +133,54 @@ pub(super) fn by_ids(
     purpose: Purpose,
     nonce: &str,
 ) -> ApiRequest {
+    by_ids_at(collection(entity), entity, ids, detail, purpose, nonce)
+}
+
+/// Records by their ids out of a list, as they are stored.
+pub(super) fn by_ids_at(
+    path: impl Into<Cow<'static, str>>,
+    entity: Entity,
+    ids: &[ExternalId],
+    detail: Detail,
+    purpose: Purpose,
+    nonce: &str,
+) -> ApiRequest {
     let ids: Vec<&str> = ids.iter().map(ExternalId::as_str).collect();
-    let request = ApiRequest::get(collection(entity))
-        .query("include", ids.join(","))
-        .query("per_page", MAX_PAGE.to_string())
-        .query("orderby", "id")
-        .query("order", "asc")
-        .query("status", "any");
-    uncached(detailed(request, detail), purpose, nonce)
+    let request = by_id(path, entity).query("include", ids.join(",")).query("per_page", MAX_PAGE.to_string());
+    uncached(detailed(request, entity, detail), purpose, nonce)
         .attempt_limits(LIST_READ_TIMEOUT, LIST_ATTEMPT_TIMEOUT)
 }
 
 /// One product by its own route.
 pub(super) fn product(id: &ExternalId, purpose: Purpose, nonce: &str) -> ApiRequest {
     let request = ApiRequest::get(format!("{}/{}", collection(Entity::Product), id.as_str()));
-    uncached(detailed(request, Detail::Full), purpose, nonce)
+    uncached(detailed(request, Entity::Product, Detail::Full), purpose, nonce)
         .attempt_limits(LIST_READ_TIMEOUT, LIST_ATTEMPT_TIMEOUT)
 }
 
-/// `context=edit` gives texts as they are stored; the default runs them through the theme's filters.
-fn detailed(request: ApiRequest, detail: Detail) -> ApiRequest {
-    match detail {
-        Detail::Full => request.query("context", "edit"),
-        Detail::IdsOnly => request.query("_fields", "id"),
+/// Which product a variation belongs to: the product route answers for variations, too.
+pub(super) fn parent_of(id: &ExternalId, purpose: Purpose, nonce: &str) -> ApiRequest {
+    let request = ApiRequest::get(format!("{}/{}", collection(Entity::Product), id.as_str()));
+    uncached(request.query("_fields", "id,type,parent_id"), purpose, nonce)
+}
+
+/// All attributes.
+pub(super) fn attributes(detail: Detail, purpose: Purpose, nonce: &str) -> ApiRequest {
+    uncached(detailed(ApiRequest::get(ATTRIBUTES), Entity::Attribute, detail), purpose, nonce)
+}
+
+/// `context=edit` gives texts as they are stored; the default runs them through the theme's filters. Terms have
+/// one form only. Fields are asked for whole: a dotted name within a list (`images.alt`) gives an empty list.
+fn detailed(request: ApiRequest, entity: Entity, detail: Detail) -> ApiRequest {
+    let request =
+        if is_post(entity) && detail != Detail::IdsOnly { request.query("context", "edit") } else { request };
+    match (detail, entity) {
+        (Detail::Full, _) => request,
+        (Detail::Unclocked, Entity::Product) => {
+            request.query("_fields", "id,images,categories,tags,brands,attributes")
+        }
+        (Detail::Unclocked, Entity::Variant) => request.query("_fields", "id,image,attributes"),
+        (Detail::Unclocked | Detail::IdsOnly, _) => request.query("_fields", "id"),
     }
 }
 
@@ -183,11 +260,55 @@ pub(super) fn ids(body: &Bytes) -> Result<Vec<ExternalId>> {
     }
     serde_json::from_slice::<Vec<Id>>(body)
         .map(|ids| ids.into_iter().map(|id| ExternalId::from(id.id.to_string())).collect())
-        .map_err(|error| {
-            Error::new(ErrorKind::Protocol, "answer_unreadable", "the store's list cannot be read")
-                .with_context("line", error.line().to_string())
-                .with_context("column", error.column().to_string())
-        })
+        .map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &serde_json::Error) -> Error {
+    Error::new(ErrorKind::Protocol, "answer_unreadable", "the store's list cannot be read")
+        .with_context("line", error.line().to_string())
+        .with_context("column", error.column().to_string())
+}
+
+/// A product and the variations that it names.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Parent {
+    pub(super) id: u64,
+    #[serde(default)]
+    pub(super) variations: Vec<u64>,
+}
+
+/// The products of an answer to [`parents`].
+pub(super) fn read_parents(body: &Bytes) -> Result<Vec<Parent>> {
+    serde_json::from_slice(body).map_err(|error| unreadable(&error))
+}
+
+/// The answer to [`parent_of`].
+#[derive(Debug, Deserialize)]
+pub(super) struct ParentOf {
+    #[serde(rename = "type", default)]
+    pub(super) kind: String,
+    #[serde(default)]
+    pub(super) parent_id: u64,
+}
+
+/// A body with nothing but ids, as a list of ids only would have it.
+pub(super) fn body_of_ids(ids: impl Iterator<Item = u64>) -> Bytes {
+    let items: Vec<String> = ids.map(|id| format!("{{\"id\":{id}}}")).collect();
+    Bytes::from(format!("[{}]", items.join(",")))
+}
+
+/// Of a body's records, those with these ids, in the body's own bytes.
+pub(super) fn keep(body: &Bytes, wanted: &[ExternalId]) -> Result<(Bytes, Vec<ExternalId>)> {
+    let raws: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+    let ids = ids(body)?;
+    let (mut kept, mut found) = (Vec::new(), Vec::new());
+    for (raw, id) in raws.into_iter().zip(ids) {
+        if wanted.contains(&id) {
+            kept.push(raw.get());
+            found.push(id);
+        }
+    }
+    Ok((Bytes::from(format!("[{}]", kept.join(","))), found))
 }
 
 /// The site's index, which needs no key.

@@ -11,7 +11,7 @@ use twox_hash::XxHash3_128;
 
 use super::{JsonlFinished, beside, failed, options, remove};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::Record;
+use crate::model::{Record, Text};
 
 /// Closes the partial file into its place. The file holds its lock until this is done.
 pub(super) fn close(file: &File, partial: &Path, path: &Path, mut hashes: Vec<u64>) -> Result<JsonlFinished> {
@@ -92,11 +92,8 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
 
 /// What makes a line the same record as another.
 pub(super) fn record_key(record: &Record) -> u128 {
-    let (entity, locale, scope) = match record {
-        Record::Product(product) => ("product", &product.locale, &product.scope),
-        Record::Variant(variant) => ("variant", &variant.locale, &variant.scope),
-    };
-    key(entity, record.reference().id.as_str(), locale.as_deref(), scope.as_deref())
+    let (reference, (locale, scope)) = (record.reference(), record.place_of());
+    key(reference.kind.as_str(), reference.id.as_str(), locale.map(Text::as_str), scope.map(Text::as_str))
 }
 
 /// The part of a key that is kept for each line.

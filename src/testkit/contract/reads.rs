@@ -10,9 +10,6 @@ use crate::connector::{PullRequest, Purpose, Select, Severity};
 use crate::mapping::cells;
 use crate::model::{CellValue, DeltaClock, Entity, ExternalId};
 
-/// The kinds of record that there are.
-const ENTITIES: [Entity; 2] = [Entity::Product, Entity::Variant];
-
 pub(super) async fn every_id_is_answered_or_missing(fixture: &dyn ContractFixture, claim: Claim) -> Outcome {
     let connector = fixture.connector();
     for capability in &connector.capabilities().entities {
@@ -146,7 +143,8 @@ pub(super) async fn a_kind_that_is_not_claimed_is_refused(
 ) -> Outcome {
     let connector = fixture.connector();
     let mut outcome = Checked::NotClaimed("every kind of record is claimed");
-    for entity in ENTITIES.into_iter().filter(|entity| connector.capabilities().entity(*entity).is_none()) {
+    for entity in Entity::ALL.into_iter().filter(|entity| connector.capabilities().entity(*entity).is_none())
+    {
         outcome = Checked::Held;
         refused(&*connector, &PullRequest::all(entity), "a list", claim).await?;
         let one = PullRequest::by_ids(entity, vec!["1".into()], Purpose::Guard);

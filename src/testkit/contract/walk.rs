@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use super::fixture::ContractFixture;
 use super::violation::{Claim, Violation};
 use crate::connector::{
-    Answer, Connector, ConnectorInfo, Health, Page, PullRequest, Purpose, PushRequest, Select, Total,
+    Answer, Connector, ConnectorInfo, Health, Joint, Page, PullRequest, Purpose, PushRequest, Select, Total,
     WebhookSource,
 };
 use crate::error::{ErrorKind, Result};
@@ -32,6 +32,7 @@ pub(super) struct Step {
     pub(super) next: Option<Cursor>,
     pub(super) ahead: Vec<Cursor>,
     pub(super) total: Total,
+    pub(super) joint: Joint,
 }
 
 /// A full walk in the fixture's page size.
@@ -64,6 +65,7 @@ pub(super) async fn page(
         next: page.next,
         ahead: page.ahead,
         total: page.total,
+        joint: page.joint,
     })
 }
 

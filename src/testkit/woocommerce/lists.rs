@@ -104,6 +104,9 @@ pub(super) fn list(call: &Call<'_>, render: Renderer<'_>, of: Of) -> Result<Answ
         .into_iter()
         .skip(usize::try_from(start).unwrap_or(usize::MAX))
         .take(usize::try_from(per_page).unwrap_or(100))
+        .filter(|product| {
+            !filter.include.is_empty() || !render.state.conditions.dropped.contains(&product.id)
+        })
         .map(|product| match of {
             Of::Products => render.product(product, &call.related(product.id)),
             Of::Children(_) => render.variation(product, Place::OfProduct),
@@ -206,6 +209,7 @@ impl<'a> Filter<'a> {
             Of::Children(_) | Of::AllChildren => product.is_variation(),
         };
         kind_fits
+            && self.render.state.conditions.hidden_status.as_deref() != Some(product.status.as_str())
             && self.takes_status(&product.status)
             && self.takes_ids(product)
             && self.takes_dates(product)

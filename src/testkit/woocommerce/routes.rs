@@ -254,6 +254,7 @@ fn dispatch(state: &mut State, call: &Call<'_>, broken_json: Option<ApiError>) -
             checked(BATCH)?;
             taxonomies::batch(state, call, place).map(|a| a.allowing(BATCH)).map_err(with(BATCH))
         }
+        (["products", "brands", ..], _) if state.conditions.no_brands => Err(no_route()),
         (["products", rest @ ..], method) if method == "GET" || edits => {
             let Some(place) = taxonomies::Place::of(rest) else { return Err(no_route()) };
             let allow = if place.item.is_some() { ITEM } else { LIST };

@@ -84,6 +84,12 @@ pub struct Conditions {
     pub page_cap: Option<u64>,
     /// `GET /variations` is missing, as in older versions.
     pub no_variations_list: bool,
+    /// `GET /products/brands` is missing, as in older versions.
+    pub no_brands: bool,
+    /// A plugin hides products of that status from lists, counts included.
+    pub hidden_status: Option<String>,
+    /// Objects that a plugin drops from the pages of lists, though they are counted; an `include` finds them.
+    pub dropped: Vec<u64>,
     /// Writes answer 200 with the new values, but nothing is kept.
     pub lost_update: bool,
     /// Reads of one product answer what it was before the last write, as a stale cache does.

@@ -154,6 +154,35 @@ impl WooStore {
         self.state().terms.get_mut(&id).map(|term| name.clone_into(&mut term.name)).is_some()
     }
 
+    /// A copy of all terms of all taxonomies, by id.
+    #[must_use]
+    pub fn all_terms(&self) -> Vec<Term> {
+        self.state().terms.values().cloned().collect()
+    }
+
+    /// A copy of all global attributes, by id.
+    #[must_use]
+    pub fn all_attributes(&self) -> Vec<GlobalAttribute> {
+        self.state().attributes.values().cloned().collect()
+    }
+
+    /// Changes a term as the merchant does; products that show it do not move. False where there is none.
+    pub fn edit_term(&self, id: u64, change: impl FnOnce(&mut Term)) -> bool {
+        self.state().terms.get_mut(&id).map(change).is_some()
+    }
+
+    /// Deletes a term. False where there is none.
+    pub fn delete_term(&self, id: u64) -> bool {
+        self.state().terms.remove(&id).is_some()
+    }
+
+    /// Deletes a global attribute with its terms. False where there is none.
+    pub fn delete_attribute(&self, id: u64) -> bool {
+        let mut state = self.state();
+        state.terms.retain(|_, term| term.taxonomy != Taxonomy::Attribute(id));
+        state.attributes.remove(&id).is_some()
+    }
+
     /// Adds a global attribute, or finds the one of that name; gives its id.
     pub fn add_attribute(&self, name: &str) -> u64 {
         self.state().add_attribute(name)

@@ -1,0 +1,204 @@
+//! The end of a run: what changed since it began, what the checks came to, and the certificate.
+
+use std::time::Duration;
+
+use super::certificate::{Certificate, Check, CheckOutcome, Reason, Rule, Scope, Verdict, Visibility};
+use super::pages::{Pages, ReadPage};
+use super::pull::{MAX_NAMED_IDS, Proof, Work};
+use crate::connector::{Joint, PullRequest, Select};
+use crate::error::Result;
+use crate::model::{Calls, DeltaClock, ExternalId};
+use crate::state::{Op, Unit};
+use crate::time::Timestamp;
+
+/// How long base values are kept.
+const BASE_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+impl Work<'_> {
+    /// A resumed run ends with what changed since it began first.
+    pub(super) async fn closing_delta(&mut self, checks: &mut Vec<Check>, proof: &mut Proof) -> Result<()> {
+        let rule = Rule::ClosingDelta;
+        if !self.checkpoint.resumed {
+            checks.push(Check::new(rule, CheckOutcome::NotNeeded, "the run was not resumed"));
+            return Ok(());
+        }
+        let Some(from) = self.checkpoint.from else {
+            proof.unproven = true;
+            checks.push(Check::new(
+                rule,
+                CheckOutcome::NotOffered,
+                "the platform did not say when the run began",
+            ));
+            return Ok(());
+        };
+        if self.capabilities.delta == DeltaClock::None {
+            checks.push(Check::new(rule, CheckOutcome::NotOffered, "the platform lists no changes"));
+            return Ok(());
+        }
+        let since = from.saturating_sub(self.capabilities.overlap);
+        let before = self.checkpoint.delivered;
+        let mut held = false;
+        for _ in 0..self.pull.max_sweeps {
+            held = self.changes_since(since).await?;
+            if held {
+                break;
+            }
+        }
+        let again = self.checkpoint.delivered - before;
+        let outcome = if held { CheckOutcome::Held } else { CheckOutcome::Failed };
+        if !held {
+            proof.reasons.push(Reason::StillMoving);
+        }
+        checks.push(Check::new(rule, outcome, format!("{again} records changed since {since}")));
+        Ok(())
+    }
+
+    /// Whether a page joins the one before it: they share that one's last record, wherever in the page it stands.
+    /// A page that was cut short is followed by one that goes back further than by a record.
+    pub(super) fn joins(&self, read: &ReadPage, last: Option<&ExternalId>) -> bool {
+        match (read.page.joint, last) {
+            (Joint::Broken, _) => false,
+            (Joint::SharedRecord, Some(last)) if self.capabilities.pages_overlap => {
+                read.records().any(|record| record.reference().id == *last)
+            }
+            (Joint::SharedRecord | Joint::NextParent, _) => true,
+        }
+    }
+
+    /// Delivers what changed since a time; whether the pages held together.
+    async fn changes_since(&mut self, since: Timestamp) -> Result<bool> {
+        let request = PullRequest { select: Select::Since(since), ..PullRequest::all(self.pull.entity) };
+        let mut pages = Pages::new(self.pull, request);
+        let mut last: Option<ExternalId> = None;
+        let mut held = true;
+        while let Some(read) = pages.next(&self.pull.cancel).await? {
+            self.to = read.page.server_time.or(self.to);
+            held &= self.joins(&read, last.as_ref());
+            last = read.records().last().map(|record| record.reference().id.clone()).or(last);
+            self.deliver(read, false).await?;
+        }
+        Ok(held)
+    }
+
+    /// Checks what the platform offers; sweeps the ids where a check failed or none was offered.
+    pub(super) async fn prove(&mut self, checks: &mut Vec<Check>, proof: &mut Proof) -> Result<()> {
+        let count = self.seen.len() as u64;
+        let (first, last) = self.checkpoint.totals;
+        let counted = match (self.is_list(), first, last) {
+            (false, _, _) => CheckOutcome::NotNeeded,
+            (true, Some(first), Some(last)) if first == last && last == count => CheckOutcome::Held,
+            (true, Some(_), Some(_)) => CheckOutcome::Failed,
+            (true, _, _) => CheckOutcome::NotOffered,
+        };
+        let said = |total: Option<u64>| total.map_or_else(|| "nothing".to_owned(), |total| total.to_string());
+        checks.push(Check::new(
+            Rule::CountAgrees,
+            counted,
+            format!(
+                "{count} delivered; the platform said {} at first and {} at last",
+                said(first),
+                said(last)
+            ),
+        ));
+        let outcome = |offered: bool, broken: bool| match (offered, broken) {
+            (false, _) => CheckOutcome::NotOffered,
+            (true, false) => CheckOutcome::Held,
+            (true, true) => CheckOutcome::Failed,
+        };
+        let overlap = outcome(self.capabilities.pages_overlap, self.checkpoint.overlap_broken);
+        checks.push(Check::new(
+            Rule::PagesOverlap,
+            overlap,
+            match self.capabilities.calls {
+                Calls::PerParent => {
+                    "read parent by parent: pages of one parent's list, and of the list of parents, share a record"
+                }
+                Calls::PerPage | Calls::Whole => "each page begins with the last record of the one before",
+            },
+        ));
+        let order = outcome(self.capabilities.sorted_by_id, self.checkpoint.order_broken);
+        checks.push(Check::new(Rule::OrderHolds, order, "ids ascend"));
+
+        let failed = [counted, overlap, order].contains(&CheckOutcome::Failed);
+        let unseen = [counted, overlap].contains(&CheckOutcome::NotOffered);
+        if !self.is_list() {
+            if failed {
+                proof.reasons.push(Reason::StillMoving);
+            }
+            self.sweep_behind_delta(checks, proof).await
+        } else if !(failed || unseen) {
+            checks.push(Check::new(Rule::SweepAgrees, CheckOutcome::NotNeeded, "the other checks held"));
+            Ok(())
+        } else if !self.capabilities.ids_only {
+            checks.push(Check::new(Rule::SweepAgrees, CheckOutcome::NotOffered, "the platform lists no ids"));
+            proof.unproven |= !failed;
+            for (outcome, reason) in [
+                (counted, Reason::CountDisagrees),
+                (overlap, Reason::PageSkipped),
+                (order, Reason::OrderBroken),
+            ] {
+                if outcome == CheckOutcome::Failed {
+                    proof.reasons.push(reason);
+                }
+            }
+            Ok(())
+        } else {
+            let never_stable = self.sweep(checks, proof).await?;
+            if never_stable && !failed && proof.reasons.last() == Some(&Reason::StillMoving) {
+                proof.reasons.pop();
+                proof.unproven = true;
+            }
+            Ok(())
+        }
+    }
+
+    pub(super) async fn certify(mut self, mut checks: Vec<Check>, proof: Proof) -> Result<Certificate> {
+        let Proof { mut reasons, mut ids, unproven, missing } = proof;
+        let rejected = self.checkpoint.rejected;
+        let mapped = if rejected == 0 { CheckOutcome::Held } else { CheckOutcome::Failed };
+        checks.push(Check::new(Rule::EveryRecordMapped, mapped, format!("{rejected} rejected")));
+        if rejected > 0 {
+            reasons.push(Reason::RecordsRejected);
+            ids.extend(self.checkpoint.rejected_ids.iter().cloned());
+            ids.truncate(MAX_NAMED_IDS);
+        }
+        reasons.dedup();
+        let verdict = match (reasons.is_empty(), unproven) {
+            (false, _) => Verdict::Incomplete { reasons, ids },
+            (true, true) => Verdict::Unproven,
+            (true, false) => Verdict::Complete,
+        };
+        let next_since = match self.capabilities.delta {
+            DeltaClock::None => None,
+            DeltaClock::CanLie | DeltaClock::Trusted => {
+                // Without the platform's time at the start, no stamp says from when on to ask.
+                let from = self.checkpoint.from;
+                let stamp = from.map(|from| self.checkpoint.watermark.map_or(from, |mark| from.min(mark)));
+                stamp.map(|stamp| stamp.saturating_sub(self.capabilities.overlap))
+            }
+        };
+        let visibility = Visibility::new(&self.capabilities.statuses, &self.checkpoint.statuses);
+        let certificate = Certificate {
+            scope: Scope::new(self.store.clone(), self.pull.entity, self.pull.select.clone(), visibility),
+            from: self.checkpoint.from,
+            to: self.to.or(self.checkpoint.from),
+            records: (self.seen.len() as u64).saturating_sub(self.rejected.len() as u64),
+            rejected,
+            dropped_fields: self.checkpoint.dropped_fields,
+            missing,
+            delivery: self.sink.delivery(),
+            next_since,
+            checks,
+            verdict,
+        };
+        self.checkpoint.certificate = serde_json::to_string(&certificate).ok().map(Into::into);
+        let mut ops = self.full_run_ops().await?;
+        ops.push(self.checkpoint_op(Vec::new()));
+        ops.extend(self.prints_op());
+        if let Some(to) = certificate.to.filter(|_| self.pull.keep_base) {
+            ops.push(Op::DropBasesBefore(to.saturating_sub(BASE_KEPT)));
+        }
+        self.pull.state.commit(self.store, Unit::new(ops)).await?;
+        Ok(certificate)
+    }
+}

@@ -1,0 +1,176 @@
+//! Fields that change without moving the platform's clock, such as an alt text that several products share: a
+//! print of them is kept of each record, and a delta holds what the store has now against it.
+//!
+//! The prints stand in the state beside the full run's ids, under a run of their own: an id and its print by turns,
+//! of which the last one of an id counts. A full pull adds them page by page, a delta at its end: one that is given
+//! up has told nobody what it found.
+
+use std::collections::HashMap;
+
+use twox_hash::XxHash3_64;
+
+use super::pull::{Work, number};
+use crate::connector::Select;
+use crate::error::Result;
+use crate::model::{DeltaClock, Field, Media, Record, Term};
+use crate::state::{Checkpoint, Op, RunKey, SinkMark};
+
+/// The run that the prints of a run are kept under.
+pub(super) fn run_of(run: &RunKey) -> RunKey {
+    RunKey(format!("{}#unclocked", run.0).into())
+}
+
+/// What is kept of a run's records.
+#[derive(Debug, Default)]
+pub(super) struct Prints {
+    /// Since the last commit, as they go to the state.
+    fresh: Vec<u64>,
+    /// By id: those of the full run, and over them what came since.
+    known: HashMap<u64, u64>,
+    scratch: Vec<u8>,
+}
+
+impl Work<'_> {
+    /// Whether prints are kept and compared: where a clock can lie, and the platform lists what it lies about.
+    pub(super) fn keeps_prints(&self) -> bool {
+        self.pull.unclocked
+            && self.capabilities.delta == DeltaClock::CanLie
+            && !self.capabilities.unclocked.is_empty()
+    }
+
+    /// Takes a record's print when it is delivered.
+    pub(super) fn take_print(&mut self, record: &Record) {
+        if !self.keeps_prints() {
+            return;
+        }
+        let (id, print) = (number(&record.reference().id), print_of(record, &mut self.prints.scratch));
+        self.prints.fresh.extend([id, print]);
+        if !self.is_list() {
+            self.prints.known.insert(id, print);
+        }
+    }
+
+    /// Whether the store has other values now than when the record was delivered last.
+    pub(super) fn has_changed(&mut self, record: &Record) -> bool {
+        let id = number(&record.reference().id);
+        let known = self.prints.known.get(&id).copied();
+        known.is_some_and(|known| known != print_of(record, &mut self.prints.scratch))
+    }
+
+    /// Reads the prints of the last full run; whether there are any.
+    pub(super) async fn load_prints(&mut self) -> Result<bool> {
+        if !self.keeps_prints() {
+            return Ok(false);
+        }
+        let run = run_of(&self.pull.run_key_of(&Select::All));
+        let kept = self.pull.state.delivered(self.store, &run).await?;
+        let (pairs, _) = kept.as_chunks::<2>();
+        let ours = std::mem::take(&mut self.prints.known);
+        self.prints.known = pairs.iter().map(|[id, print]| (*id, *print)).collect();
+        self.prints.known.extend(ours);
+        Ok(!pairs.is_empty())
+    }
+
+    /// Puts the prints since the last commit beside those of the full run.
+    pub(super) fn prints_op(&mut self) -> Option<Op> {
+        if self.prints.fresh.is_empty() {
+            return None;
+        }
+        let run = run_of(&self.pull.run_key_of(&Select::All));
+        let checkpoint = Box::new(Checkpoint::new(run, "unclocked".into(), SinkMark(0)));
+        Some(Op::Checkpoint { checkpoint, delivered: std::mem::take(&mut self.prints.fresh) })
+    }
+}
+
+/// A hash of the fields that may move no clock. Lists are written with their lengths, and texts end with a byte
+/// that is in no UTF-8 text, so that no two records write the same bytes.
+fn print_of(record: &Record, scratch: &mut Vec<u8>) -> u64 {
+    scratch.clear();
+    match record {
+        Record::Product(product) => {
+            put_media(scratch, &product.media);
+            for terms in [&product.categories, &product.tags, &product.brands] {
+                put_list(scratch, terms, |out, term: &Term| {
+                    put(out, term.id.as_ref().map(|id| id.as_str()));
+                    put(out, Some(&term.name));
+                });
+            }
+            put_list(scratch, &product.attributes, |out, attribute| {
+                put(out, attribute.id.as_ref().map(|id| id.as_str()));
+                put(out, attribute.key.as_deref());
+                put(out, Some(&attribute.label));
+                attribute.values.iter().for_each(|value| put(out, Some(value)));
+            });
+        }
+        Record::Variant(variant) => {
+            put_media(scratch, &variant.media);
+            put_list(scratch, &variant.options, |out, option| {
+                put(out, option.key.as_deref());
+                put(out, Some(&option.name));
+                put(out, Some(&option.value));
+            });
+        }
+        _ => {}
+    }
+    XxHash3_64::oneshot(scratch)
+}
+
+fn put_media(out: &mut Vec<u8>, media: &Field<Vec<Media>>) {
+    put_list(out, media, |out, media| {
+        put(out, media.id.as_ref().map(|id| id.as_str()));
+        put(out, media.url.as_deref());
+        put(out, media.alt.as_deref());
+        put(out, media.title.as_deref());
+    });
+}
+
+fn put_list<T>(out: &mut Vec<u8>, list: &Field<Vec<T>>, each: impl Fn(&mut Vec<u8>, &T)) {
+    let items = list.value().map(Vec::as_slice).unwrap_or_default();
+    out.extend_from_slice(&(items.len() as u64).to_le_bytes());
+    for item in items {
+        each(out, item);
+        out.push(0xfe);
+    }
+}
+
+fn put(out: &mut Vec<u8>, text: Option<&str>) {
+    out.extend_from_slice(text.unwrap_or_default().as_bytes());
+    out.push(if text.is_some() { 0xff } else { 0xfd });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Entity, Platform, Product, RecordRef};
+
+    #[test]
+    fn a_print_tells_alt_texts_and_names_of_terms_apart_and_nothing_else() {
+        let product = |change: &dyn Fn(&mut Product)| {
+            let mut product = Product::new(RecordRef::new(Platform::new("p"), Entity::Product, "1"));
+            let media = Media { alt: Some("A".into()), ..Media::default() };
+            let term = Term { id: Some("3".into()), name: "Sale".into(), raw_name: None };
+            product.media = Field::Value(vec![media]);
+            product.tags = Field::Value(vec![term]);
+            change(&mut product);
+            print_of(&Record::Product(Box::new(product)), &mut Vec::new())
+        };
+        let same = product(&|_| {});
+        assert_eq!(product(&|it| it.title = Field::Value("Other".into())), same);
+        let alt = |text: Option<&'static str>| {
+            product(&|it| it.media.get_or_default()[0].alt = text.map(Into::into))
+        };
+        let prints = [
+            same,
+            alt(Some("B")),
+            alt(Some("")),
+            alt(None),
+            product(&|it| it.tags.get_or_default()[0].name = "Sales".into()),
+            // A term that moved from one list to another.
+            product(&|it| std::mem::swap(&mut it.tags, &mut it.brands)),
+        ];
+        let mut different = prints.to_vec();
+        different.sort_unstable();
+        different.dedup();
+        assert_eq!(different.len(), prints.len());
+    }
+}
