@@ -554,14 +554,17 @@ async fn prints_survive_a_cut_and_a_full_pull_makes_them_anew() {
 async fn a_delta_that_is_given_up_has_told_nobody() {
     let watch = Watch::new(Entity::Product, true).await;
     let store = &watch.bench.store;
-    let media = store.ids().iter().find_map(|id| store.product(*id)?.images.first().copied()).unwrap();
-    let showing = watch.showing(media);
-    assert!(store.edit_media(media, |media| "Other".clone_into(&mut media.alt)));
-    // It delivers what it found, and its sink fails before that is durable.
+    let with_media = |id: &u64| !store.product(*id).unwrap().images.is_empty();
+    let showing: Vec<u64> = store.ids().into_iter().filter(with_media).collect();
+    assert!(showing.len() > 100, "more than one request reads by id");
+    for media in showing.iter().flat_map(|id| store.product(*id).unwrap().images) {
+        assert!(store.edit_media(media, |media| "Other".clone_into(&mut media.alt)));
+    }
+    // It delivers a hundred of what it found and commits them; its sink fails at the next ones.
     let delta = watch.full.clone().since(watch.since);
     let again = edited(&watch);
     let sink = Taken::default();
-    delta.run(&mut Cut { inner: sink.clone(), marks: 2 }, &|_| {}).await.unwrap_err();
+    delta.run(&mut Cut { inner: sink.clone(), marks: 3 }, &|_| {}).await.unwrap_err();
     assert!(showing.iter().all(|id| sink.ids().contains(id)), "its sweep had found them");
     let (_, delivered) = watch.delta().await;
     assert_eq!(delivered.into_iter().collect::<BTreeSet<_>>(), showing.into_iter().chain([again]).collect());
