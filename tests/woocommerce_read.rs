@@ -19,9 +19,12 @@ use std::time::Duration;
 use common::{Bench, bench_with};
 use desk::{Desk, Taken, certified};
 use lily_connect::connector::{Connector, PullRequest};
+use lily_connect::error::{Error, ErrorKind, Result};
 use lily_connect::model::{Calls, Entity, Record};
-use lily_connect::state::{MemoryState, StateStore};
-use lily_connect::sync::{Cancel, Certificate, CheckOutcome, Progress, Pull, Rule, Verdict};
+use lily_connect::state::{MemoryState, SinkMark, StateStore};
+use lily_connect::sync::{
+    Cancel, Certificate, CheckOutcome, Delivery, Progress, Pull, Rejected, Rule, Sink, Verdict,
+};
 use lily_connect::testkit::faults::{Fault, FaultRule};
 use lily_connect::testkit::woocommerce::{Taxonomy, WooStore};
 use lily_connect::time::{Clock as _, Timestamp};
@@ -551,26 +554,26 @@ async fn prints_survive_a_cut_and_a_full_pull_makes_them_anew() {
 async fn a_delta_that_is_given_up_has_told_nobody() {
     let watch = Watch::new(Entity::Product, true).await;
     let store = &watch.bench.store;
-    let media = store.ids().iter().find_map(|id| store.product(*id)?.images.first().copied()).unwrap();
-    let showing = watch.showing(media);
-    assert!(store.edit_media(media, |media| "Other".clone_into(&mut media.alt)));
-    // It delivers what it found, and is cut off before its end.
-    let cancel = Cancel::default();
-    let delta = watch.full.clone().since(watch.since).cancel(cancel.clone());
-    let at = |progress: Progress| {
-        if progress.delivered > 0 {
-            cancel.cancel();
-        }
-    };
-    let again = bench_edit(&watch);
-    delta.run(&mut Taken::default(), &at).await.unwrap_err();
+    let with_media = |id: &u64| !store.product(*id).unwrap().images.is_empty();
+    let showing: Vec<u64> = store.ids().into_iter().filter(with_media).collect();
+    assert!(showing.len() > 100, "more than one request reads by id");
+    for media in showing.iter().flat_map(|id| store.product(*id).unwrap().images) {
+        assert!(store.edit_media(media, |media| "Other".clone_into(&mut media.alt)));
+    }
+    // It delivers a hundred of what it found and commits them; its sink fails at the next ones.
+    let delta = watch.full.clone().since(watch.since);
+    let again = edited(&watch);
+    let sink = Taken::default();
+    delta.run(&mut Cut { inner: sink.clone(), marks: 3 }, &|_| {}).await.unwrap_err();
+    assert!(showing.iter().all(|id| sink.ids().contains(id)), "its sweep had found them");
     let (_, delivered) = watch.delta().await;
     assert_eq!(delivered.into_iter().collect::<BTreeSet<_>>(), showing.into_iter().chain([again]).collect());
 }
 
 /// One that the delta's own pages bring.
-fn bench_edit(watch: &Watch) -> u64 {
-    let id = *watch.bench.store.ids().last().unwrap();
+fn edited(watch: &Watch) -> u64 {
+    let store = &watch.bench.store;
+    let id = store.ids().into_iter().rfind(|id| !store.product(*id).unwrap().is_variation()).unwrap();
     assert!(watch.bench.store.edit(id, |product| product.name.push('!')));
     id
 }
@@ -590,5 +593,33 @@ async fn fields_alone_are_refused_where_they_are_not_claimed() {
         request.detail = Detail::Unclocked;
         let asked = connector.pull_page(&request).await;
         assert_eq!(asked.is_ok(), !claims.unclocked.is_empty(), "{}", claims.entity);
+    }
+}
+
+/// A sink that gives so many marks and fails then.
+#[derive(Debug)]
+struct Cut {
+    inner: Taken,
+    marks: u32,
+}
+
+#[async_trait::async_trait]
+impl Sink for Cut {
+    fn delivery(&self) -> Delivery {
+        self.inner.delivery()
+    }
+    async fn write(&mut self, records: &[Record]) -> Result<()> {
+        self.inner.write(records).await
+    }
+    async fn reject(&mut self, rejected: &Rejected) -> Result<()> {
+        self.inner.reject(rejected).await
+    }
+    async fn mark(&mut self) -> Result<SinkMark> {
+        let left = self.marks.checked_sub(1);
+        self.marks = left.ok_or_else(|| Error::new(ErrorKind::Sink, "sink_full", "the disk is full"))?;
+        self.inner.mark().await
+    }
+    async fn rewind(&mut self, mark: SinkMark) -> Result<()> {
+        self.inner.rewind(mark).await
     }
 }

@@ -263,6 +263,6 @@ impl Connector for Tampered {
 /// Runs a pull to its certificate.
 pub async fn certified(pull: &Pull, sink: &mut Taken) -> Certificate {
     let certificate = pull.run(sink, &|_| {}).await.unwrap();
-    println!("{certificate}");
+    eprintln!("{certificate}");
     certificate
 }
