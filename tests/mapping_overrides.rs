@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::clone_on_ref_ptr,
+    clippy::print_stdout,
     reason = "a helper of a test fails the test, and says what it saw"
 )]
 
