@@ -9,14 +9,20 @@ use std::sync::{Arc, Mutex};
 
 use common::{bench, connect};
 use lily_connect::ConnectorConfig;
-use lily_connect::auth::{Basic, OAuth1, Origin};
+use lily_connect::auth::{Basic, OAuth1, Origin, QueryKey};
 use lily_connect::connector::{Patch, PatchField, PatchValue, PullRequest, PushRequest};
-use lily_connect::connectors::woocommerce::{PLATFORM, WooCommerceConfig};
+use lily_connect::connectors::woocommerce::{KeyInQuery, PLATFORM, WooCommerceConfig, provision};
 use lily_connect::model::{CellValue, Entity, FieldName, RecordRef, Secret, StoreKey};
 use lily_connect::state::{MemoryState, StateStore};
 use lily_connect::sync::{Pull, Push};
+use lily_connect::testkit::exchange::Transport;
 use lily_connect::testkit::faults::{Fault, FaultRule, When};
-use lily_connect::testkit::woocommerce::{Permissions, Role};
+use lily_connect::testkit::server::Service;
+use lily_connect::testkit::woocommerce::{Permissions, Role, WooStore};
+use lily_connect::testkit::{FakeClock, SeededEntropy};
+use lily_connect::time::SystemClock;
+use lily_connect::transport::ReqwestTransport;
+use lily_connect::{Connector, Runtime};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Everything that was logged.
@@ -74,12 +80,27 @@ async fn no_secret_shows_in_types_errors_and_logs() {
     let https = Origin::https("https://shop.example").unwrap();
     let basic = Arc::new(Basic::new(https.clone(), &key.consumer_key, &secret).unwrap());
     show("Basic", format!("{basic:?}"));
+    let pairs = vec![("consumer_secret", secret.clone())];
+    show("QueryKey", format!("{:?}", QueryKey::new(https.clone(), pairs).unwrap()));
     show("OAuth1", format!("{:?}", OAuth1::new(https.clone(), &key.consumer_key, &secret).unwrap()));
     let store = StoreKey::new("t", PLATFORM, "shop.example");
     let client = bench.runtime.client(store, https, basic);
     show("ApiClientBuilder", format!("{client:?}"));
     show("ApiClient", format!("{:?}", client.build().unwrap()));
     show("Runtime", format!("{:?}", bench.runtime));
+
+    let value = provision::OneTimeValue::new(&lily_connect::time::SystemEntropy).unwrap();
+    assert!(!format!("{value:?}").contains(value.secret().expose()));
+    let body = format!(
+        r#"{{"key_id":1,"user_id":"{}","consumer_key":"{}","consumer_secret":"{}","key_permissions":"read"}}"#,
+        value.secret().expose(),
+        key.consumer_key,
+        key.consumer_secret,
+    );
+    for scope in [provision::Scope::Read, provision::Scope::Write] {
+        let read = provision::read_callback("application/json", body.as_bytes(), &value, scope);
+        show("ProvisionedKey", format!("{read:?}"));
+    }
 
     let connector = connect(&bench.server.url(), &key, &bench.runtime).await;
     show("Connector", format!("{connector:?} {connector:#?}"));
@@ -126,4 +147,82 @@ async fn no_secret_shows_in_types_errors_and_logs() {
     use base64::Engine;
     let header = base64::engine::general_purpose::STANDARD.encode(secrets[1]);
     assert_eq!(leaks(&format!("Basic {header}"), &secrets).len(), 1);
+}
+
+/// The key in the query is part of each address that is sent: over real TLS, so that all layers below see it.
+#[tokio::test]
+async fn a_key_in_the_query_shows_in_no_type_error_and_log() {
+    let logged = Logged::default();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(logged.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let store = WooStore::new(Arc::new(SystemClock::default()));
+    drop(store.seed_sample());
+    let key = store.issue_key("query", Permissions::ReadWrite, Role::Manager);
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let signing =
+        tokio_rustls::rustls::pki_types::PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+    let tls = tokio_rustls::rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], signing)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(tls));
+    let listener = tokio::net::TcpListener::bind("localhost:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let service = Service::new(store.clone());
+    let served = service.clone();
+    let accepting = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (service, acceptor) = (served.clone(), acceptor.clone());
+            tokio::spawn(async move {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    service.serve_connection(stream, Transport::Tls).await;
+                }
+            });
+        }
+    });
+    let transport = ReqwestTransport::builder().extra_ca_pem(own.cert.pem().as_bytes()).build().unwrap();
+    let clock = Arc::new(FakeClock::automatic());
+    let runtime = Runtime::with_parts(Arc::new(transport), clock, Arc::new(SeededEntropy::new(3)));
+    let config = WooCommerceConfig::builder(format!("https://localhost:{port}"))
+        .key(&key.consumer_key)
+        .secret(Secret::new(key.consumer_secret.clone()))
+        .key_in_query(KeyInQuery::Always)
+        .private_hosts(true)
+        .build()
+        .unwrap();
+    let mut shown = vec![format!("{config:?}")];
+    let connector = config.connect(&runtime).await.unwrap();
+    shown.push(format!("{connector:?} {:?}", connector.check().await));
+    let page = connector.pull_page(&PullRequest::all(Entity::Product)).await.unwrap();
+    shown.push(format!("{page:?}"));
+    let sent = service.traffic().count_where(|entry| entry.query.contains(&key.consumer_secret));
+    assert_eq!(sent as u64, service.traffic().requests(), "each request carries the key");
+
+    for fault in [Fault::status(500), Fault::Reset(When::Before), Fault::Truncate, Fault::Html200] {
+        service.faults().push(FaultRule::new(fault).times(50));
+        shown.push(chain(&connector.pull_page(&PullRequest::all(Entity::Product)).await.unwrap_err()));
+        service.faults().clear();
+    }
+    accepting.abort();
+    drop(accepting.await);
+    let gone = connector.pull_page(&PullRequest::all(Entity::Product)).await.unwrap_err();
+    shown.push(chain(&gone));
+    shown.push(String::from_utf8(logged.0.lock().unwrap().clone()).unwrap());
+    for text in &shown {
+        assert_eq!(leaks(text, &[&key.consumer_secret]), Vec::<String>::new());
+        assert!(!text.contains("consumer_secret="), "a query is shown: {text}");
+    }
+}
+
+/// An error with all that lies behind it.
+fn chain(error: &lily_connect::Error) -> String {
+    let mut text = format!("{error} {error:?}");
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        text.push_str(&format!(" {inner} {inner:?}"));
+        source = inner.source();
+    }
+    text
 }

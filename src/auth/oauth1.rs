@@ -174,6 +174,34 @@ mod tests {
         );
     }
 
+    /// By the fake's own reading of the standard, which shares no code with ours.
+    #[cfg(feature = "testkit")]
+    #[test]
+    fn a_route_in_the_query_is_signed_as_the_server_reads_it() {
+        let signer = signer("http://shop.example/sub");
+        let url = Url::parse(
+            "http://shop.example/sub/index.php?rest_route=/wc/v3/products&_lily=wp-json/wc/&include=2%2C1",
+        )
+        .unwrap();
+        let params = [
+            ("rest_route", "/wc/v3/products"),
+            ("_lily", "wp-json/wc/"),
+            ("include", "2,1"),
+            ("oauth_consumer_key", "ck_1"),
+            ("oauth_nonce", "n"),
+            ("oauth_signature_method", "HMAC-SHA256"),
+            ("oauth_timestamp", "42"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let theirs = crate::testkit::woocommerce::signature_base_string(
+            "POST",
+            "http://shop.example/sub/index.php",
+            &params,
+        );
+        assert_eq!(signer.base_string(&Method::POST, &url, "n", 42), theirs);
+        assert!(theirs.contains("rest_route%3D%252Fwc%252Fv3%252Fproducts"), "{theirs}");
+    }
+
     #[test]
     fn the_signing_base_replaces_the_origins_base() {
         let signer = signer("http://10.0.0.7:8080/shop").signing_base("https://www.shop.example").unwrap();

@@ -603,3 +603,72 @@ async fn settings_that_cannot_work_are_refused_without_a_call() {
     assert_eq!(error.code(), "cost_over_burst");
     assert!(Timestamp::UNIX_EPOCH < world.clock.now());
 }
+
+/// A scheme that adds to the query.
+#[derive(Debug)]
+struct InQuery;
+
+#[async_trait]
+impl Authenticator for InQuery {
+    async fn headers(&self, request: &RequestToSign<'_>) -> Result<Vec<(HeaderName, HeaderValue)>> {
+        assert!(!request.url.as_str().contains("secret"), "what is signed has no secret in it");
+        Ok(Vec::new())
+    }
+
+    fn query(&self, _: &RequestToSign<'_>) -> Result<Vec<(&'static str, crate::model::Secret)>> {
+        Ok(vec![("the secret", crate::model::Secret::new("a&b/é"))])
+    }
+}
+
+/// Keeps the paths that it is told.
+#[derive(Debug, Default)]
+struct Paths(Mutex<Vec<String>>);
+
+impl Observer for Paths {
+    fn attempt(&self, event: &AttemptEvent<'_>) {
+        self.0.lock().unwrap().push(event.path.to_owned());
+    }
+}
+
+#[tokio::test]
+async fn what_credentials_add_to_the_query_is_sent_and_nobody_else_sees_it() {
+    let world = World::new();
+    let paths = Arc::new(Paths::default());
+    let runtime = world.runtime.clone().with_observer(Arc::clone(&paths) as Arc<dyn Observer>);
+    let store = StoreKey::new("tenant", Platform::new("test"), "shop.example");
+    let origin = Origin::https("https://shop.example/api").unwrap();
+    let client = runtime.client(store, origin, Arc::new(InQuery)).build().unwrap();
+    for (request, expected) in [
+        (ApiRequest::get("x"), "https://shop.example/api/x?the%20secret=a%26b%2F%C3%A9"),
+        (
+            ApiRequest::get("x?a=1").query("b", "2"),
+            "https://shop.example/api/x?a=1&b=2&the%20secret=a%26b%2F%C3%A9",
+        ),
+    ] {
+        let answer = Ok(http::Response::new(Bytes::new()));
+        world.script.answers.lock().unwrap().push_back((Duration::ZERO, answer));
+        client.execute(request).await.unwrap();
+        let seen = world.script.seen.lock().unwrap().pop().unwrap().1;
+        assert_eq!(seen.uri().to_string(), expected);
+        assert_eq!(seen.extensions().get::<url::Url>().unwrap().as_str(), expected);
+    }
+    assert_eq!(*paths.0.lock().unwrap(), ["/api/x", "/api/x"]);
+    assert!(!format!("{client:?}").contains("a&b"));
+}
+
+#[tokio::test]
+async fn a_route_keeps_its_slashes_and_cannot_lead_elsewhere() {
+    let world = World::new();
+    let route: Route = |path| match path {
+        "out" => "../../out".into(),
+        path => format!("index?route=/{path}&x=a/b").into(),
+    };
+    let client = world.builder().route(route).build().unwrap();
+    let answer = Ok(http::Response::new(Bytes::new()));
+    world.script.answers.lock().unwrap().push_back((Duration::ZERO, answer));
+    client.execute(ApiRequest::get("v1/y").query("c", "d/e")).await.unwrap();
+    let seen = world.script.seen.lock().unwrap().pop().unwrap().1;
+    assert_eq!(seen.uri().to_string(), "https://shop.example/api/index?route=/v1/y&x=a/b&c=d%2Fe");
+    let error = client.execute(ApiRequest::get("out")).await.unwrap_err();
+    assert_eq!(error.code(), "path_unusable");
+}

@@ -43,9 +43,7 @@ impl WooCommerce {
             self.check_write(&mut findings).await;
         }
         self.check_profile(&mut findings);
-        let mut health = Health::default();
-        health.findings = findings.0;
-        health
+        Health { findings: findings.0 }
     }
 
     fn check_way(&self, findings: &mut Findings) {
