@@ -72,7 +72,7 @@ async fn each_fault_of_a_store_is_its_own_finding() {
         ("answers_degraded", Severity::Warning, |shop| {
             shop.store.set_conditions(|conditions| conditions.php_noise = true);
         }),
-        ("variations_list_missing", Severity::Warning, |shop| {
+        ("variations_per_product", Severity::Warning, |shop| {
             shop.store.set_conditions(|conditions| conditions.no_variations_list = true);
         }),
         ("plain_permalinks", Severity::Warning, |shop| {

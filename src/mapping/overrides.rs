@@ -10,9 +10,7 @@ mod merge;
 #[cfg(feature = "overrides")]
 mod read;
 
-use crate::error::Result;
-#[cfg(not(feature = "overrides"))]
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Entity, EntityCapabilities};
 
 use super::rule::Rule;
@@ -90,6 +88,18 @@ impl Overrides {
             let _ = entity;
             Ok(rules.to_vec())
         }
+    }
+
+    /// The error of an entry that a connector cannot honour, with the entry's line and column.
+    #[must_use]
+    pub fn refuse(&self, entity: Entity, field: &str, what: &'static str) -> Error {
+        #[cfg(feature = "overrides")]
+        if let Some(entry) = self.entries.iter().find(|entry| entry.entity == entity && entry.field == field)
+        {
+            return entry.wrong(entry.at, what);
+        }
+        Error::new(ErrorKind::Config, "override_invalid", what)
+            .with_context("field", format!("{entity}.{field}"))
     }
 
     /// Takes back what a connector claims to write of a kind of record, but cannot with the changes made: `own`

@@ -205,7 +205,16 @@ impl WooCommerceBuilder {
     /// # Errors
     /// `Config` where the overrides of the map do not fit it, the address is unusable, or the key or secret is missing.
     pub fn build(self) -> Result<WooCommerceConfig> {
-        self.mapping.apply(Entity::Product, &map::product(self.writes.seo))?;
+        let rules = self.mapping.apply(Entity::Product, &map::product(self.writes.seo))?;
+        if let Some(rule) = map::writes_elsewhere(&rules) {
+            return Err(self
+                .mapping
+                .refuse(Entity::Product, &rule.field, "the connector cannot write to this place")
+                .with_context("from", rule.from.to_string())
+                .with_remedy(
+                    "name a content field or a key of meta_data without an underscore, or add write = false",
+                ));
+        }
         self.mapping.apply(Entity::Variant, map::VARIANT)?;
         let origin = if self.url.trim_start().starts_with("http://") {
             Origin::http(&self.url)?

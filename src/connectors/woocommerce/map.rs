@@ -108,6 +108,29 @@ impl SeoKeys {
     }
 }
 
+/// The first rule that writes where no content is: a store would take it for something else.
+pub(super) fn writes_elsewhere(rules: &[Rule]) -> Option<&Rule> {
+    let content = [
+        "name",
+        "description",
+        "short_description",
+        "slug",
+        "tags",
+        "categories",
+        "brands",
+        "images",
+        "attributes",
+    ];
+    let meta = meta_keys(rules);
+    rules.iter().filter(|rule| rule.direction == ReadWrite).find(|rule| {
+        let key = rule.from.strip_prefix("/meta_data/*[key=").and_then(|rest| rest.split_once(']'));
+        match key {
+            Some((key, place)) => place != "/value" || !meta.iter().any(|own| own == key),
+            None => rule.from.split('/').nth(1).is_none_or(|first| !content.contains(&first)),
+        }
+    })
+}
+
 /// The keys of meta data that rules write. A key that begins with an underscore may be a property of the
 /// platform's own, such as `_sku`, which it would apply: of those, only the keys of SEO plugins.
 pub(super) fn meta_keys(rules: &[Rule]) -> Vec<String> {
@@ -249,7 +272,7 @@ mod tests {
             "seo": {"title": "Y"}, "base": json["base"],
         });
         assert_eq!(json, expected);
-        assert_eq!(json["base"].as_object().unwrap().len(), 6);
+        assert_eq!(json["base"].as_object().unwrap().len(), 11);
 
         let variants = SchemaMap::compile(PLATFORM, Entity::Variant, VARIANT).unwrap();
         let body = r#"{"id":27,"parent_id":11,"image":{"id":38,"src":"s","name":"n","alt":"a"},"manage_stock":"parent",

@@ -59,7 +59,9 @@ pub(super) fn clean_field(text: &str) -> String {
         }
     }
     out.push_str(rest);
-    remove_controls(&out).split_whitespace().collect::<Vec<_>>().join(" ")
+    // PHP's blanks are those of ASCII: others, such as the one that does not break, stay.
+    let parts: Vec<&str> = out.split([' ', '\t', '\r', '\n']).filter(|part| !part.is_empty()).collect();
+    remove_controls(&parts.join(" "))
 }
 
 /// Removes one level of backslashes.
