@@ -19,6 +19,8 @@ pub struct Entry {
     pub path: String,
     /// The query without its `?`, still percent-encoded.
     pub query: String,
+    /// The bytes of the body.
+    pub body_bytes: usize,
     /// The verb that `_method` or `X-HTTP-Method-Override` asked for, where one did.
     pub override_method: Option<String>,
 }
@@ -104,6 +106,7 @@ impl Traffic {
             method: request.method.clone(),
             path: request.path.clone(),
             query: request.query.clone(),
+            body_bytes: request.body.len(),
             override_method: request.header("x-http-method-override").map(str::to_owned).or_else(|| {
                 url::form_urlencoded::parse(request.query.as_bytes())
                     .find(|(key, _)| key == "_method")

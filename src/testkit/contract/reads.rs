@@ -157,11 +157,17 @@ pub(super) async fn a_sound_store_has_no_error_findings(
     fixture: &dyn ContractFixture,
     claim: Claim,
 ) -> Outcome {
-    let before = fixture.received().writes;
+    let stored = || {
+        ENTITIES.map(|entity| {
+            fixture.ids(entity).into_iter().map(|id| fixture.stored(entity, &id)).collect::<Vec<_>>()
+        })
+    };
+    let (before, held) = (fixture.received().writes, stored());
     let health = claim.done("check", fixture.connector().check().await)?;
     let errors: Vec<_> =
         health.findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
     claim.check(errors.is_empty(), || format!("{errors:?}"))?;
     claim.check(fixture.received().writes == before, || "a probe that wrote".to_owned())?;
+    claim.check(stored() == held, || "a probe that changed a record".to_owned())?;
     Ok(Checked::Held)
 }
