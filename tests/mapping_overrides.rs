@@ -171,7 +171,7 @@ fn an_error_names_the_line_the_column_the_field_and_what_is_allowed() {
         ("field = \"modified_at\"\ndrop = true", (3, 9), "cannot be overridden", "remove"),
         ("field = \"price\"\nwrite = true", (4, 9), "cannot write this field", "it can write: title"),
         ("field = \"tags[].name\"\nfrom = \"/t/*/n\"", (3, 9), "writes this list as a whole", "remove"),
-        ("field = \"title\"\nfrom = \"/status\"", (3, 9), "cannot write to this place", "write = false"),
+        ("field = \"title\"\nfrom = \"/button_text\"", (3, 9), "cannot write to this place", "write = false"),
         (
             "field = \"title\"\ntransform = \"html\"",
             (3, 9),
@@ -279,7 +279,7 @@ async fn a_connector_claims_no_write_that_its_map_cannot_make() {
     assert!(all.0.starts_with("title short_description description tags"), "{}", all.0);
     assert_eq!(writable("[[product]]\nfield = \"gtin\"\nfrom = \"/x\"").await, all);
     // The three texts are stored anew together: one that is not read cannot be guarded.
-    for moved in ["write = false", "drop = true", "from = \"/other\""] {
+    for moved in ["write = false", "drop = true", "from = \"/meta_data/*[key=other]/value\""] {
         let toml: &str = format!("[[product]]\nfield = \"title\"\n{moved}").leak();
         let (names, together) = writable(toml).await;
         assert!(

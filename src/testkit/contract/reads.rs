@@ -158,7 +158,7 @@ pub(super) async fn a_sound_store_has_no_error_findings(
     claim: Claim,
 ) -> Outcome {
     let stored = || {
-        ENTITIES.map(|entity| {
+        Entity::ALL.map(|entity| {
             fixture.ids(entity).into_iter().map(|id| fixture.stored(entity, &id)).collect::<Vec<_>>()
         })
     };
