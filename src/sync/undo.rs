@@ -1,6 +1,7 @@
 //! Undo: a plan like any other, with ours = before.
 
 use super::plan::{Approvals, Plan, PlanPurpose, PlannedChange};
+use super::planner::ListSizes;
 use super::push::Push;
 use super::receipt::{ReceiptOutcome, UndoOutcome, UndoReport};
 use super::theirs::{is_ambiguous, raw_of, read_cell};
@@ -44,6 +45,7 @@ impl Push {
         let records = self.read(&targets, Purpose::Guard).await?;
         let now = self.now();
         let mut changes = Vec::new();
+        let mut sizes = ListSizes::default();
         let undoable = |row: &&WriteRow| {
             row.kind == RowKind::Push && (row.outcome.landed_at().is_some() || row.outcome.is_unsettled())
         };
@@ -52,8 +54,12 @@ impl Push {
             let of_cell: Vec<WriteRow> =
                 of_holder.into_iter().filter(|other| other.cell == row.cell).collect();
             let gone = records.gone.contains(row.target());
-            changes.push(self.undo_change(number, row, &of_cell, records.get(row.target()), gone)?);
+            let record = records.get(row.target());
+            let change = self.undo_change(number, row, &of_cell, record, gone)?;
+            sizes.note(record, &change);
+            changes.push(change);
         }
+        self.refuse_emptying(&sizes, &mut changes);
         let expires_at = now.saturating_add(self.settings.plan_expiry);
         Ok(Plan::new(self.store().clone(), PlanPurpose::Undo(push), now, expires_at, changes))
     }
