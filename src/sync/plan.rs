@@ -216,8 +216,8 @@ impl fmt::Display for Plan {
                 let shown: Vec<String> =
                     change.shown_by.iter().take(SHARERS).map(ToString::to_string).collect();
                 let more = change.shown_by.len() - shown.len();
-                write!(f, "  seen in {} other records, too: {}", change.shown_by.len(), shown.join(", "))?;
-                writeln!(f, "{}", if more > 0 { format!(" and {more} more") } else { String::new() })?;
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                writeln!(f, "  also shown by {}{more}", shown.join(", "))?;
             }
             for note in &change.notes {
                 writeln!(f, "  note {note}")?;
