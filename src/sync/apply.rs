@@ -431,8 +431,10 @@ impl Push {
             let answer = answers.iter().find(|answer| answer.target == *target);
             let own = sent.iter().map(|sent| &sent.change.cell).filter(|cell| !is_shared(cell));
             let cells: Vec<&Cell> = own.chain(shared.iter().copied()).collect();
+            let writable = cells.iter().filter_map(|cell| self.connector.capabilities().writable(cell));
+            let following: Vec<_> = writable.flat_map(|field| &field.followed_by).cloned().collect();
             let siblings = match found {
-                Some(record) => moved_siblings(self.schema(target.kind)?, guard, record, &cells),
+                Some(record) => moved_siblings(self.schema(target.kind)?, guard, record, &cells, &following),
                 None => Vec::new(),
             };
             let mut all_landed = true;
