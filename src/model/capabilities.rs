@@ -184,6 +184,8 @@ pub struct WritableField {
     pub partly: Option<&'static str>,
     /// What else a text must be, since the platform would change it in silence.
     pub check: Option<TextCheck>,
+    /// Fields of a record that follow from this one, and change when it is written.
+    pub followed_by: Vec<FieldName>,
 }
 
 impl WritableField {
@@ -204,6 +206,7 @@ impl WritableField {
             shared_holder: None,
             partly: None,
             check: None,
+            followed_by: Vec::new(),
         }
     }
 

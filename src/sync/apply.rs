@@ -7,12 +7,14 @@ use super::push::{Found, Push};
 use super::rebuild::rebuild;
 use super::receipt::{FieldReceipt, Receipt, ReceiptOutcome};
 use super::siblings::moved_siblings;
-use super::theirs::{id_of, is_ambiguous, raw_of, read_cell};
+use super::theirs::{id_of, is_ambiguous, is_shared, lacks_entry, raw_of, read_cell};
 use super::verdict::{ChangeVerdict, Conflict, Rejection, latest};
-use crate::connector::{Answer, FieldAnswer, Patch, PatchField, PatchValue, Purpose, PushRequest};
-use crate::error::{Error, Result};
+use crate::connector::{
+    Answer, FieldAnswer, Known, LookUp, Patch, PatchField, PatchValue, Purpose, PushRequest,
+};
+use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::cells;
-use crate::model::{Cell, CellValue, Normaliser, Record, RecordRef};
+use crate::model::{Cell, CellValue, Normaliser, Record, RecordRef, Text};
 use crate::state::{Fence, Op, Outcome, PushId, RowId, RowKind, RowQuery, Unit, WriteRow};
 
 /// The code of a write that certainly did not land.
@@ -190,7 +192,11 @@ impl Push {
             let mut patches = Vec::new();
             let mut built = Vec::new();
             for guarded in guarded {
-                match self.patch(&guarded) {
+                let patch = match self.stays_filled(&guarded).await {
+                    Ok(()) => self.patch(&guarded),
+                    Err(error) => Err(error),
+                };
+                match patch {
                     Ok(patch) => {
                         patches.push(patch);
                         built.push(guarded);
@@ -246,6 +252,9 @@ impl Push {
                 Some((record, _)) if is_ambiguous(record, &change.cell) => {
                     Err(ReceiptOutcome::Conflict(Conflict::AmbiguousKey))
                 }
+                Some((record, None)) if lacks_entry(record, &change.cell) => {
+                    Err(ReceiptOutcome::Rejected(Rejection::NoSuchEntry))
+                }
                 Some((_, None)) => Err(ReceiptOutcome::Rejected(Rejection::Unreadable)),
                 Some((record, Some(theirs))) => match already(change, &rows, &theirs, normaliser, run.plan) {
                     Some(outcome) => Err(outcome),
@@ -285,6 +294,50 @@ impl Push {
             sent.push(Sent { change, row, at });
         }
         Ok(sent)
+    }
+
+    /// Refuses what would leave a list without an entry that is certainly there, where the platform fills it
+    /// again by itself. The plan has asked, and names may have gone since.
+    async fn stays_filled(&self, guarded: &Guarded<'_>) -> Result<()> {
+        for Sent { change: asked, .. } in &guarded.sent {
+            let field = &asked.cell.field;
+            let writable = self.connector.capabilities().writable(&asked.cell);
+            let removes = asked.ours == CellValue::Absent;
+            if !removes || writable.is_none_or(|writable| writable.can_be_emptied) {
+                continue;
+            }
+            let of_field = || {
+                let changes = guarded.sent.iter().map(|sent| sent.change);
+                changes.filter(|change| change.cell.field == *field)
+            };
+            let keeps = cells::entries(&guarded.guard, field).unwrap_or_default().iter().any(|entry| {
+                !of_field().any(|change| {
+                    change.ours == CellValue::Absent && change.cell.key.as_ref() == Some(&entry.key)
+                })
+            });
+            if keeps {
+                continue;
+            }
+            let added: Vec<&PlannedChange> =
+                of_field().filter(|change| change.ours != CellValue::Absent).collect();
+            let names: Vec<Text> =
+                added.iter().filter_map(|change| change.ours.as_text()).map(Text::from).collect();
+            let is_empty = names.is_empty();
+            let known = self.known(&LookUp::Names { field: field.clone(), names }, is_empty).await?;
+            let is_there = |(change, known): (&&PlannedChange, &Known)| match known {
+                Known::One { id, .. } => change.ours_id.as_ref() == Some(id),
+                Known::No | Known::Several => false,
+            };
+            if !added.iter().zip(&known).any(is_there) {
+                return Err(Error::new(
+                    ErrorKind::Rejected,
+                    "would_empty_list",
+                    format!("the list {field} would be left empty, and the platform would fill it again"),
+                )
+                .with_remedy("plan again: what was to stay or to come is gone"));
+            }
+        }
+        Ok(())
     }
 
     /// What is sent to a record: fields of one value as they are, lists rebuilt from the guard read.
@@ -366,13 +419,22 @@ impl Push {
         let at = self.now();
         let guard_kind = self.connector.capabilities().guard;
         let mut ops = Vec::new();
+        // A picture that one record's write gave a text shows it on the others, too.
+        let shared: Vec<&Cell> = group
+            .iter()
+            .flat_map(|guarded| guarded.sent.iter().map(|sent| &sent.change.cell))
+            .filter(|cell| is_shared(cell))
+            .collect();
         for Guarded { target, guard, sent } in &group {
             let found = read.get(target);
             let gone = read.gone.contains(target);
             let answer = answers.iter().find(|answer| answer.target == *target);
-            let cells: Vec<&Cell> = sent.iter().map(|sent| &sent.change.cell).collect();
+            let own = sent.iter().map(|sent| &sent.change.cell).filter(|cell| !is_shared(cell));
+            let cells: Vec<&Cell> = own.chain(shared.iter().copied()).collect();
+            let writable = cells.iter().filter_map(|cell| self.connector.capabilities().writable(cell));
+            let following: Vec<_> = writable.flat_map(|field| &field.followed_by).cloned().collect();
             let siblings = match found {
-                Some(record) => moved_siblings(self.schema(target.kind)?, guard, record, &cells),
+                Some(record) => moved_siblings(self.schema(target.kind)?, guard, record, &cells, &following),
                 None => Vec::new(),
             };
             let mut all_landed = true;

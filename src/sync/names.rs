@@ -123,7 +123,8 @@ impl Push {
         Ok(names)
     }
 
-    async fn known(&self, look_up: &LookUp, is_empty: bool) -> Result<Vec<Known>> {
+    /// What the store knows of names.
+    pub(super) async fn known(&self, look_up: &LookUp, is_empty: bool) -> Result<Vec<Known>> {
         if is_empty {
             return Ok(Vec::new());
         }

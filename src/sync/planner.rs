@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::names::Names;
 use super::plan::{Plan, PlanPurpose, PlannedChange, hex};
 use super::push::Push;
-use super::theirs::{entry, is_ambiguous, is_shared, raw_of, read_cell};
+use super::theirs::{entry, is_ambiguous, is_shared, lacks_entry, raw_of, read_cell};
 use super::verdict::{CellFacts, ChangeVerdict, Conflict, Rejection, latest, verdict};
 use crate::connector::Purpose;
 use crate::error::{ErrorKind, Result};
@@ -73,14 +73,25 @@ impl Push {
                 let record = records.get(&enrichment.target);
                 let gone = records.gone.contains(&enrichment.target);
                 for wish in self.wishes(enrichment) {
+                    let mut twice = false;
                     if let Ok(ours) = &wish.ours {
                         match wished.get(&wish.cell) {
-                            Some(other) if other.same(ours, self.normaliser(&wish.cell)?) => continue,
+                            Some(other) if other.same(ours, self.normaliser(&wish.cell)?) => twice = true,
                             Some(_) => contradicted.push(wish.cell.clone()),
                             None => drop(wished.insert(wish.cell.clone(), ours.clone())),
                         }
                     }
                     let change = self.change(wish, &Seen { record, gone, names: &names, now }).await?;
+                    if twice {
+                        // One change, through the record that it can be made through.
+                        let known = changes.iter_mut().find(|known: &&mut PlannedChange| {
+                            known.cell == change.cell && is_through_nothing(known)
+                        });
+                        let Some(known) = known else { continue };
+                        sizes.note(record, &change);
+                        *known = change;
+                        continue;
+                    }
                     sizes.note(record, &change);
                     changes.push(change);
                 }
@@ -93,6 +104,7 @@ impl Push {
             }
         }
         self.refuse_emptying(&sizes, &mut changes);
+        self.announce_filling(&sizes, &mut changes);
         self.name_sharers(&mut changes).await?;
         let expires_at = now.saturating_add(self.settings.plan_expiry);
         Ok(Plan::new(self.store().clone(), PlanPurpose::Push, now, expires_at, changes))
@@ -127,8 +139,23 @@ impl Push {
         }
     }
 
+    /// Says of what goes into an empty list that it is not taken out again, where the list cannot be emptied.
+    fn announce_filling(&self, sizes: &ListSizes, changes: &mut [PlannedChange]) {
+        for change in changes {
+            let writable = self.connector.capabilities().writable(&change.cell);
+            let size = sizes.0.get(&(change.target().clone(), change.cell.field.clone()));
+            if size == Some(&0)
+                && writable.is_some_and(|writable| !writable.can_be_emptied)
+                && change.ours != CellValue::Absent
+            {
+                change.reversible =
+                    Reversible::No("the list is empty now, and is not emptied again".to_owned());
+            }
+        }
+    }
+
     /// Names the other records that show what several share (rule C3).
-    async fn name_sharers(&self, changes: &mut [PlannedChange]) -> Result<()> {
+    pub(super) async fn name_sharers(&self, changes: &mut [PlannedChange]) -> Result<()> {
         let mut shared: Vec<&mut PlannedChange> = changes
             .iter_mut()
             .filter(|change| change.via.is_some() && change.verdict == ChangeVerdict::Apply)
@@ -291,9 +318,7 @@ impl Push {
             (Ok(_), Some(record), _) if is_ambiguous(record, &wish.cell) => {
                 ChangeVerdict::Conflict(Conflict::AmbiguousKey)
             }
-            (Ok(_), Some(record), None)
-                if is_shared(&wish.cell) && cells::entries(record, &wish.cell.field).is_some() =>
-            {
+            (Ok(_), Some(record), None) if lacks_entry(record, &wish.cell) => {
                 ChangeVerdict::Rejected(Rejection::NoSuchEntry)
             }
             (Ok(_), Some(_), None) => ChangeVerdict::Rejected(Rejection::Unreadable),
@@ -429,6 +454,16 @@ impl Push {
             (reversible, _) => reversible,
         }
     }
+}
+
+/// Whether the record that a shared cell was to be written through does not show it.
+fn is_through_nothing(change: &PlannedChange) -> bool {
+    change.via.is_some()
+        && matches!(
+            change.verdict,
+            ChangeVerdict::Conflict(Conflict::Gone)
+                | ChangeVerdict::Rejected(Rejection::NoSuchEntry | Rejection::Unreadable)
+        )
 }
 
 /// How many entries the lists of a plan's records have.

@@ -83,6 +83,10 @@ fn attributes(theirs: Option<&Vec<Attribute>>, changes: &[&PlannedChange]) -> Op
             }
             (ours, None) => {
                 let mut attribute = planned?;
+                if attribute.position.is_none() {
+                    // Without a place, a platform may put it first.
+                    attribute.position = behind(&attributes);
+                }
                 let wanted = values(ours)?;
                 if attribute.values != wanted {
                     attribute.values = wanted;
@@ -102,6 +106,12 @@ fn attributes(theirs: Option<&Vec<Attribute>>, changes: &[&PlannedChange]) -> Op
         attributes.sort_by_key(|attribute| attribute.position);
     }
     Some(PatchValue::Attributes(attributes))
+}
+
+/// The place behind all others, where they have places.
+fn behind(attributes: &[Attribute]) -> Option<u32> {
+    let mut places = attributes.iter().map(|attribute| attribute.position);
+    places.try_fold(0, |next: u32, place| Some(next.max(place?.saturating_add(1))))
 }
 
 fn values(value: &CellValue) -> Option<Vec<Text>> {

@@ -8,12 +8,14 @@ use super::receipt::Warning;
 use crate::mapping::{SchemaMap, cells};
 use crate::model::{Cell, CellValue, Entity, FieldName, Record, Text};
 
-/// The fields, and entries of lists, that we did not send and that changed between guard read and verify.
+/// The fields, and entries of lists, that we did not send, that do not follow from what we sent, and that changed
+/// between guard read and verify.
 pub(super) fn moved_siblings(
     schema: &SchemaMap,
     guard: &Record,
     verify: &Record,
     sent: &[&Cell],
+    following: &[FieldName],
 ) -> Vec<Warning> {
     let mut moved: BTreeSet<String> = BTreeSet::new();
     let cells: Vec<&FieldName> = schema.cells().collect();
@@ -58,7 +60,8 @@ pub(super) fn moved_siblings(
     let (before, after) = (plain(guard), plain(verify));
     if let (Some(before), Some(after)) = (before.as_object(), after.as_object()) {
         for name in before.keys().chain(after.keys()) {
-            if before.get(name) != after.get(name) {
+            let follows = following.iter().any(|field| field.as_str() == name);
+            if before.get(name) != after.get(name) && !follows {
                 moved.insert(name.clone());
             }
         }

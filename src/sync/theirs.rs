@@ -26,6 +26,11 @@ pub(super) fn read_cell(record: &Record, cell: &Cell) -> Option<CellValue> {
     }
 }
 
+/// Whether the record's list was read whole and does not have the shared cell's entry.
+pub(super) fn lacks_entry(record: &Record, cell: &Cell) -> bool {
+    is_shared(cell) && cells::entries(record, &cell.field).is_some() && entry(record, cell).is_none()
+}
+
 /// The list entry of a cell.
 pub(super) fn entry(record: &Record, cell: &Cell) -> Option<Entry> {
     let key = key(cell)?;

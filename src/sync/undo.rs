@@ -1,15 +1,17 @@
 //! Undo: a plan like any other, with ours = before.
 
+use std::collections::BTreeMap;
+
 use super::plan::{Approvals, Plan, PlanPurpose, PlannedChange};
 use super::planner::ListSizes;
-use super::push::Push;
+use super::push::{Found, Push};
 use super::receipt::{ReceiptOutcome, UndoOutcome, UndoReport};
-use super::theirs::{is_ambiguous, raw_of, read_cell};
+use super::theirs::{is_ambiguous, is_shared, lacks_entry, raw_of, read_cell};
 use super::verdict::{ChangeVerdict, Conflict, Rejection, head, landed_value, latest};
-use crate::connector::Purpose;
+use crate::connector::{Known, LookUp, Purpose};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::cells;
-use crate::model::{CellValue, Record, RecordRef, Reversible};
+use crate::model::{Cell, CellValue, FieldName, NameSource, Record, RecordRef, Reversible, Text};
 use crate::state::{Op, Outcome, PushId, RowId, RowKind, RowQuery, Unit, WriteRow};
 
 impl Push {
@@ -42,26 +44,111 @@ impl Push {
         let mut targets: Vec<RecordRef> = rows.iter().map(|row| row.target().clone()).collect();
         targets.sort();
         targets.dedup();
-        let records = self.read(&targets, Purpose::Guard).await?;
+        let mut records = self.read(&targets, Purpose::Guard).await?;
         let now = self.now();
         let mut changes = Vec::new();
         let mut sizes = ListSizes::default();
         let undoable = |row: &&WriteRow| {
             row.kind == RowKind::Push && (row.outcome.landed_at().is_some() || row.outcome.is_unsettled())
         };
-        for (number, row) in (0..).zip(rows.iter().filter(undoable)) {
+        let rows: Vec<&WriteRow> = rows.iter().filter(undoable).collect();
+        let elsewhere = self.shown_elsewhere(&rows, &mut records).await?;
+        for (number, row) in (0..).zip(rows) {
             let of_holder = self.rows(&row.cell.holder).await?;
             let of_cell: Vec<WriteRow> =
                 of_holder.into_iter().filter(|other| other.cell == row.cell).collect();
-            let gone = records.gone.contains(row.target());
-            let record = records.get(row.target());
-            let change = self.undo_change(number, row, &of_cell, record, gone)?;
+            let through = elsewhere.get(&row.cell.holder).unwrap_or(row.target());
+            let gone = records.gone.contains(through);
+            let record = records.get(through);
+            let mut change = self.undo_change(number, row, &of_cell, record, gone)?;
+            if change.via.is_some() {
+                change.via = Some(through.clone());
+            }
             sizes.note(record, &change);
             changes.push(change);
         }
+        self.refuse_lost_names(&mut changes).await?;
         self.refuse_emptying(&sizes, &mut changes);
+        self.name_sharers(&mut changes).await?;
         let expires_at = now.saturating_add(self.settings.plan_expiry);
         Ok(Plan::new(self.store().clone(), PlanPurpose::Undo(push), now, expires_at, changes))
+    }
+
+    /// Where to write what several records share, when the record that it was written through does not show it
+    /// any more: by holder, another record that does. Their reads are added to the found ones.
+    async fn shown_elsewhere(
+        &self,
+        rows: &[&WriteRow],
+        records: &mut Found,
+    ) -> Result<BTreeMap<RecordRef, RecordRef>> {
+        let left = |row: &&&WriteRow| {
+            let record = records.get(row.target());
+            is_shared(&row.cell) && record.is_none_or(|record| lacks_entry(record, &row.cell))
+        };
+        let mut cells: Vec<Cell> = rows.iter().filter(left).map(|row| row.cell.clone()).collect();
+        cells.dedup_by(|one, other| one.holder == other.holder);
+        if cells.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let holders: Vec<RecordRef> = cells.iter().map(|cell| cell.holder.clone()).collect();
+        let shown = match self.connector.shown_by(&holders).await {
+            Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(BTreeMap::new()),
+            shown => shown?,
+        };
+        let mut elsewhere = BTreeMap::new();
+        for (cell, shown) in cells.iter().zip(shown) {
+            let can_write = |record: &RecordRef| {
+                let entity = self.connector.capabilities().entity(record.kind);
+                entity.is_some_and(|entity| entity.by_ids && entity.writable(&cell.field).is_some())
+            };
+            if let Some(record) = shown.into_iter().find(can_write) {
+                elsewhere.insert(cell.holder.clone(), record);
+            }
+        }
+        let mut more: Vec<RecordRef> = elsewhere.values().cloned().collect();
+        more.retain(|record| records.get(record).is_none());
+        more.sort();
+        more.dedup();
+        if !more.is_empty() {
+            let found = self.read(&more, Purpose::Guard).await?;
+            records.records.extend(found.records);
+            records.gone.extend(found.gone);
+        }
+        Ok(elsewhere)
+    }
+
+    /// Refuses to put back what the store does not have any more, or has given to another record: it would make
+    /// something else of it.
+    async fn refuse_lost_names(&self, changes: &mut [PlannedChange]) -> Result<()> {
+        let mut asked: BTreeMap<FieldName, Vec<(usize, Text)>> = BTreeMap::new();
+        for (at, change) in changes.iter().enumerate() {
+            let Some(writable) = self.connector.capabilities().writable(&change.cell) else { continue };
+            if change.verdict == ChangeVerdict::Apply
+                && (writable.unique || writable.names == NameSource::Known)
+                && let Some(name) = change.ours.as_text()
+            {
+                asked.entry(change.cell.field.clone()).or_default().push((at, name.into()));
+            }
+        }
+        for (field, asked) in asked {
+            let names = asked.iter().map(|(_, name)| name.clone()).collect();
+            let known = self.known(&LookUp::Names { field, names }, false).await?;
+            for ((at, _), known) in asked.iter().zip(known) {
+                let Some(change) = changes.get_mut(*at) else { continue };
+                let refusal = match (&change.ours_id, known) {
+                    (Some(own), Known::One { id, .. }) if id == *own => None,
+                    (Some(_), Known::Several) => Some(Rejection::NameAmbiguous),
+                    (Some(_), _) => Some(Rejection::NameUnknown),
+                    (None, Known::No) => None,
+                    (None, Known::One { id, .. }) if id == change.cell.holder.id => None,
+                    (None, _) => Some(Rejection::Taken),
+                };
+                if let Some(rejection) = refusal {
+                    change.verdict = ChangeVerdict::Rejected(rejection);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn undo_change(
@@ -84,6 +171,9 @@ impl Push {
             }
             (_, None) => ChangeVerdict::Conflict(Conflict::NotOurs),
             (None, _) if gone => ChangeVerdict::Conflict(Conflict::Gone),
+            (None, _) if record.is_some_and(|record| lacks_entry(record, &row.cell)) => {
+                ChangeVerdict::Rejected(Rejection::NoSuchEntry)
+            }
             (None, _) => ChangeVerdict::Rejected(Rejection::Unreadable),
             _ if record.is_some_and(|record| is_ambiguous(record, &row.cell)) => {
                 ChangeVerdict::Conflict(Conflict::AmbiguousKey)
@@ -209,9 +299,14 @@ fn undo_outcome(outcome: ReceiptOutcome) -> UndoOutcome {
             Conflict::SupersededByOurs { push } | Conflict::SupersededBeforeSent { push },
         ) => UndoOutcome::SupersededByOurs { push },
         ReceiptOutcome::Conflict(Conflict::Unsettled) | ReceiptOutcome::Unknown => UndoOutcome::Unsettled,
-        ReceiptOutcome::Conflict(_) => UndoOutcome::EditedSince,
         ReceiptOutcome::Rejected(Rejection::Irreversible { reason }) => UndoOutcome::Irreversible { reason },
-        ReceiptOutcome::Rejected(rejection) => UndoOutcome::Irreversible { reason: format!("{rejection:?}") },
+        ReceiptOutcome::Conflict(Conflict::ReadBackDiffers) => {
+            UndoOutcome::Irreversible { reason: Conflict::ReadBackDiffers.advice().to_owned() }
+        }
+        ReceiptOutcome::Conflict(_) => UndoOutcome::EditedSince,
+        ReceiptOutcome::Rejected(rejection) => {
+            UndoOutcome::Irreversible { reason: format!("{rejection:?}: {}", rejection.advice()) }
+        }
         ReceiptOutcome::NotApproved => UndoOutcome::Irreversible { reason: "it was not approved".to_owned() },
     }
 }

@@ -20,7 +20,8 @@ pub(super) fn check(body: &Map<String, Value>, meta_keys: &[String]) -> Result<(
             "name" | "description" | "short_description" | "slug" => value.is_string(),
             "tags" => every(value, |entry| only(entry, &["id"], is_id) || only(entry, &["name"], is_name)),
             "categories" | "brands" => every(value, |entry| only(entry, &["id"], is_id)) && !is_empty(value),
-            "images" => every(value, is_image),
+            // An empty list removes every picture.
+            "images" => every(value, is_image) && !is_empty(value),
             "attributes" => every(value, is_attribute),
             "meta_data" => every(value, |entry| is_meta(entry, meta_keys)),
             _ => false,
@@ -107,6 +108,7 @@ mod tests {
             json!({"status": "bogus"}),
             json!({"status": "publish"}),
             json!({"images": "x"}),
+            json!({"images": []}),
             json!({"images": [{"src": "https://shop.example/a.jpg"}]}),
             json!({"images": [{"id": 7, "src": "https://shop.example/a.jpg"}]}),
             json!({"images": [{"id": 7, "alt": ""}]}),

@@ -192,10 +192,9 @@ fn uncached(request: ApiRequest, purpose: Purpose, nonce: &str) -> ApiRequest {
     }
 }
 
-/// An id that may stand in a path: digits, as this platform's are.
+/// An id that may stand in a path: a number as this platform writes it, from 1 on.
 pub(super) fn is_id(id: &ExternalId) -> bool {
-    let id = id.as_str();
-    !id.is_empty() && id.len() <= 20 && id.bytes().all(|byte| byte.is_ascii_digit())
+    id.as_str().parse::<i64>().is_ok_and(|number| number > 0 && number.to_string() == id.as_str())
 }
 
 /// An answer with records: its body cleaned, and what its headers say.

@@ -77,6 +77,7 @@ pub(super) fn of_products(
     }
     let mut slug = WritableField::text(FieldName::new("slug"), Normaliser::Exact1);
     (slug.max_bytes, slug.unique, slug.check) = (MAX_NAME_BYTES, true, Some(SLUG));
+    slug.followed_by = vec![FieldName::new("url")];
     slug.partly =
         Some("redirects from the present address stay, and another page may have taken the old one");
     if slugs {

@@ -38,12 +38,23 @@ impl WooCommerce {
     /// Writes the patches, several in one call, and answers once per patch, in order.
     pub(super) async fn write_all(&self, request: &PushRequest) -> Result<Vec<Answer>> {
         let mut bodies = Vec::with_capacity(request.patches.len());
+        // What must not leave is refused alone: the others of its batch are written.
+        let mut held_back: Vec<Option<Error>> = Vec::with_capacity(request.patches.len());
         for patch in &request.patches {
-            bodies.push(self.body(patch)?);
+            match self.body(patch) {
+                Ok(body) => {
+                    bodies.push((patch, body));
+                    held_back.push(None);
+                }
+                Err(error) => held_back.push(Some(error)),
+            }
         }
-        let mut outcomes: Vec<Result<FieldAnswer>> = Vec::with_capacity(bodies.len());
+        if bodies.is_empty() {
+            return held_back.into_iter().flatten().next().map_or(Ok(Vec::new()), Err);
+        }
+        let mut outcomes: Vec<FieldAnswer> = Vec::with_capacity(bodies.len());
         let mut todo: Vec<Vec<(&Patch, Map<String, Value>)>> = Vec::new();
-        let mut items = request.patches.iter().zip(bodies).peekable();
+        let mut items = bodies.into_iter().peekable();
         while items.peek().is_some() {
             todo.push(items.by_ref().take(MAX_BATCH).collect());
         }
@@ -55,30 +66,29 @@ impl WooCommerce {
                     let rest = some.split_off(some.len() / 2);
                     todo.extend([rest, some]);
                 }
-                Ok(answers) => outcomes.extend(answers.into_iter().map(Ok)),
+                Ok(answers) => outcomes.extend(answers),
                 Err(error) if error.effect() == Effect::Possible => {
                     let why = error.to_string();
-                    outcomes.extend(some.iter().map(|_| Ok(FieldAnswer::Unknown { why: why.clone() })));
+                    outcomes.extend(some.iter().map(|_| FieldAnswer::Unknown { why: why.clone() }));
                 }
                 Err(error) if is_refusal(&error) || !outcomes.is_empty() => {
-                    let (code, why) = (error.code().to_owned(), error.to_string());
-                    let refused = || FieldAnswer::Refused { code: code.clone(), why: why.clone() };
-                    outcomes.extend(some.iter().map(|_| Ok(refused())));
+                    outcomes.extend(some.iter().map(|_| refused(&error)));
                 }
                 Err(error) => return Err(error),
             }
         }
-        request
-            .patches
-            .iter()
-            .zip(outcomes)
-            .map(|(patch, answer)| {
-                let answer = answer?;
-                let fields =
-                    patch.changes.iter().map(|change| (change.field.clone(), answer.clone())).collect();
-                Ok(Answer::new(patch.target.clone(), fields))
-            })
-            .collect()
+        let mut outcomes = outcomes.into_iter();
+        let answers = request.patches.iter().zip(held_back).map(|(patch, held_back)| {
+            let answer = match held_back {
+                Some(error) => refused(&error),
+                None => outcomes
+                    .next()
+                    .unwrap_or_else(|| FieldAnswer::Unknown { why: "it was not answered".to_owned() }),
+            };
+            let fields = patch.changes.iter().map(|change| (change.field.clone(), answer.clone())).collect();
+            Answer::new(patch.target.clone(), fields)
+        });
+        Ok(answers.collect())
     }
 
     fn body(&self, patch: &Patch) -> Result<Map<String, Value>> {
@@ -163,6 +173,10 @@ impl WooCommerce {
         });
         Ok(answers.collect())
     }
+}
+
+fn refused(error: &Error) -> FieldAnswer {
+    FieldAnswer::Refused { code: error.code().to_owned(), why: error.to_string() }
 }
 
 /// The platform's code, where it is one: a plugin may put anything there.

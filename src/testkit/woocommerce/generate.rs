@@ -145,6 +145,10 @@ impl WooStore {
         if random.chance(500) {
             product.manage_stock = ManageStock::Yes;
             product.stock_quantity = i64::try_from(random.below(50)).ok();
+            if product.stock_quantity == Some(0) {
+                // Any save of it would find that out.
+                "outofstock".clone_into(&mut product.stock_status);
+            }
         }
         product.weight = format!("{}.{}", random.below(9), 1 + random.below(9));
         product.featured = random.chance(100);

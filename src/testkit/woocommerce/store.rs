@@ -293,6 +293,12 @@ impl WooStore {
         self.state().media.get(&id).cloned()
     }
 
+    /// Copies of all images of the media library, by id.
+    #[must_use]
+    pub fn all_media(&self) -> Vec<Media> {
+        self.state().media.values().cloned().collect()
+    }
+
     /// The ids of all products and variations, also in the trash, ascending.
     #[must_use]
     pub fn ids(&self) -> Vec<u64> {

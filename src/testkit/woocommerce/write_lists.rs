@@ -78,9 +78,8 @@ impl Writer<'_> {
     pub(super) fn apply_attributes(&mut self, product: &mut Product, body: Body<'_>) {
         if let Some(list) = sent(body, "attributes") {
             let mut attributes: Vec<Attribute> = Vec::new();
-            for (at, item) in list.as_array().unwrap_or_default().iter().take(ROW_LIMIT).enumerate() {
-                let at = i64::try_from(at).unwrap_or(0);
-                attributes.extend(self.attribute(item, at));
+            for item in list.as_array().unwrap_or_default().iter().take(ROW_LIMIT) {
+                attributes.extend(self.attribute(item));
             }
             attributes.sort_by_key(|attribute| attribute.position);
             product.attributes = attributes;
@@ -90,7 +89,7 @@ impl Writer<'_> {
         }
     }
 
-    fn attribute(&mut self, item: &Json, at: i64) -> Option<Attribute> {
+    fn attribute(&mut self, item: &Json) -> Option<Attribute> {
         let id = item.get("id").and_then(Json::as_id).unwrap_or(0);
         let name = item.get("name").and_then(Json::as_str).unwrap_or_default();
         if id > 0 && !self.state.attributes.contains_key(&id) {
@@ -121,7 +120,8 @@ impl Writer<'_> {
         Some(Attribute {
             id,
             name: if id > 0 { String::new() } else { text::clean_field(name) },
-            position: item.get("position").and_then(Json::as_int).unwrap_or(at),
+            // Without one the place is 0, whatever the order (the controller's source; not observed).
+            position: item.get("position").and_then(Json::as_int).unwrap_or(0),
             visible: flag("visible"),
             variation: flag("variation"),
             options,
