@@ -113,7 +113,10 @@ impl WooCommerce {
                         .collect();
                     self.products.put_terms(&mut body, &change.field, &slashed)?;
                 }
-                PatchValue::Attributes(attributes) => self.products.put_attributes(&mut body, attributes)?,
+                PatchValue::Attributes(attributes) => {
+                    // Values that all products share are terms, which lose a level of backslashes as tags do.
+                    self.products.put_attributes(&mut body, attributes, &|text| wire::slash(&text))?;
+                }
                 PatchValue::Media(media) => {
                     self.products.put_media(&mut body, media, &|text| wire::slash(&text))?;
                 }
