@@ -111,8 +111,6 @@ impl Writer<'_> {
             .filter(|option| !option.is_empty())
             .collect();
         if id > 0 {
-            // Terms lose a level of backslashes (`wc_sanitize_term_text_based`, from its source).
-            options = options.iter().map(|option| text::strip_slashes(option)).collect();
             options = self.global_options(id, &options);
             if options.is_empty() {
                 return None;
