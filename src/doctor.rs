@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::connector::{Connector, Finding, Severity};
+use crate::connector::{Connector, Finding, Severity, SubscriptionStatus, WebhookSource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{StoreKey, Text};
 
@@ -51,7 +51,41 @@ pub async fn examine(connector: &dyn Connector) -> Result<Report> {
         version: info.profile.version.clone(),
         findings: Vec::new(),
     };
-    Ok(report.with(health.findings))
+    let webhooks = match connector.webhooks() {
+        // A credential that cannot be used has its finding already.
+        Some(source) if !health.findings.iter().any(|found| found.severity == Severity::Error) => {
+            webhook_findings(source).await
+        }
+        _ => Vec::new(),
+    };
+    Ok(report.with(health.findings).with(webhooks))
+}
+
+/// What stands in the way of being told of changes.
+async fn webhook_findings(source: &dyn WebhookSource) -> Vec<Finding> {
+    let ours = match source.subscriptions().await {
+        Ok(ours) => ours,
+        Err(error) => {
+            let remedy = "give the key the right to read webhooks, or rely on scheduled pulls";
+            return vec![Finding::new("webhooks_unreadable", Severity::Note, error.message(), remedy)];
+        }
+    };
+    ours.iter()
+        .filter_map(|known| {
+            let (code, what) = match known.status {
+                SubscriptionStatus::Active => return None,
+                SubscriptionStatus::Paused => ("webhook_paused", "was paused by somebody"),
+                SubscriptionStatus::Disabled => ("webhook_disabled", "was disabled after failed deliveries"),
+            };
+            let evidence =
+                format!("the subscription {} to {:?} of {} {what}", known.id, known.topic, known.label);
+            let remedy = match known.status {
+                SubscriptionStatus::Paused => "switch it on in the store, or remove it",
+                _ => "call heal, which makes a new one: switching it on again keeps its count of failures",
+            };
+            Some(Finding::new(code, Severity::Warning, evidence, remedy))
+        })
+        .collect()
 }
 
 impl Report {

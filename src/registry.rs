@@ -10,6 +10,8 @@
 //! | `LILY_EXTRA_CA_FILE` | a PEM file with further certificate authorities |
 //! | `LILY_MAPPING_FILE` | a TOML file with what the store has elsewhere (`docs/mapping.md`; feature `overrides`) |
 //! | `WOOCOMMERCE_URL`, `WOOCOMMERCE_KEY`, `WOOCOMMERCE_SECRET` | the site's address and a REST API key |
+//! | `WOOCOMMERCE_SEO_PLUGIN` | `yoast` or `rank_math`: which plugin keeps the SEO fields (default: found out) |
+//! | `WOOCOMMERCE_WRITE_SLUGS` | `1` allows slugs to be written |
 //! | `WOOCOMMERCE_KEY_IN_QUERY` | `never`, `when_stripped` (default) or `always`: whether the key may go in the query |
 
 use std::ffi::OsString;
@@ -20,7 +22,7 @@ use std::sync::Arc;
 
 use crate::connector::Connector;
 #[cfg(feature = "woocommerce")]
-use crate::connectors::woocommerce::{KeyInQuery, WooCommerceConfig};
+use crate::connectors::woocommerce::{KeyInQuery, SeoPlugin, WooCommerceConfig};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "woocommerce")]
 use crate::mapping::Overrides;
@@ -77,12 +79,17 @@ impl ConnectorConfig {
             #[cfg(feature = "woocommerce")]
             "woocommerce" => {
                 let (mapping, file) = variables.mapping()?;
-                let config = WooCommerceConfig::builder(variables.required("WOOCOMMERCE_URL")?)
+                let mut builder = WooCommerceConfig::builder(variables.required("WOOCOMMERCE_URL")?)
                     .key(variables.required("WOOCOMMERCE_KEY")?)
                     .secret(Secret::new(variables.required("WOOCOMMERCE_SECRET")?))
                     .private_hosts(variables.switch("LILY_ALLOW_PRIVATE_HOSTS")?)
                     .key_in_query(variables.key_in_query("WOOCOMMERCE_KEY_IN_QUERY")?)
-                    .mapping(mapping)
+                    .write_slugs(variables.switch("WOOCOMMERCE_WRITE_SLUGS")?)
+                    .mapping(mapping);
+                if let Some(plugin) = variables.seo_plugin("WOOCOMMERCE_SEO_PLUGIN")? {
+                    builder = builder.seo_plugin(plugin);
+                }
+                let config = builder
                     .build()
                     .map_err(|error| in_variable(in_mapping(error, file.as_deref()), "WOOCOMMERCE_URL"))?;
                 Ok(Self::WooCommerce(config))
@@ -187,6 +194,16 @@ impl Variables<'_> {
             None | Some("0") => Ok(false),
             Some("1") => Ok(true),
             Some(_) => Err(wrong(name, "variable_wrong", "must be 1 or 0")),
+        }
+    }
+
+    #[cfg(feature = "woocommerce")]
+    fn seo_plugin(&self, name: &'static str) -> Result<Option<SeoPlugin>> {
+        match self.optional(name)?.as_deref() {
+            None => Ok(None),
+            Some("yoast") => Ok(Some(SeoPlugin::Yoast)),
+            Some("rank_math") => Ok(Some(SeoPlugin::RankMath)),
+            Some(_) => Err(wrong(name, "variable_wrong", "must be yoast or rank_math")),
         }
     }
 
@@ -390,6 +407,8 @@ mod tests {
             assert!(refused(&STORE).contains("WOOCOMMERCE_SECRET"));
             let odd = with(&[("WOOCOMMERCE_SECRET", SECRET), ("LILY_ALLOW_PRIVATE_HOSTS", "yes")]);
             assert!(refused(&odd).contains("LILY_ALLOW_PRIVATE_HOSTS must be 1 or 0"));
+            let odd = with(&[("WOOCOMMERCE_SECRET", SECRET), ("WOOCOMMERCE_SEO_PLUGIN", "all_in_one")]);
+            assert!(refused(&odd).contains("must be yoast or rank_math"));
             let odd = with(&[("WOOCOMMERCE_SECRET", SECRET), ("WOOCOMMERCE_KEY_IN_QUERY", "yes")]);
             assert!(refused(&odd).contains("WOOCOMMERCE_KEY_IN_QUERY must be never"));
             for good in ["never", "when_stripped", "always"] {

@@ -108,6 +108,11 @@ async fn each_fault_of_a_store_is_its_own_finding() {
         ("version_unknown", Severity::Note, |shop| {
             refuse(shop, |request| request.path.ends_with("/system_status"));
         }),
+        ("webhook_disabled", Severity::Warning, |shop| webhook(shop, "disabled")),
+        ("webhook_paused", Severity::Warning, |shop| webhook(shop, "paused")),
+        ("webhooks_unreadable", Severity::Note, |shop| {
+            refuse(shop, |request| request.path.ends_with("/webhooks"));
+        }),
         ("version_too_old", Severity::Warning, |shop| {
             version(shop, r#"{"environment":{"version":"9.9.5"}}"#)
         }),
@@ -121,6 +126,25 @@ async fn each_fault_of_a_store_is_its_own_finding() {
         assert_eq!(report.findings[0].severity, *severity, "{code}");
         assert_eq!(report.exit_status(), if *severity == Severity::Error { 3 } else { 0 }, "{code}");
     }
+}
+
+/// The store has one subscription of ours, and this is its status.
+fn webhook(shop: &Shop, status: &'static str) {
+    let body = move || {
+        format!(
+            r#"[{{"id":3,"name":"lily-connect/main product.updated","status":"{status}","topic":"product.updated",
+            "delivery_url":"https://lily.example/hook"}}]"#
+        )
+    };
+    shop.answer(
+        |request| request.path.ends_with("/webhooks"),
+        move || {
+            Response::new(200)
+                .with_header("content-type", "application/json")
+                .with_header("x-wp-total", "1")
+                .with_body(body())
+        },
+    );
 }
 
 fn refuse(shop: &Shop, matching: fn(&Request) -> bool) {

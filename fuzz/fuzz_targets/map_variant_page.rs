@@ -1,11 +1,10 @@
-//! A page of variations. A body of an even length comes with the list's size, another one without.
+//! A page of variations, through the map.
 #![no_main]
 
-use lily_connect::connector::PullRequest;
-use lily_connect::model::Entity;
-use lily_connect_fuzz::{Canned, check_page};
+use bytes::Bytes;
+use lily_connect::model::{Entity, RawItems, Shape};
+use lily_connect_fuzz::check_items;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let total = data.len().is_multiple_of(2).then_some(100);
-    check_page(&PullRequest::all(Entity::Variant), Canned { total, ..Canned::ok(data) });
+    check_items(&RawItems::new(Entity::Variant, Bytes::copy_from_slice(data), Shape::List));
 });

@@ -1,6 +1,7 @@
 //! What a connector asks the pipeline to send.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +10,9 @@ use http::Method;
 use crate::model::Lane;
 
 /// One call, before it has credentials: built by a connector as a pure function.
-#[derive(Debug, Clone)]
+///
+/// Shown by `Debug`, it has neither the values of its query nor its body: both can hold a secret.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ApiRequest {
     /// The method.
@@ -123,5 +126,42 @@ impl ApiRequest {
     pub fn not_after(mut self, instant: Option<Duration>) -> Self {
         self.not_after = instant;
         self
+    }
+}
+
+impl fmt::Debug for ApiRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.query.iter().map(|(name, _)| name.as_ref()).collect();
+        f.debug_struct("ApiRequest")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("query", &names)
+            .field("body_bytes", &self.body.as_ref().map(Bytes::len))
+            .field("cost", &self.cost)
+            .field("idempotency", &self.idempotency)
+            .field("lane", &self.lane)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_request_carries_is_not_shown() {
+        let body = r#"{"topic": "product.updated", "secret": "s3cret-of-a-webhook"}"#;
+        let request = ApiRequest::write(Method::POST, "wp-json/wc/v3/webhooks", body)
+            .query("consumer_secret", "cs_hidden")
+            .query("search", "A person's name");
+        for shown in [format!("{request:?}"), format!("{request:#?}")] {
+            for hidden in ["s3cret", "cs_hidden", "person", "product.updated"] {
+                assert!(!shown.contains(hidden), "{shown}");
+            }
+            // What helps to find the call is there.
+            for known in ["POST", "wp-json/wc/v3/webhooks", "consumer_secret", &body.len().to_string()] {
+                assert!(shown.contains(known), "{shown}");
+            }
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! The canonical fields that are cells: what an enrichment can be made from and written to.
 
 use crate::model::{
-    Attribute, CellValue, Entity, ExternalId, Field, FieldName, Media, Normaliser, Product, Record, Term,
-    Text, TokenDigest, Variant,
+    Attribute, BaseToken, CellValue, Entity, ExternalId, Field, FieldName, Media, Normaliser, Product,
+    Record, Term, Text, TokenDigest, Variant,
 };
 
 /// A field whose value is a cell, or a list of cells.
@@ -148,27 +148,28 @@ pub(super) fn tokens(
     access: CellAccess,
     record: &Record,
     normaliser: Normaliser,
-) -> Option<Vec<(Text, TokenDigest)>> {
+) -> Option<Vec<(Text, BaseToken)>> {
     match access {
         CellAccess::Text(_) => None,
         CellAccess::Terms(get) => {
             let token = |term: &Term| {
                 let key = Normaliser::Folded1.apply(&term.name);
                 let token = TokenDigest::of_text(&key, Normaliser::Exact1);
-                (Text::from(key), TokenDigest { normaliser: Normaliser::Folded1, ..token })
+                (Text::from(key), TokenDigest { normaliser: Normaliser::Folded1, ..token }.into())
             };
             Some(get(record).value()?.iter().map(token).collect())
         }
         CellAccess::Attributes(get) => {
             let token = |attribute: &Attribute| {
                 let key = Normaliser::Folded1.apply(&attribute.label).into();
-                (key, TokenDigest::of_values(attribute.values.iter().map(Text::as_str)))
+                (key, TokenDigest::of_values(attribute.values.iter().map(Text::as_str)).into())
             };
             Some(get(record).value()?.iter().map(token).collect())
         }
         CellAccess::Alts(get) => {
-            let mut tokens: Vec<(Text, TokenDigest)> = Vec::new();
-            for media in get(record).value()? {
+            let media = get(record).value()?;
+            let mut tokens: Vec<(Text, BaseToken)> = Vec::with_capacity(media.len());
+            for media in media {
                 let key = media.id.as_ref()?.as_str();
                 if tokens.iter().any(|(known, _)| known == key) {
                     continue;
@@ -177,7 +178,7 @@ pub(super) fn tokens(
                     Some(alt) => TokenDigest::of_text(alt, normaliser),
                     None => TokenDigest::absent(normaliser),
                 };
-                tokens.push((key.into(), token));
+                tokens.push((key.into(), token.into()));
             }
             Some(tokens)
         }

@@ -268,7 +268,6 @@ impl SchemaMap {
                 };
                 record.base_mut().set(cell.field.clone(), token);
             } else if let Some(keys) = cells::tokens(cell.access, record, cell.normaliser) {
-                let keys = keys.into_iter().map(|(key, token)| (key, token.into())).collect();
                 record.base_mut().set_keys(cell.field.clone(), keys);
             }
         }

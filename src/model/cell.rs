@@ -245,7 +245,15 @@ impl Normaliser {
         match self {
             Self::Exact1 => Cow::Borrowed(text),
             Self::Trimmed1 | Self::Values1 => Cow::Borrowed(text.trim()),
-            Self::Folded1 => Cow::Owned(text.trim().to_lowercase()),
+            Self::Folded1 => {
+                let text = text.trim();
+                // Nearly all names: no letter of another case, or plain letters only.
+                match text.is_ascii() {
+                    true if !text.bytes().any(|byte| byte.is_ascii_uppercase()) => Cow::Borrowed(text),
+                    true => Cow::Owned(text.to_ascii_lowercase()),
+                    false => Cow::Owned(text.to_lowercase()),
+                }
+            }
         }
     }
 }

@@ -460,6 +460,11 @@ pub(super) async fn h2_the_last_noted_hash_is_kept_for_a_time(state: State) {
     let record = Record::new(product("13")).unwrap();
     commit(&state, vec![Op::note_hash(&record, at(5))]).await;
     assert_eq!(read("13").await, Some(NotedHash::new(record.content_hash(), at(5))));
+    // What is not there any more is forgotten, and nothing else.
+    commit(&state, vec![Op::ForgetHash { record: product("13") }, Op::ForgetHash { record: product("99") }])
+        .await;
+    assert_eq!(read("13").await, None);
+    assert_eq!(read("11").await, Some(NotedHash::new(hash('0'), at(3))));
 }
 
 pub(super) async fn the_inbox_of_a_store_is_its_own(state: State) {
@@ -474,6 +479,7 @@ pub(super) async fn the_inbox_of_a_store_is_its_own(state: State) {
         Op::JobDone { record: product("11"), version: job.version },
         Op::TrimDeliveries { before: at(1000), keep: 0 },
         Op::DropHashesBefore(at(1000)),
+        Op::ForgetHash { record: product("11") },
     ];
     state.commit(&other, Unit::new(all)).await.unwrap();
     assert_eq!(jobs(&state).await, [job]);

@@ -141,18 +141,18 @@ pub struct JobPlace(pub u64);
 #[serde(transparent)]
 pub struct JobVersion(pub u64);
 
-/// What a record was when our own write had landed.
+/// What is known of a record: as it was handed on last, or as our own write left it on top of that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NotedHash {
-    /// The hash of the record as it was read back.
+    /// The hash of the record.
     pub hash: ContentHash,
-    /// When the write began, by our clock.
+    /// When the write, or the read that was handed on, began, by our clock.
     pub began: Timestamp,
 }
 
 impl NotedHash {
-    /// The hash of a write that began at a time.
+    /// The hash of a record by a write or read that began at a time.
     #[must_use]
     pub fn new(hash: ContentHash, began: Timestamp) -> Self {
         Self { hash, began }
@@ -160,11 +160,12 @@ impl NotedHash {
 }
 
 impl Op {
-    /// Notes what a record was when our write had landed, so that its echo is told (rule H2).
+    /// Notes what is known of a record, so that a hint which tells no more is no news (rule H2).
     ///
-    /// `began` is when the write's intent was committed: a hint from before it is no echo of it. Commit it in
-    /// the unit that settles the write as landed, and only where nothing but what we sent has changed since the
-    /// guard read: what is noted here is taken for known.
+    /// `began` is when the write's intent was committed, or the read began: a hint from before it is never
+    /// taken for told. Commit it in the unit that settles the write as landed, and only where nothing but what
+    /// we sent has changed since the guard read, and that read found what was noted before; or in the unit that
+    /// ends the job of a record that was handed on, and is durable there.
     #[must_use]
     pub fn note_hash(record: &Record, began: Timestamp) -> Self {
         let noted = NotedHash::new(record.content_hash(), began);

@@ -164,6 +164,7 @@ impl Store {
             Op::JobDone { record, version } => self.queue.done(&record, version),
             Op::TrimDeliveries { before, keep } => self.queue.trim(before, keep),
             Op::NoteHash { record, noted } => self.queue.note(record, noted),
+            Op::ForgetHash { record } => self.queue.forget(&record),
             Op::DropHashesBefore(time) => self.queue.drop_hashes(time),
         }
     }
@@ -239,6 +240,7 @@ impl Log {
                 | Op::JobDone { .. }
                 | Op::TrimDeliveries { .. }
                 | Op::NoteHash { .. }
+                | Op::ForgetHash { .. }
                 | Op::DropHashesBefore(_) => {}
             }
         }

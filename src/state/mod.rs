@@ -73,7 +73,8 @@ pub trait StateStore: fmt::Debug + Send + Sync + 'static {
     /// `State` where they could not be read.
     async fn jobs(&self, store: &StoreKey, after: Option<JobPlace>, most: NonZeroU32) -> Result<Vec<Job>>;
 
-    /// What a record was when our last write of it had landed, while it is kept.
+    /// What a record was when it was last handed on, or when our own write on top of that had landed, while it is
+    /// kept.
     ///
     /// # Errors
     /// `State` where it could not be read.

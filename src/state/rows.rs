@@ -365,12 +365,17 @@ pub enum Op {
         /// How many are kept at most.
         keep: u32,
     },
-    /// Notes what a record was when our own write had landed; see [`Op::note_hash`].
+    /// Notes what is known of a record; see [`Op::note_hash`].
     NoteHash {
         /// The record.
         record: RecordRef,
-        /// Its hash, and when the write began.
+        /// Its hash, and since when it is known.
         noted: NotedHash,
+    },
+    /// Forgets what is known of a record, since it is not there any more.
+    ForgetHash {
+        /// The record.
+        record: RecordRef,
     },
     /// Forgets noted hashes of writes that began before this time.
     DropHashesBefore(Timestamp),

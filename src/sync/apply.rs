@@ -475,11 +475,15 @@ impl Push {
                     place.warnings.extend(siblings.iter().cloned());
                 }
             }
-            // What the store will tell us of our own write is then known to be nothing but that (rule H2).
+            // What the store will tell us of our own write is then known to be nothing but that (rule H2): an edit
+            // from before the guard read, whose hint is not here yet, would be taken for it otherwise.
             if let (Some(record), Some(first), true) =
                 (found, sent.first(), all_landed && siblings.is_empty())
             {
-                ops.push(Op::note_hash(record, first.row.at));
+                let known = self.state.noted_hash(self.store(), target).await?;
+                if known.is_some_and(|known| known.hash == guard.content_hash()) {
+                    ops.push(Op::note_hash(record, first.row.at));
+                }
             }
         }
         self.state.commit(self.store(), Unit::fenced(fence, ops)).await

@@ -69,7 +69,7 @@ pub struct InboxSettings {
     pub deliveries_kept: Duration,
     /// How many deliveries are known again at most (default 10,000).
     pub most_deliveries: u32,
-    /// How long an echo of our own write is told (default 30 days).
+    /// How long it is known what was handed on, and so what an echo of our own write is (default 30 days).
     pub hashes_kept: Duration,
 }
 

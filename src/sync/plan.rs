@@ -213,8 +213,11 @@ impl fmt::Display for Plan {
             writeln!(f, "  -    {}", show(&change.seen, &change.ours))?;
             writeln!(f, "  +    {}", show(&change.ours, &change.seen))?;
             if !change.shown_by.is_empty() {
-                let shown: Vec<String> = change.shown_by.iter().map(ToString::to_string).collect();
-                writeln!(f, "  seen by {} other records, too: {}", shown.len(), shown.join(", "))?;
+                let shown: Vec<String> =
+                    change.shown_by.iter().take(SHARERS).map(ToString::to_string).collect();
+                let more = change.shown_by.len() - shown.len();
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                writeln!(f, "  also shown by {}{more}", shown.join(", "))?;
             }
             for note in &change.notes {
                 writeln!(f, "  note {note}")?;
@@ -252,6 +255,8 @@ fn show(value: &CellValue, other: &CellValue) -> String {
 
 /// The most characters of a value that are always shown whole.
 const WIDTH: usize = 160;
+/// The most records that are named of those that show the same.
+const SHARERS: usize = 10;
 /// The characters that are shown around a difference.
 const CONTEXT: usize = 40;
 

@@ -39,6 +39,79 @@ async fn read(shop: &Shop, at: usize) -> Record {
     taken.records.pop().unwrap()
 }
 
+/// Our write of a title, made from a record.
+async fn write(shop: &Shop, record: &Record, title: &str) {
+    let push = Push::new(shop.bench.connector.clone(), shop.state.clone(), shop.bench.runtime.clone());
+    let enrichment = serde_json::from_value(json!({
+        "ref": record.reference(), "made_at": shop.bench.runtime.clock().now(),
+        "fields": {"title": {"value": title, "base": serde_json::to_value(record.base()).unwrap()["title"]}},
+    }))
+    .unwrap();
+    let plan = push.plan(&[enrichment]).await.unwrap();
+    let receipt = push.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap();
+    assert!(receipt.is_full_success(), "{receipt}");
+}
+
+/// What the next call of the inbox hands on and does not.
+async fn work(shop: &Shop) -> (u64, u64) {
+    let report = shop.inbox.work(&mut Taken::default()).await.unwrap();
+    (report.echoes, report.delivered)
+}
+
+#[tokio::test]
+async fn h2_an_edit_from_before_our_guard_read_is_no_echo_however_late_its_delivery_comes() {
+    let shop = Shop::new().await;
+    let page = read(&shop, 0).await;
+    // The merchant edits, and the delivery of it waits at the store. Our write goes on top of the edit.
+    shop.edit(0, |product| product.description = "<p>By the merchant</p>".to_owned());
+    write(&shop, &page, "By us").await;
+    // Both deliveries come now, as one job.
+    shop.bench.clock.advance(Duration::from_secs(2));
+    shop.tell("product.updated", shop.ids[0]).await;
+    shop.tell("product.updated", shop.ids[0]).await;
+    let mut taken = Taken::default();
+    let report = shop.inbox.work(&mut taken).await.unwrap();
+    assert_eq!((report.echoes, report.delivered), (0, 1));
+    let told = serde_json::to_value(&taken.records[0]).unwrap();
+    assert_eq!(
+        (told["title"].as_str(), told["description"].as_str()),
+        (Some("By us"), Some("<p>By the merchant</p>"))
+    );
+    // What was handed on is known: the next write's echo is told, and so is a delivery that tells nothing new.
+    write(&shop, &taken.records[0], "By us again").await;
+    shop.bench.clock.advance(Duration::from_secs(2));
+    shop.tell("product.updated", shop.ids[0]).await;
+    assert_eq!(work(&shop).await, (1, 0));
+    shop.tell("product.updated", shop.ids[0]).await;
+    assert_eq!(work(&shop).await, (1, 0));
+}
+
+#[tokio::test]
+async fn h2_the_echo_of_a_record_that_was_never_handed_on_is_handed_on() {
+    let shop = Shop::new().await;
+    let page = read(&shop, 0).await;
+    shop.commit(vec![Op::ForgetHash { record: shop.product(0) }]).await;
+    write(&shop, &page, "By us").await;
+    shop.bench.clock.advance(Duration::from_secs(2));
+    shop.tell("product.updated", shop.ids[0]).await;
+    assert_eq!(work(&shop).await, (0, 1));
+}
+
+#[tokio::test]
+async fn h2_a_record_that_was_gone_is_news_when_it_comes_back_as_it_was() {
+    let shop = Shop::new().await;
+    read(&shop, 0).await;
+    let kept = shop.bench.store.product(shop.ids[0]).unwrap();
+    shop.tell("product.updated", shop.ids[0]).await;
+    assert_eq!(work(&shop).await, (1, 0), "nothing changed");
+    shop.bench.store.delete(shop.ids[0]);
+    shop.tell("product.deleted", shop.ids[0]).await;
+    assert_eq!(shop.inbox.work(&mut Taken::default()).await.unwrap().gone.len(), 1);
+    shop.bench.store.insert(kept);
+    shop.tell("product.restored", shop.ids[0]).await;
+    assert_eq!(work(&shop).await, (0, 1));
+}
+
 #[tokio::test]
 async fn h2_a_job_waits_while_a_write_of_ours_is_open_and_stops_no_other_one() {
     let shop = Shop::new().await;
@@ -97,6 +170,7 @@ async fn h2_a_write_that_begins_or_lands_during_the_read_makes_the_job_wait() {
     shop.commit(vec![settle(row, &shop)]).await;
 
     // The whole write, from intent to read-back, while we read.
+    shop.bench.clock.advance(Duration::from_secs(2));
     let (open, row) = intent(&shop, &shop.product(0));
     let noted = Op::note_hash(&record, shop.bench.runtime.clock().now());
     let meddled = Meddled::new(&shop);
@@ -112,28 +186,8 @@ async fn h2_an_echo_is_swallowed_only_where_the_record_is_as_our_write_left_it()
     let page = read(&shop, 0).await;
     let began = shop.bench.runtime.clock().now();
     // Our write.
-    let push = Push::new(shop.bench.connector.clone(), shop.state.clone(), shop.bench.runtime.clone());
-    let enrichment = serde_json::from_value(json!({
-        "ref": shop.product(0), "made_at": began,
-        "fields": {"title": {"value": "By us", "base": serde_json::to_value(page.base()).unwrap()["title"]}},
-    }))
-    .unwrap();
-    let plan = push.plan(&[enrichment]).await.unwrap();
-    let receipt = push.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap();
-    assert!(receipt.to_string().contains("pplied"), "{receipt}");
+    write(&shop, &page, "By us").await;
     shop.bench.clock.advance(Duration::from_secs(2));
-    // What the read-back found, as the push notes it.
-    let landed = Meddled::new(&shop);
-    let request = lily_connect::connector::PullRequest::by_ids(
-        Entity::Product,
-        vec![shop.id(0).into()],
-        lily_connect::connector::Purpose::Verify,
-    );
-    let connector: Arc<dyn lily_connect::Connector> = Arc::new(landed);
-    let page = connector.pull_page(&request).await.unwrap();
-    let schema = connector.schema(Entity::Product).unwrap();
-    let found = schema.map(&page.items[0], &connector.info().profile).unwrap().records.remove(0);
-    shop.commit(vec![Op::note_hash(&found, began)]).await;
 
     let mut taken = Taken::default();
     shop.tell("product.updated", shop.ids[0]).await;

@@ -11,7 +11,7 @@ use super::wire::{self, Answered, Offset};
 use crate::connector::{Detail, Finding, Health, Select, Severity};
 use crate::error::{Error, Result};
 use crate::http::{ApiRequest, ApiResponse, Idempotency};
-use crate::model::{Calls, Entity};
+use crate::model::{Calls, Entity, FieldName};
 use crate::time::Timestamp;
 
 /// A signature's time may be 15 minutes off; a third of it is time to act.
@@ -86,7 +86,15 @@ impl WooCommerce {
                         "activate WooCommerce, and check that no plugin switches its REST API off",
                     );
                 }
-                check_seo(&seo_plugins(&index), findings);
+                let is_written = self
+                    .capabilities
+                    .entity(Entity::Product)
+                    .is_some_and(|claims| claims.writable(&FieldName::new("seo.title")).is_some());
+                // A plugin that the settings name need not show.
+                let plugins = seo_plugins(&index);
+                if !(plugins.is_empty() && is_written) {
+                    check_seo(&plugins, findings);
+                }
             }
             // The key was proved without it.
             Err(error) if is_closed(&error) => findings.add(

@@ -9,6 +9,7 @@ mod discover;
 mod item;
 mod map;
 mod names;
+mod object;
 pub mod provision;
 mod read;
 mod taxonomies;

@@ -23,6 +23,7 @@ use url::Url;
 
 use super::config::WooCommerceBuilder;
 use super::connector::WooCommerce;
+use super::object::Object;
 use crate::auth::Origin;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Secret;
@@ -260,7 +261,7 @@ pub fn read_callback(
         return Err(unreadable("the callback is not JSON"));
     }
     // The parser's error would repeat what was sent.
-    let callback: Callback =
+    let Object(callback): Object<Callback> =
         serde_json::from_slice(body).map_err(|_| unreadable("the callback lacks a field of a key"))?;
     let Callback { key_id, user_id, consumer_key, consumer_secret, key_permissions } = callback;
     let consumer_secret = Secret::new(consumer_secret);
@@ -455,6 +456,11 @@ mod tests {
             "callback_unreadable"
         );
         assert_eq!(code(json, "{}", Scope::ReadWrite), "callback_unreadable");
+        // The values alone, in the order of the fields.
+        let value = ours.secret().expose();
+        let key = "00112233445566778899";
+        let array = format!(r#"[4,"{value}","ck_{key}","cs_{key}","read_write"]"#);
+        assert_eq!(code(json, &array, Scope::ReadWrite), "callback_unreadable");
         let padded = format!("{good}{}", " ".repeat(MAX_CALLBACK_BYTES));
         assert_eq!(code(json, &padded, Scope::ReadWrite), "callback_too_large");
     }

@@ -20,6 +20,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::connector::WooCommerce;
+use super::object::Object;
 use super::{PLATFORM, wire};
 use crate::connector::{Subscribed, Subscription, SubscriptionStatus, WebhookSource};
 use crate::error::{Error, ErrorKind, Result};
@@ -163,7 +164,7 @@ fn event(incoming: &Incoming, bases: &[Option<&str>]) -> Result<Event> {
     if topic == EventKind::Other {
         return Ok(event);
     }
-    let body: Body<'_> = serde_json::from_slice(incoming.body())
+    let Object(body): Object<Body<'_>> = serde_json::from_slice(incoming.body())
         .map_err(|_| unreadable("the delivery's body is no product: it was signed, and cannot be read"))?;
     if body.id == 0 {
         return Err(unreadable("the delivery names no product"));

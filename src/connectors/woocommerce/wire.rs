@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::object::Object;
 use crate::connector::{Detail, Purpose, Select};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{ApiRequest, ApiResponse, BodyFault, Idempotency};
@@ -257,8 +258,8 @@ pub(super) fn ids(body: &Bytes) -> Result<Vec<ExternalId>> {
     struct Id {
         id: u64,
     }
-    serde_json::from_slice::<Vec<Id>>(body)
-        .map(|ids| ids.into_iter().map(|id| ExternalId::from(id.id.to_string())).collect())
+    serde_json::from_slice::<Vec<Object<Id>>>(body)
+        .map(|ids| ids.into_iter().map(|Object(id)| ExternalId::from(id.id.to_string())).collect())
         .map_err(|error| unreadable(&error))
 }
 

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::connector::WooCommerce;
+use super::object::Object;
 use super::{item, wire};
 use crate::connector::{Answer, FieldAnswer, Patch, PatchValue, PushRequest};
 use crate::error::{Effect, Error, ErrorKind, Result};
@@ -18,14 +19,14 @@ const MAX_BATCH: usize = 100;
 #[derive(Debug, Deserialize)]
 struct BatchAnswer {
     #[serde(default)]
-    update: Vec<ItemAnswer>,
+    update: Vec<Object<ItemAnswer>>,
 }
 
 #[derive(Debug, Deserialize)]
 struct ItemAnswer {
     #[serde(default)]
     id: u64,
-    error: Option<ItemError>,
+    error: Option<Object<ItemError>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -162,13 +163,15 @@ impl WooCommerce {
             wire::answered(answer, b'{').ok().and_then(|answer| serde_json::from_slice(&answer.body).ok());
         let items = answer.map(|answer| answer.update).unwrap_or_default();
         let answers = some.iter().enumerate().map(|(at, (patch, _))| match items.get(at) {
-            Some(ItemAnswer { id, error }) if id.to_string() == patch.target.id.as_str() => match error {
-                None => FieldAnswer::Accepted,
-                Some(error) => FieldAnswer::Refused {
-                    code: refusal_code(&error.code),
-                    why: "the store refused this item of a batch".to_owned(),
-                },
-            },
+            Some(Object(ItemAnswer { id, error })) if id.to_string() == patch.target.id.as_str() => {
+                match error {
+                    None => FieldAnswer::Accepted,
+                    Some(Object(error)) => FieldAnswer::Refused {
+                        code: refusal_code(&error.code),
+                        why: "the store refused this item of a batch".to_owned(),
+                    },
+                }
+            }
             _ => FieldAnswer::Unknown { why: "the store's answer does not name this item".to_owned() },
         });
         Ok(answers.collect())
@@ -192,4 +195,17 @@ fn is_too_large(error: &Error) -> bool {
 /// Whether the platform itself said no; otherwise nothing was sent.
 fn is_refusal(error: &Error) -> bool {
     error.context().iter().any(|(name, _)| *name == "status")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_is_named_by_an_object_and_not_by_an_array_of_its_values() {
+        let read = |text: &str| serde_json::from_str::<BatchAnswer>(text).map(|answer| answer.update.len());
+        assert_eq!(read(r#"{"update":[{"id":7},{"id":9,"error":{"code":"a"}}]}"#).unwrap(), 2);
+        assert!(read(r#"{"update":[[7,null]]}"#).is_err());
+        assert!(read(r#"{"update":[{"id":7,"error":["a"]}]}"#).is_err());
+    }
 }

@@ -82,6 +82,10 @@ impl Queue {
         self.hashes.insert(record, noted);
     }
 
+    pub(super) fn forget(&mut self, record: &RecordRef) {
+        self.hashes.remove(record);
+    }
+
     pub(super) fn drop_hashes(&mut self, before: Timestamp) {
         self.hashes.retain(|_, noted| noted.began.unix_millis() >= before.unix_millis());
     }

@@ -112,6 +112,14 @@ impl Writer<'_> {
         Ok(())
     }
 
+    pub(super) fn forget_hash(&self, record: &RecordRef) -> Result<()> {
+        self.execute(
+            "DELETE FROM noted_hashes WHERE store = ?1 AND record = ?2",
+            params![self.store, holder_key(record)],
+        )?;
+        Ok(())
+    }
+
     pub(super) fn drop_hashes_before(&self, time: Timestamp) -> Result<()> {
         self.execute(
             "DELETE FROM noted_hashes WHERE store = ?1 AND began_millis < ?2",

@@ -138,6 +138,7 @@ impl Writer<'_> {
             Op::JobDone { record, version } => self.job_done(record, *version)?,
             Op::TrimDeliveries { before, keep } => self.trim_deliveries(*before, *keep)?,
             Op::NoteHash { record, noted } => self.note_hash(record, noted)?,
+            Op::ForgetHash { record } => self.forget_hash(record)?,
             Op::DropHashesBefore(time) => self.drop_hashes_before(*time)?,
         }
         Ok(())

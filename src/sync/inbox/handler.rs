@@ -10,7 +10,8 @@ use crate::sync::{Rejected, Sink};
 /// Takes what changed in a store. Every [`Sink`] is one.
 ///
 /// The inbox ends jobs only after [`InboxHandler::done`]: what was handed on before a crash is handed on again.
-/// So a record can come more than once, and each time as it is then.
+/// So a record can come more than once, and each time as it is then. What is just as it was when it was made
+/// durable here last does not come again.
 #[async_trait]
 pub trait InboxHandler: Send {
     /// Takes a record as it was read again.

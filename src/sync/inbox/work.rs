@@ -9,6 +9,7 @@ use crate::mapping::RejectedRecord;
 use crate::model::{Lane, Record, RecordRef};
 use crate::state::{HintKind, Job, JobPlace, NotedHash, Op, RowQuery, Unit};
 use crate::sync::Rejected;
+use crate::time::Timestamp;
 
 /// The most pages of a read of one record.
 const MAX_PAGES: usize = 8;
@@ -21,7 +22,8 @@ const LOOKS: u32 = 10;
 pub struct InboxReport {
     /// How many records were handed on.
     pub delivered: u64,
-    /// How many hints' records were as our own write had left them: they were not handed on.
+    /// How many hints' records were as they had been handed on before, or as our own write had left them on top of
+    /// that: they were not handed on.
     pub echoes: u64,
     /// The records that are not there any more, each handed on once.
     pub gone: Vec<Gone>,
@@ -62,8 +64,8 @@ impl Inbox {
     /// Works on what is pending, oldest first: reads each record again, and hands it on.
     ///
     /// A record on which a write of ours is not settled waits, and so does a variant of such a product: call
-    /// [`crate::sync::Push::settle`] from time to time. A record that is as our write left it is an echo, and is
-    /// not handed on (rule H2).
+    /// [`crate::sync::Push::settle`] from time to time. A record that is as it was handed on last, or as our write
+    /// left it on top of that, is no news, and is not handed on (rule H2).
     ///
     /// A batch of records is handed on, then made durable by the handler, then its jobs end: in this order, so
     /// that a crash repeats a batch and loses none. Reads that fail are told in the report, and tried again by a
@@ -95,10 +97,12 @@ impl Inbox {
                 }
                 looked += 1;
                 after = Some(job.place);
+                let began = self.now();
                 match self.look(&job).await {
                     Ok(Found::Waits) => report.waiting += 1,
                     Ok(found) => {
                         (read, failures) = (read + 1, 0);
+                        done.extend(known(&job, &found, began));
                         self.hand_on(&job, found, handler, &mut report).await?;
                         done.push(Op::JobDone { record: job.record, version: job.version });
                     }
@@ -232,6 +236,15 @@ impl Inbox {
             request = request.at(page.next);
         }
         if missing { Ok(Read::Missing) } else { Err(unreadable()) }
+    }
+}
+
+/// What is known of a record once it was handed on. One that is gone and comes back is news, whatever it was.
+fn known(job: &Job, found: &Found, began: Timestamp) -> Option<Op> {
+    match found {
+        Found::Changed(record) => Some(Op::note_hash(record, began)),
+        Found::Gone(_) | Found::Rejected(_) => Some(Op::ForgetHash { record: job.record.clone() }),
+        Found::Echo | Found::Ignored | Found::Waits => None,
     }
 }
 

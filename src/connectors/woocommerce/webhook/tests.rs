@@ -62,7 +62,9 @@ fn a_variation_is_a_variant_of_its_product_and_a_deletion_names_the_id_only() {
 
 #[test]
 fn a_body_or_header_that_cannot_be_read_is_told_without_being_shown() {
-    for body in ["", "[]", "{}", r#"{"id":-1}"#, r#"{"id":0}"#, r#"{"id":"secret7"}"#, "webhook_id=2"] {
+    let array = r#"[7,"simple",0]"#;
+    for body in ["", "[]", array, "{}", r#"{"id":-1}"#, r#"{"id":0}"#, r#"{"id":"secret7"}"#, "webhook_id=2"]
+    {
         assert_eq!(read("product.updated", SHOP, body).unwrap_err(), "webhook_unreadable", "{body}");
     }
     let long = "x".repeat(MAX_WORD + 1);

@@ -1,0 +1,44 @@
+//! A page of a list: the first byte chooses the list, what is asked of it, and its size.
+//!
+//! What comes next lies ahead, and an end is none while the store's count says that there is more.
+#![no_main]
+
+use lily_connect::connector::{Detail, PullRequest, Purpose, Total};
+use lily_connect::model::{Cursor, Entity, ExternalId};
+use lily_connect_fuzz::{Canned, STORE, check_error, first};
+
+const TOTALS: [Option<u64>; 4] = [None, Some(0), Some(150), Some(u64::MAX)];
+const OFFSET: u64 = 99;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let Some((choice, body)) = first(data) else { return };
+    let total = TOTALS[choice % 4];
+    let entity = [Entity::Product, Entity::Variant, Entity::Tag, Entity::Attribute][choice / 4 % 4];
+    let mut request = PullRequest::all(entity).at((entity != Entity::Attribute).then(|| Cursor::new("99")));
+    if choice / 16 % 2 == 1 {
+        request.detail = Detail::IdsOnly;
+    }
+    if choice / 32 % 2 == 1 {
+        let ids = ["7", "9", "11"].map(|id| ExternalId::from(id.to_owned())).to_vec();
+        request = PullRequest::by_ids(entity, ids, Purpose::Guard);
+    }
+    STORE.answer(vec![("", Canned { total, ..Canned::ok(body) })]);
+    let page = match STORE.pull(&request) {
+        Ok(page) => page,
+        Err(error) => return check_error(&error),
+    };
+    assert!(page.missing.len() <= 3);
+    if choice / 32 % 2 == 1 {
+        return;
+    }
+    assert_eq!(page.total, total.map_or(Total::NotGiven, Total::Exact));
+    let mut last = OFFSET;
+    for cursor in page.next.iter().chain(&page.ahead) {
+        let next: u64 = cursor.as_str().parse().unwrap();
+        assert!(next > last || next == u64::MAX, "{next} after {last}");
+        last = next;
+    }
+    if total == Some(150) && request.detail == Detail::Full && entity != Entity::Attribute {
+        assert!(page.next.is_none(), "a page of a hundred from 99 ends a list of 150");
+    }
+});
