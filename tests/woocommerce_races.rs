@@ -42,6 +42,8 @@ struct Racing {
     both: Arc<Barrier>,
     /// Whether ours saves last, which keeps ours.
     ours_last: Arc<AtomicBool>,
+    /// Whether the first of the two is at it.
+    first_loads: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -56,8 +58,11 @@ impl Handler for Racing {
             let is_ours = String::from_utf8_lossy(&request.body).contains("\"name\"");
             if is_ours == self.ours_last.load(Ordering::SeqCst) {
                 // The one that sleeps second wakes second.
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                while !self.first_loads.load(Ordering::SeqCst) {
+                    tokio::task::yield_now().await;
+                }
             }
+            self.first_loads.store(true, Ordering::SeqCst);
         }
         self.store.respond(request).await
     }
@@ -87,6 +92,7 @@ impl Track {
                     armed: Arc::default(),
                     both: Arc::new(Barrier::new(2)),
                     ours_last: Arc::default(),
+                    first_loads: Arc::default(),
                 };
                 racing = Some(made.clone());
                 made
@@ -101,6 +107,7 @@ impl Track {
 
     fn arm(&self, ours_last: bool) {
         self.racing.ours_last.store(ours_last, Ordering::SeqCst);
+        self.racing.first_loads.store(false, Ordering::SeqCst);
         self.racing.armed.store(true, Ordering::SeqCst);
     }
 
@@ -110,7 +117,7 @@ impl Track {
         let until = saves() + 2;
         let pass = async {
             while saves() < until {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::task::yield_now().await;
             }
             self.shop.clock.advance(SAVE);
         };
@@ -267,7 +274,7 @@ async fn a_loss_after_the_verify_read_is_found_by_the_next_plan() {
     let saves = || shop.clock.slept().iter().filter(|time| **time == SAVE).count();
     let sleeping = |count: usize| async move {
         while saves() < count {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            tokio::task::yield_now().await;
         }
     };
     let rival = async {
