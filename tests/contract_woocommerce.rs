@@ -4,16 +4,22 @@
 mod common;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use base64::Engine as _;
 use common::{Bench, bench_with};
+use hmac::{Hmac, KeyInit, Mac};
+use http::{HeaderMap, HeaderValue};
 use lily_connect::connector::Connector;
-use lily_connect::model::{Entity, ExternalId, FieldName};
+use lily_connect::connectors::woocommerce::{SeoPlugin, WooCommerceBuilder, WooCommerceConfig};
+use lily_connect::model::{Entity, ExternalId, FieldName, Secret};
 use lily_connect::runtime::Runtime;
-use lily_connect::testkit::contract::{ContractFixture, On, Received, Strike, Trouble, run_all};
+use lily_connect::testkit::contract::{ContractFixture, On, Received, Right, Strike, Trouble, run_all};
 use lily_connect::testkit::exchange::Request;
 use lily_connect::testkit::faults::{Fault, FaultRule, When};
-use lily_connect::testkit::woocommerce::{Taxonomy, WooStore};
-use serde_json::Value;
+use lily_connect::testkit::woocommerce::{ApiKey, Permissions, Taxonomy, WooStore};
+use lily_connect::webhook::Incoming;
+use serde_json::{Value, json};
 
 struct Woo(Bench);
 
@@ -49,6 +55,22 @@ async fn old_woo() -> Woo {
     .await;
     bench.server.traffic().clear();
     Woo(bench)
+}
+
+/// A store without a plugin for search engines, of which slugs are not written either.
+async fn plain_woo() -> Woo {
+    let mut woo = woo().await;
+    let config = config(&woo.0).build().unwrap();
+    woo.0.connector = Arc::new(config.connect(&woo.0.runtime).await.unwrap());
+    woo.0.server.traffic().clear();
+    woo
+}
+
+fn config(bench: &Bench) -> WooCommerceBuilder {
+    WooCommerceConfig::builder(bench.server.url())
+        .key(&bench.key.consumer_key)
+        .secret(Secret::new(bench.key.consumer_secret.clone()))
+        .private_hosts(true)
 }
 
 /// Which terms a kind of record has; none for kinds that are no terms.
@@ -207,6 +229,72 @@ impl ContractFixture for Woo {
     fn secrets(&self) -> Vec<String> {
         vec![self.0.key.consumer_key.clone(), self.0.key.consumer_secret.clone()]
     }
+
+    fn texts(&self) -> Vec<String> {
+        let builder = config(&self.0).seo_plugin(SeoPlugin::Yoast);
+        vec![format!("{builder:?}"), format!("{:?}", builder.build())]
+    }
+
+    fn allow(&self, right: Right) -> bool {
+        let key = &self.0.key;
+        self.0.store.revoke_key(&key.consumer_key);
+        if right == Right::Read {
+            let kept = ApiKey::new(&key.consumer_key, &key.consumer_secret, Permissions::Read, key.role);
+            self.0.store.add_key(kept);
+        }
+        true
+    }
+
+    fn peak_in_flight(&self) -> Option<u64> {
+        Some(self.0.server.traffic().peak_in_flight())
+    }
+
+    fn delivery(&self, entity: Entity, id: &ExternalId, secret: &Secret) -> Option<Incoming> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let product = self.0.store.product(number(id))?;
+        let body = match entity {
+            Entity::Product => json!({"id": product.id, "type": "simple", "name": product.name}),
+            Entity::Variant => json!({"id": product.id, "type": "variation", "parent_id": product.parent_id}),
+            _ => return None,
+        };
+        let body = body.to_string();
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.expose().as_bytes()).ok()?;
+        mac.update(body.as_bytes());
+        let signature = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
+        let delivery = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("content-type", "application/json".to_owned()),
+            ("x-wc-webhook-source", format!("{}/", self.0.server.url())),
+            ("x-wc-webhook-topic", "product.updated".to_owned()),
+            ("x-wc-webhook-signature", signature),
+            ("x-wc-webhook-id", "2".to_owned()),
+            ("x-wc-webhook-delivery-id", format!("{delivery:032x}")),
+        ] {
+            headers.insert(name, HeaderValue::from_str(&value).ok()?);
+        }
+        Incoming::new(headers, body, self.0.runtime.clock().now()).ok()
+    }
+
+    fn ping(&self, _: &Secret) -> Option<Incoming> {
+        let mut headers = HeaderMap::new();
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert("content-type", form);
+        Incoming::new(headers, "webhook_id=7", self.0.runtime.clock().now()).ok()
+    }
+
+    fn kill_subscription(&self, id: &ExternalId) -> bool {
+        self.0.store.disable_webhook(number(id))
+    }
+
+    fn foreign_subscription(&self) -> Option<ExternalId> {
+        let id = self.0.store.add_webhook("Stock", "product.updated", "https://stock.example.com/hook");
+        Some(id.to_string().into())
+    }
+
+    fn has_subscription(&self, id: &ExternalId) -> bool {
+        self.0.store.webhook(number(id)).is_some()
+    }
 }
 
 lily_connect::contract_suite!(woo().await);
@@ -217,4 +305,13 @@ async fn a_store_without_a_list_of_variations_holds_the_whole_contract() {
     assert!(report.failed.is_empty(), "{report}");
     let skipped: Vec<&str> = report.skipped.iter().map(|(name, _)| *name).collect();
     assert!(!skipped.contains(&"a_kind_that_is_not_claimed_is_refused"), "{report}");
+}
+
+#[tokio::test]
+async fn a_store_without_seo_plugin_and_slugs_holds_the_whole_contract() {
+    let report = run_all(plain_woo).await;
+    assert!(report.failed.is_empty(), "{report}");
+    assert!(report.passed.contains(&"an_unavailable_field_is_rejected_by_name"), "{report}");
+    let skipped: Vec<&str> = report.skipped.iter().map(|(name, _)| *name).collect();
+    assert!(skipped.contains(&"a_removable_field_comes_back_absent"), "{report}");
 }

@@ -66,7 +66,7 @@ fn back(schema: &SchemaMap, record: &Record, field: &FieldName) -> Option<Value>
         "tags" => schema.put_terms(&mut body, field, product.tags.value()?).unwrap(),
         "categories" => schema.put_terms(&mut body, field, product.categories.value()?).unwrap(),
         "brands" => schema.put_terms(&mut body, field, product.brands.value()?).unwrap(),
-        "attributes" => schema.put_attributes(&mut body, product.attributes.value()?).unwrap(),
+        "attributes" => schema.put_attributes(&mut body, product.attributes.value()?, &|text| text).unwrap(),
         "media.alt" => schema.put_media(&mut body, product.media.value()?, &|text| text).unwrap(),
         _ => {
             let value = cells::value(record, field, None)?;

@@ -6,19 +6,24 @@
 mod memory;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use lily_connect::connector::{
-    Answer, Connector, ConnectorInfo, Detail, FieldAnswer, Health, Page, PatchField, PatchValue, PullRequest,
-    PushRequest, Select, Total, WebhookSource,
+    Answer, Connector, ConnectorInfo, Detail, FieldAnswer, Healed, Health, Known, LookUp, Page, PatchField,
+    PatchValue, PullRequest, Purpose, PushRequest, Select, Subscribed, Subscription, Total, WebhookSource,
 };
-use lily_connect::error::Result;
+use lily_connect::error::{Error, ErrorKind, Result};
 use lily_connect::mapping::SchemaMap;
-use lily_connect::model::{Capabilities, CellValue, Cursor, Entity, FieldName, Normaliser, WritableField};
+use lily_connect::model::{
+    Capabilities, CellValue, Cursor, Entity, ExternalId, FieldName, Normaliser, RecordRef, Secret,
+    WritableField,
+};
 use lily_connect::testkit::contract::{Report, run_all};
-use memory::memory;
+use lily_connect::webhook::{Event, EventKind, Incoming, Received};
+use memory::{memory, memory_with};
 
 /// What is wrong with a connector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +51,27 @@ enum Flaw {
     DropsWhatItCannotWrite,
     TakesAFaultForTheEnd,
     ShowsItsKey,
+    ListsDeletedIds,
+    KeepsGuardReads,
+    EmptiesInsteadOfRemoving,
+    DropsUnavailableFields,
+    ReordersLists,
+    KnowsEveryName,
+    LooksUpBackwards,
+    ShowsBackwards,
+    DropsBeyondItsBatch,
+    FailsAllWithOne,
+    HammersALimit,
+    AsksTooMuchAtOnce,
+    AsksAgainWhenRefused,
+    TakesForbiddenForDone,
+    TrustsEveryDelivery,
+    TakesAPingForAnEvent,
+    ForgetsToRemove,
+    HealsNothing,
+    HealsForOthers,
+    StampsEveryRead,
+    ShowsTheWebhookSecret,
 }
 
 /// The right connector with one flaw.
@@ -95,7 +121,29 @@ impl Connector for Wrong {
     }
 
     fn webhooks(&self) -> Option<&dyn WebhookSource> {
-        self.right.webhooks()
+        Some(self)
+    }
+
+    async fn look_up(&self, names: &LookUp) -> Result<Vec<Known>> {
+        let mut known = self.right.look_up(names).await?;
+        match (self.flaw, names) {
+            (Flaw::KnowsEveryName, LookUp::Names { names, .. }) => {
+                let one =
+                    |name: &lily_connect::model::Text| Known::One { id: "1".into(), name: name.clone() };
+                known = names.iter().map(one).collect();
+            }
+            (Flaw::LooksUpBackwards, _) => known.reverse(),
+            _ => {}
+        }
+        Ok(known)
+    }
+
+    async fn shown_by(&self, holders: &[RecordRef]) -> Result<Vec<Vec<RecordRef>>> {
+        let mut shown = self.right.shown_by(holders).await?;
+        if self.flaw == Flaw::ShowsBackwards {
+            shown.reverse();
+        }
+        Ok(shown)
     }
 
     async fn pull_page(&self, request: &PullRequest) -> Result<Page> {
@@ -108,11 +156,36 @@ impl Connector for Wrong {
             }
             _ => {}
         }
-        let answered = self.right.pull_page(&request).await;
+        let mut answered = self.right.pull_page(&request).await;
+        for _ in 0..4 {
+            let again = match answered.as_ref().map_err(Error::kind) {
+                Err(ErrorKind::RateLimited) => self.flaw == Flaw::HammersALimit,
+                Err(ErrorKind::Auth) => self.flaw == Flaw::AsksAgainWhenRefused,
+                _ => false,
+            };
+            if again {
+                answered = self.right.pull_page(&request).await;
+            }
+        }
         if self.flaw == Flaw::TakesAFaultForTheEnd && request.cursor.is_some() && answered.is_err() {
             return Ok(Page::default());
         }
         let mut page = answered?;
+        let is_kept = match self.flaw {
+            Flaw::ListsDeletedIds => request.detail == Detail::IdsOnly,
+            Flaw::KeepsGuardReads => request.purpose == Purpose::Guard,
+            _ => false,
+        };
+        if is_kept {
+            let mut old = self.old.lock().unwrap();
+            match old.iter().find(|(known, _)| *known == request) {
+                Some((_, known)) => return Ok(known.clone()),
+                None => old.push((request.clone(), page.clone())),
+            }
+        }
+        if self.flaw == Flaw::StampsEveryRead {
+            stamp(&mut page);
+        }
         if matches!(request.select, Select::Ids(_)) {
             return Ok(self.spoil_ids(&request, page));
         }
@@ -148,6 +221,23 @@ impl Connector for Wrong {
     async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {
         let mut spoilt = request.clone();
         match self.flaw {
+            Flaw::DropsBeyondItsBatch => spoilt.patches.truncate(self.capabilities.max_batch.get() as usize),
+            Flaw::DropsUnavailableFields => {
+                for patch in &mut spoilt.patches {
+                    patch.changes.retain(|change| change.field.as_str() != "slug");
+                }
+            }
+            Flaw::EmptiesInsteadOfRemoving | Flaw::ReordersLists => {
+                for change in spoilt.patches.iter_mut().flat_map(|patch| &mut patch.changes) {
+                    match &mut change.value {
+                        value @ PatchValue::Removed if self.flaw == Flaw::EmptiesInsteadOfRemoving => {
+                            *value = PatchValue::Text { text: " ".into(), raw: None };
+                        }
+                        PatchValue::Terms(terms) if self.flaw == Flaw::ReordersLists => terms.reverse(),
+                        _ => {}
+                    }
+                }
+            }
             Flaw::IgnoresTheGuard => spoilt.guard_until = Duration::MAX,
             Flaw::DropsWhatItCannotWrite => {
                 let product = self.capabilities.entity(Entity::Product).unwrap();
@@ -171,8 +261,20 @@ impl Connector for Wrong {
                 match (self.flaw, &field) {
                     (Flaw::AcceptsALostAnswer, FieldAnswer::Unknown { .. })
                     | (Flaw::AcceptsARefusal, FieldAnswer::Refused { .. }) => *field = FieldAnswer::Accepted,
+                    (Flaw::TakesForbiddenForDone, FieldAnswer::Refused { code, .. })
+                        if code == "forbidden" =>
+                    {
+                        *field = FieldAnswer::Accepted;
+                    }
                     _ => {}
                 }
+            }
+        }
+        let refused = |field: &(FieldName, FieldAnswer)| matches!(field.1, FieldAnswer::Refused { .. });
+        let one_failed = answers.iter().flat_map(|answer| &answer.fields).any(refused);
+        if self.flaw == Flaw::FailsAllWithOne && one_failed {
+            for (_, field) in answers.iter_mut().flat_map(|answer| &mut answer.fields) {
+                *field = FieldAnswer::Refused { code: "batch_failed".to_owned(), why: String::new() };
             }
         }
         let unknown = |answer: &Answer| {
@@ -206,6 +308,75 @@ impl Wrong {
     }
 }
 
+impl Wrong {
+    fn hooks(&self) -> &dyn WebhookSource {
+        self.right.webhooks().unwrap()
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl WebhookSource for Wrong {
+    fn verify(&self, incoming: &Incoming, secrets: &[Secret]) -> Result<Received> {
+        match (self.flaw, self.hooks().verify(incoming, secrets)) {
+            (Flaw::TrustsEveryDelivery, Err(_)) => memory::unverified(incoming),
+            (Flaw::TakesAPingForAnEvent, Ok(Received::Ping { subscription })) => {
+                let record = RecordRef::new(self.info().store.platform.clone(), Entity::Product, "1");
+                let event = Event::new(EventKind::Updated, subscription, incoming.received());
+                Ok(Received::Event(event.with_record(record)))
+            }
+            (_, verified) => verified,
+        }
+    }
+
+    async fn subscriptions(&self) -> Result<Vec<Subscribed>> {
+        self.hooks().subscriptions().await
+    }
+
+    async fn subscribe(&self, wanted: &Subscription) -> Result<Vec<Subscribed>> {
+        let made = self.hooks().subscribe(wanted).await;
+        if self.flaw == Flaw::ShowsTheWebhookSecret {
+            let says = format!("no subscription with the secret {}", wanted.secret.expose());
+            return made.map_err(|error| Error::new(error.kind(), "not_subscribed", says));
+        }
+        made
+    }
+
+    async fn remove(&self, id: &ExternalId) -> Result<()> {
+        if self.flaw == Flaw::ForgetsToRemove {
+            return Ok(());
+        }
+        self.hooks().remove(id).await
+    }
+
+    async fn heal(&self, wanted: &Subscription) -> Result<Healed> {
+        match self.flaw {
+            Flaw::HealsNothing => return Ok(Healed::default()),
+            Flaw::HealsForOthers => {
+                for known in self.subscriptions().await? {
+                    if known.label != wanted.label {
+                        self.remove(&known.id).await?;
+                    }
+                }
+            }
+            _ => {}
+        }
+        self.hooks().heal(wanted).await
+    }
+}
+
+/// Something that is made anew for each answer, in a field that is read.
+fn stamp(page: &mut Page) {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    for items in &mut page.items {
+        let mut list: Vec<serde_json::Value> = serde_json::from_slice(&items.body).unwrap();
+        for item in list.iter_mut().filter(|item| item.get("sku").is_some()) {
+            item["sku"] = format!("C{}", NUMBER.fetch_add(1, Ordering::Relaxed)).into();
+        }
+        items.body = serde_json::to_vec(&list).unwrap().into();
+    }
+}
+
 fn reverse(page: &mut Page) {
     for items in &mut page.items {
         let mut list: Vec<serde_json::Value> = serde_json::from_slice(&items.body).unwrap();
@@ -215,7 +386,8 @@ fn reverse(page: &mut Page) {
 }
 
 async fn report_of(flaw: Flaw) -> Report {
-    run_all(|| async { memory(|right| Wrong::wrap(right, flaw)) }).await
+    let in_flight = if flaw == Flaw::AsksTooMuchAtOnce { 16 } else { 2 };
+    run_all(|| async { memory_with(in_flight, |right| Wrong::wrap(right, flaw)) }).await
 }
 
 /// The suite fails this very test with a message that names the rule; and it is no failure of everything.
@@ -285,7 +457,9 @@ async fn a_connector_that_blindly_retries_a_timed_out_write_breaks_w2() {
 async fn a_connector_that_answers_out_of_order_breaks_p5() {
     let report = report_of(Flaw::AnswersOutOfOrder).await;
     breaks(&report, "answers_come_once_a_patch_in_order", "P5", "to patches of");
-    assert_eq!(report.failed.len(), 1, "nothing else is wrong with it: {report}");
+    breaks(&report, "no_patch_of_a_push_is_dropped", "P5", "an answer for product/2 to product/1");
+    breaks(&report, "one_refused_patch_leaves_the_others_true", "P5", "an answer for product/1 to");
+    assert_eq!(report.failed.len(), 3, "nothing else is wrong with it: {report}");
 }
 
 #[tokio::test]
@@ -321,6 +495,29 @@ async fn each_further_flaw_breaks_the_rule_that_is_there_for_it() {
         (Flaw::DropsWhatItCannotWrite, "a_field_that_is_not_claimed_is_refused", "CAPABILITIES"),
         (Flaw::TakesAFaultForTheEnd, "a_broken_answer_is_an_error_or_read_over", "R1"),
         (Flaw::ShowsItsKey, "credentials_are_never_shown", "SECRETS"),
+        (Flaw::ShowsTheWebhookSecret, "credentials_are_never_shown", "SECRETS"),
+        (Flaw::DropsTheLastPage, "a_quiet_store_is_complete", "R1"),
+        (Flaw::ListsDeletedIds, "a_deletion_is_missing_behind_a_delta", "R7"),
+        (Flaw::KeepsGuardReads, "an_edit_between_plan_and_apply_is_stale", "P3"),
+        (Flaw::KeepsGuardReads, "an_edit_between_pull_and_plan_is_seen", "V7"),
+        (Flaw::EmptiesInsteadOfRemoving, "a_removable_field_comes_back_absent", "U3"),
+        (Flaw::DropsUnavailableFields, "an_unavailable_field_is_rejected_by_name", "CAPABILITIES"),
+        (Flaw::ReordersLists, "other_entries_of_a_list_stay_in_order", "L3"),
+        (Flaw::KnowsEveryName, "a_name_that_must_be_known_is_never_made", "L2"),
+        (Flaw::LooksUpBackwards, "names_are_looked_up_one_by_one_in_order", "L2"),
+        (Flaw::ShowsBackwards, "what_is_shared_names_who_shows_it", "C1"),
+        (Flaw::DropsBeyondItsBatch, "no_patch_of_a_push_is_dropped", "P5"),
+        (Flaw::FailsAllWithOne, "one_refused_patch_leaves_the_others_true", "P5"),
+        (Flaw::HammersALimit, "a_limit_is_waited_for", "LIMITS"),
+        (Flaw::AsksTooMuchAtOnce, "two_calls_are_in_flight_at_most", "LIMITS"),
+        (Flaw::AsksAgainWhenRefused, "a_refused_credential_is_believed", "AUTH"),
+        (Flaw::TakesForbiddenForDone, "a_right_that_lacks_is_told", "AUTH"),
+        (Flaw::TrustsEveryDelivery, "a_delivery_is_verified_over_its_bytes", "H1"),
+        (Flaw::TakesAPingForAnEvent, "a_ping_queues_nothing", "H1"),
+        (Flaw::ForgetsToRemove, "subscriptions_are_made_listed_and_removed", "WEBHOOKS"),
+        (Flaw::HealsNothing, "healing_makes_what_is_dead_anew_and_leaves_what_is_not_ours", "WEBHOOKS"),
+        (Flaw::HealsForOthers, "healing_makes_what_is_dead_anew_and_leaves_what_is_not_ours", "WEBHOOKS"),
+        (Flaw::StampsEveryRead, "an_echo_is_swallowed_and_an_edit_is_not", "H2"),
     ] {
         breaks(&report_of(flaw).await, name, rule, "");
     }

@@ -71,11 +71,17 @@ impl SchemaMap {
     }
 
     /// Puts a whole list of attributes where the rules of the field `attributes` have it, with every flag and
-    /// place: what is left out, a platform sets to its default.
+    /// place: what is left out, a platform sets to its default. Values of attributes that all products share go as
+    /// `shared` spells them.
     ///
     /// # Errors
     /// `Unsupported` where a rule of the list writes nothing.
-    pub fn put_attributes(&self, body: &mut Map<String, Value>, attributes: &[Attribute]) -> Result<()> {
+    pub fn put_attributes(
+        &self,
+        body: &mut Map<String, Value>,
+        attributes: &[Attribute],
+        shared: &dyn Fn(String) -> String,
+    ) -> Result<()> {
         let rule = |name: &str| self.write_rule(&format!("attributes[].{name}"));
         let (id, label, values) = (rule("id")?, rule("label")?, rule("values[]")?);
         let (visible, options, position) =
@@ -94,7 +100,8 @@ impl SchemaMap {
             };
             let spelled = (0..).zip(&attribute.values).map(|(place, value)| {
                 let raw = attribute.raw_values.get(&place).map(Text::as_str);
-                spell(values.transform, value, raw).map(Value::from).ok_or_else(|| read_only(&field))
+                let text = spell(values.transform, value, raw).ok_or_else(|| read_only(&field))?;
+                Ok(Value::from(if attribute.id.is_some() { shared(text) } else { text }))
             });
             item.insert(key(values)?, spelled.collect::<Result<Vec<Value>>>()?.into());
             if let Some(flag) = attribute.visible {

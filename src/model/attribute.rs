@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{ExternalId, Text};
 
@@ -46,6 +47,39 @@ pub struct Attribute {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_label: Option<Text>,
     /// The platform's spelling of values, by their place, where a value alone does not lead back to it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "places")]
     pub raw_values: BTreeMap<u32, Text>,
+}
+
+/// Reads keys as the texts that JSON has for them: a record's kind stands among its fields, and behind such a tag
+/// serde reads no number of a text.
+fn places<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u32, Text>, D::Error> {
+    let read = |(place, text): (Text, Text)| Ok((place.parse().map_err(D::Error::custom)?, text));
+    BTreeMap::<Text, Text>::deserialize(deserializer)?.into_iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Entity, Field, Platform, Product, Record, RecordRef};
+
+    #[test]
+    fn a_record_with_an_escaped_value_of_an_attribute_is_read_back() {
+        let attribute = Attribute {
+            label: "Fit".into(),
+            values: vec!["Slim".into(), "S & M".into()],
+            raw_values: BTreeMap::from([(1, "S &amp; M".into())]),
+            ..Attribute::default()
+        };
+        let mut product = Product::new(RecordRef::new(Platform::new("test"), Entity::Product, "7"));
+        product.attributes = Field::Value(vec![attribute]);
+        let record = Record::Product(Box::new(product));
+        let text = serde_json::to_string(&record).unwrap();
+        assert!(text.contains(r#""raw_values":{"1":"S &amp; M"}"#), "{text}");
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+        for place in ["x", "-1", "", "4294967296"] {
+            let wrong = text.replace(r#"{"1":"#, &format!("{{\"{place}\":"));
+            assert!(serde_json::from_str::<Record>(&wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -150,7 +150,8 @@ pub enum DeltaClock {
     None,
     /// It can, but some changes do not move its clock: a delta is followed by a sweep.
     CanLie,
-    /// It can, and every change moves its clock.
+    /// It can, and every change of a record moves its clock. A deletion leaves no record to move one, so a delta
+    /// is followed by a sweep of ids all the same.
     Trusted,
 }
 

@@ -7,13 +7,13 @@ use super::push::{Found, Push};
 use super::rebuild::rebuild;
 use super::receipt::{FieldReceipt, Receipt, ReceiptOutcome};
 use super::siblings::moved_siblings;
-use super::theirs::{id_of, is_ambiguous, is_shared, lacks_entry, raw_of, read_cell};
+use super::theirs::{entry, id_of, is_ambiguous, is_shared, lacks_entry, raw_of, read_cell};
 use super::verdict::{ChangeVerdict, Conflict, Rejection, latest};
 use crate::connector::{
     Answer, FieldAnswer, Known, LookUp, Patch, PatchField, PatchValue, Purpose, PushRequest,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::mapping::cells;
+use crate::mapping::{HtmlVerdict, cells, sanitise_html};
 use crate::model::{Cell, CellValue, Normaliser, Record, RecordRef, Text};
 use crate::state::{Fence, Op, Outcome, PushId, RowId, RowKind, RowQuery, Unit, WriteRow};
 
@@ -256,6 +256,10 @@ impl Push {
                     Err(ReceiptOutcome::Rejected(Rejection::NoSuchEntry))
                 }
                 Some((_, None)) => Err(ReceiptOutcome::Rejected(Rejection::Unreadable)),
+                // The merchant may have made variants by it since it was planned.
+                Some((record, _)) if entry(record, &change.cell).is_some_and(|entry| entry.is_option) => {
+                    Err(ReceiptOutcome::Rejected(Rejection::IsOption))
+                }
                 Some((record, Some(theirs))) => match already(change, &rows, &theirs, normaliser, run.plan) {
                     Some(outcome) => Err(outcome),
                     None if unsettled => Err(ReceiptOutcome::Conflict(Conflict::Unsettled)),
@@ -364,16 +368,16 @@ impl Push {
             };
             patch.push(PatchField::new(field.clone(), value, change.seen.clone()));
         }
-        self.add_rewritten(&guarded.target, &guarded.guard, &mut patch);
+        self.add_rewritten(&guarded.target, &guarded.guard, &mut patch)?;
         Ok(Patch::new(guarded.target.clone(), patch))
     }
 
     /// Adds the texts that the platform stores anew beside a written one, as the guard read found them.
-    fn add_rewritten(&self, target: &RecordRef, guard: &Record, patch: &mut Vec<PatchField>) {
-        let Some(entity) = self.connector.capabilities().entity(target.kind) else { return };
+    fn add_rewritten(&self, target: &RecordRef, guard: &Record, patch: &mut Vec<PatchField>) -> Result<()> {
+        let Some(entity) = self.connector.capabilities().entity(target.kind) else { return Ok(()) };
         let group = &entity.rewritten_together;
         if !patch.iter().any(|sent| group.contains(&sent.field)) {
-            return;
+            return Ok(());
         }
         for field in group {
             if patch.iter().any(|sent| sent.field == *field) {
@@ -381,9 +385,20 @@ impl Push {
             }
             let Some(seen) = cells::value(guard, field, None) else { continue };
             let Some(text) = seen.as_text().filter(|text| text.contains('\\')) else { continue };
+            let is_html = entity.writable(field).is_some_and(|writable| writable.html);
+            if is_html && !matches!(sanitise_html(text), Ok(HtmlVerdict::Clean)) {
+                // Sent along, the store may filter it; left out, the store takes its backslashes off.
+                return Err(Error::new(
+                    ErrorKind::Rejected,
+                    "sibling_unsendable",
+                    format!("the record's {field} has backslashes and HTML that the store may filter"),
+                )
+                .with_remedy("take the backslashes, or the scripts and styles, out of it in the store"));
+            }
             let value = PatchValue::Text { text: text.into(), raw: guard.raw_spelling(field).cloned() };
             patch.push(PatchField::new(field.clone(), value, seen.clone()));
         }
+        Ok(())
     }
 
     async fn not_sent(
@@ -448,10 +463,16 @@ impl Push {
                 });
                 let normaliser = self.normaliser(&change.cell)?;
                 let (outcome, receipt) = match (answer, found) {
-                    (Some(FieldAnswer::Refused { code, .. }), _) => (
-                        Outcome::Refused { code: code.as_str().into(), at },
-                        ReceiptOutcome::Rejected(Rejection::Refused { code: code.clone() }),
-                    ),
+                    // A platform may refuse the whole after it took a part: what is there is what counts.
+                    (Some(FieldAnswer::Refused { code, .. }), found) => found
+                        .and_then(|record| landed(row, record, normaliser, at))
+                        .filter(|_| !row.before.same(&row.sent, normaliser))
+                        .unwrap_or_else(|| {
+                            (
+                                Outcome::Refused { code: code.as_str().into(), at },
+                                ReceiptOutcome::Rejected(Rejection::Refused { code: code.clone() }),
+                            )
+                        }),
                     (Some(FieldAnswer::Accepted), None) if gone => (
                         Outcome::NotLanded { found: CellValue::Absent, at },
                         ReceiptOutcome::Conflict(Conflict::Gone),
@@ -514,11 +535,12 @@ impl Push {
             return Ok(());
         }
         let until = self.runtime.clock().elapsed() + self.connector.capabilities().settle_after;
-        while self.runtime.clock().elapsed() < until {
-            self.runtime
-                .clock()
-                .sleep((self.settings.lease / 4).min(until - self.runtime.clock().elapsed()))
-                .await;
+        loop {
+            let left = until.saturating_sub(self.runtime.clock().elapsed());
+            if left.is_zero() {
+                break;
+            }
+            self.runtime.clock().sleep((self.settings.lease / 4).min(left)).await;
             self.renew(lease).await?;
         }
         let settled = self.settle_under(lease.fence).await?;

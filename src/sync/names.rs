@@ -14,7 +14,8 @@ use crate::model::{
 #[derive(Debug, Default)]
 pub(super) struct Names {
     names: HashMap<(FieldName, String), Known>,
-    values: HashMap<(ExternalId, String), Known>,
+    /// The spelling of values: the store's, or that of the first one in the plan.
+    values: HashMap<(ExternalId, String), Text>,
 }
 
 fn folded(name: &str) -> String {
@@ -61,12 +62,9 @@ impl Names {
         })
     }
 
-    /// A value in the store's own spelling, where it has that value.
+    /// A value in the store's own spelling, where it has that value, else in one spelling for the whole plan.
     pub(super) fn spelled(&self, attribute: &ExternalId, value: &Text) -> Text {
-        match self.values.get(&(attribute.clone(), folded(value))) {
-            Some(Known::One { name, .. }) => name.clone(),
-            _ => value.clone(),
-        }
+        self.values.get(&(attribute.clone(), folded(value))).cloned().unwrap_or_else(|| value.clone())
     }
 }
 
@@ -118,7 +116,14 @@ impl Push {
             let asked: Vec<Text> = wanted.into_iter().collect();
             let look_up = LookUp::Values { attribute: id.clone(), names: asked.clone() };
             let known = self.known(&look_up, asked.is_empty()).await?;
-            names.values.extend(asked.iter().map(|name| (id.clone(), folded(name))).zip(known));
+            for (at, name) in asked.iter().enumerate() {
+                let spelled = match known.get(at) {
+                    Some(Known::One { name, .. }) => name,
+                    Some(Known::Several) => continue,
+                    Some(Known::No) | None => name,
+                };
+                names.values.entry((id.clone(), folded(name))).or_insert_with(|| spelled.clone());
+            }
         }
         Ok(names)
     }

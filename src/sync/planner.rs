@@ -1,7 +1,7 @@
 //! Enrichments to a plan: read, merge, validate; no write is sent.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -97,6 +97,7 @@ impl Push {
                 }
             }
         }
+        self.refuse_twins(&mut changes);
         for (number, change) in (0..).zip(&mut changes) {
             change.number = number;
             if contradicted.contains(&change.cell) {
@@ -150,6 +151,21 @@ impl Push {
             {
                 change.reversible =
                     Reversible::No("the list is empty now, and is not emptied again".to_owned());
+            }
+        }
+    }
+
+    /// Of two records that want one value which must be a record's own, the first one gets it.
+    fn refuse_twins(&self, changes: &mut [PlannedChange]) {
+        let mut taken: BTreeSet<(FieldName, String)> = BTreeSet::new();
+        for change in changes.iter_mut().filter(|change| change.verdict == ChangeVerdict::Apply) {
+            let is_unique =
+                self.connector.capabilities().writable(&change.cell).is_some_and(|writable| writable.unique);
+            let text = change.ours.as_text().filter(|_| is_unique).map(str::to_lowercase);
+            if let Some(text) = text
+                && !taken.insert((change.cell.field.clone(), text))
+            {
+                change.verdict = ChangeVerdict::Rejected(Rejection::Taken);
             }
         }
     }
@@ -401,6 +417,7 @@ impl Push {
                     there.and_then(|entry| serde_json::from_str::<Attribute>(entry.raw.as_deref()?).ok());
                 let mut attribute = match known {
                     Some(attribute) => attribute,
+                    None if has_alike(record, field, label) => return Err(Rejection::NameAmbiguous),
                     None => names.attribute(field, label)?,
                 };
                 let texts = values.iter().filter_map(|value| value.as_str().map(Text::from));
@@ -485,6 +502,15 @@ struct Named {
     ours: Option<CellValue>,
     raw: Option<Text>,
     id: Option<ExternalId>,
+}
+
+/// Whether the record has an entry whose name differs in signs and blanks only: a store may take both for one.
+fn has_alike(record: &Record, field: &FieldName, label: &str) -> bool {
+    let plain = |name: &str| -> String {
+        name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    let own = plain(label);
+    cells::entries(record, field).unwrap_or_default().iter().any(|entry| plain(&entry.key) == own)
 }
 
 /// The enrichment's id, or the hash of its content.

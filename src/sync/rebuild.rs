@@ -65,6 +65,16 @@ fn terms(theirs: Option<&Vec<Term>>, changes: &[&PlannedChange]) -> Option<Patch
 /// as the plan has it.
 fn attributes(theirs: Option<&Vec<Attribute>>, changes: &[&PlannedChange]) -> Option<PatchValue> {
     let mut attributes = theirs?.clone();
+    // Two values of one name would be made one: the store finds shared ones by name.
+    let is_twice = |attribute: &Attribute| {
+        let mut keys: Vec<_> =
+            attribute.values.iter().map(|value| Normaliser::Folded1.apply(value)).collect();
+        keys.sort_unstable();
+        attribute.id.is_some() && keys.windows(2).any(|pair| pair.first() == pair.last())
+    };
+    if attributes.iter().any(is_twice) {
+        return None;
+    }
     for change in changes {
         let planned: Option<Attribute> =
             change.ours_raw.as_ref().and_then(|raw| serde_json::from_str(raw).ok());

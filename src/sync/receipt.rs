@@ -164,6 +164,13 @@ pub enum UndoOutcome {
         /// The later push.
         push: PushId,
     },
+    /// It was written, and the store did not keep it: look at the record, then undo again.
+    NotKept,
+    /// Nothing was written: undo again.
+    NotDone {
+        /// The stable code.
+        code: String,
+    },
     /// What was there cannot be written again.
     Irreversible {
         /// Why.

@@ -1,17 +1,21 @@
 //! Lost answers: a read by id, late enough, says what became of the write.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::apply::{NOT_LANDED, landed, settle_ops};
 use super::push::Push;
 use super::receipt::ReceiptOutcome;
-use super::theirs::read_cell;
+use super::theirs::{is_shared, lacks_entry, read_cell};
 use super::verdict::{Conflict, Rejection};
 use crate::connector::Purpose;
 use crate::error::Result;
 use crate::model::{Cell, CellValue, Normaliser, Record, RecordRef};
 use crate::state::{Fence, Outcome, PushId, RowQuery, Unit, WriteRow};
 use crate::time::Timestamp;
+
+/// How long a cell may be unreadable before its write is given up.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// A row that a read has settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,14 +72,27 @@ impl Push {
                 continue;
             }
             for row in &rows {
-                let normaliser = self.normaliser(&row.cell)?;
-                let Some((outcome, receipt)) = judge(row, record, normaliser, self.now()) else { continue };
+                // A field that is no longer written, after a change of the settings, is compared byte for byte.
+                let normaliser = self.normaliser(&row.cell).unwrap_or(Normaliser::Exact1);
+                let judged = judge(row, record, normaliser, self.now()).or_else(|| self.give_up(row, now));
+                let Some((outcome, receipt)) = judged else { continue };
                 ops.extend(settle_ops(row, outcome));
                 settled.push(Settled { push: row.push, cell: row.cell.clone(), outcome: receipt });
             }
             self.state.commit(self.store(), Unit { fence, ops }).await?;
         }
         Ok(settled)
+    }
+}
+
+impl Push {
+    /// A cell that cannot be read any more must not close its record for ever: after a day, the write is taken for
+    /// one that may have been reverted.
+    fn give_up(&self, row: &WriteRow, now: Timestamp) -> Option<(Outcome, ReceiptOutcome)> {
+        (row.send_by.saturating_add(GIVEN_UP_AFTER) <= now).then(|| {
+            let outcome = Outcome::NotLanded { found: row.before.clone(), at: now };
+            (outcome, ReceiptOutcome::Conflict(Conflict::MaybeReverted))
+        })
     }
 }
 
@@ -93,10 +110,14 @@ fn judge(
     if let Some(landed) = landed(row, record, normaliser, at) {
         return Some(landed);
     }
+    if lacks_entry(record, &row.cell) {
+        // The record does not show it any more, and the text may have landed before it went.
+        return not_landed(row.before.clone(), ReceiptOutcome::Conflict(Conflict::MaybeReverted));
+    }
     let found = read_cell(record, &row.cell)?;
     let receipt = if !found.same(&row.before, normaliser) {
         ReceiptOutcome::Conflict(Conflict::EditedSince)
-    } else if row.stamp.is_some() && record.modified_at() == row.stamp {
+    } else if !is_shared(&row.cell) && row.stamp.is_some() && record.modified_at() == row.stamp {
         // Nothing came of it, for certain: it may be planned again.
         ReceiptOutcome::Rejected(Rejection::NotSent { code: NOT_LANDED.to_owned() })
     } else {

@@ -122,18 +122,14 @@ impl Work<'_> {
         Ok(self.seen.len() - before)
     }
 
-    /// A delta tells nothing of records that left the list, and little of those whose clock lied: the list's
-    /// ids are held against those of the last full run.
+    /// A delta tells nothing of records that left the list, however far its clock can be trusted, and little of
+    /// those whose clock lied: the list's ids are held against those of the last full run.
     pub(super) async fn sweep_behind_delta(
         &mut self,
         checks: &mut Vec<Check>,
         proof: &mut Proof,
     ) -> Result<()> {
         let not = |outcome, evidence: &str| Check::new(Rule::SweepAgrees, outcome, evidence);
-        if self.capabilities.delta == DeltaClock::Trusted {
-            checks.push(not(CheckOutcome::NotNeeded, "every change moves the platform's clock"));
-            return Ok(());
-        }
         if !self.capabilities.ids_only {
             checks.push(not(CheckOutcome::NotOffered, "the platform lists no ids"));
             return Ok(());
@@ -152,6 +148,11 @@ impl Work<'_> {
                 Rule::UnclockedAgrees,
                 CheckOutcome::Held,
                 format!("{again} records differed in what moves no clock, and were read again"),
+            ),
+            Compare::Ids if self.capabilities.delta == DeltaClock::Trusted => Check::new(
+                Rule::UnclockedAgrees,
+                CheckOutcome::NotNeeded,
+                "every change moves the platform's clock",
             ),
             Compare::Ids => Check::new(
                 Rule::UnclockedAgrees,

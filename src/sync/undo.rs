@@ -6,7 +6,7 @@ use super::plan::{Approvals, Plan, PlanPurpose, PlannedChange};
 use super::planner::ListSizes;
 use super::push::{Found, Push};
 use super::receipt::{ReceiptOutcome, UndoOutcome, UndoReport};
-use super::theirs::{is_ambiguous, is_shared, lacks_entry, raw_of, read_cell};
+use super::theirs::{entry, is_ambiguous, is_shared, lacks_entry, raw_of, read_cell};
 use super::verdict::{ChangeVerdict, Conflict, Rejection, head, landed_value, latest};
 use crate::connector::{Known, LookUp, Purpose};
 use crate::error::{Error, ErrorKind, Result};
@@ -165,6 +165,10 @@ impl Push {
         let verdict = match (&seen, head) {
             _ if row.outcome.is_unsettled() => ChangeVerdict::Conflict(Conflict::Unsettled),
             // U1: asked before V1.
+            // A later push owns the cell, whether this row was taken back before or not.
+            (_, Some(head)) if head.id > row.id => {
+                ChangeVerdict::Conflict(Conflict::SupersededByOurs { push: head.push })
+            }
             _ if row.undone_by.is_some() => ChangeVerdict::Unchanged,
             (_, Some(head)) if head.id != row.id => {
                 ChangeVerdict::Conflict(Conflict::SupersededByOurs { push: head.push })
@@ -177,6 +181,9 @@ impl Push {
             (None, _) => ChangeVerdict::Rejected(Rejection::Unreadable),
             _ if record.is_some_and(|record| is_ambiguous(record, &row.cell)) => {
                 ChangeVerdict::Conflict(Conflict::AmbiguousKey)
+            }
+            _ if record.and_then(|record| entry(record, &row.cell)).is_some_and(|entry| entry.is_option) => {
+                ChangeVerdict::Rejected(Rejection::IsOption)
             }
             (Some(theirs), _) if theirs.same(&row.before, normaliser) => ChangeVerdict::Unchanged,
             _ if rows.iter().any(|row| row.outcome.is_unsettled()) => {

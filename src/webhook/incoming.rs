@@ -57,6 +57,12 @@ impl Incoming {
         Ok(Self { headers, body, received })
     }
 
+    /// The headers as they came.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     /// The text of a header; `None` where it is missing, no text, or there more than once.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {

@@ -10,6 +10,10 @@
     reason = "test support"
 )]
 
+mod hooks;
+
+pub(crate) use hooks::unverified;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,25 +21,30 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lily_connect::connector::{
-    Answer, Connector, ConnectorInfo, Detail, FieldAnswer, Health, Page, Patch, PatchValue, PullRequest,
-    PushRequest, Select, Total,
+    Answer, Connector, ConnectorInfo, Detail, FieldAnswer, Finding, Health, Known, LookUp, Page, Patch,
+    PatchValue, PullRequest, PushRequest, Select, Severity, Total, WebhookSource,
 };
 use lily_connect::error::{Effect, Error, ErrorKind, Result};
 use lily_connect::mapping::{Direction, Rule, SchemaMap, Transform, rule};
 use lily_connect::model::{
     AnswerHolds, Capabilities, Cursor, DeltaClock, Entity, EntityCapabilities, ExternalId, FieldName,
-    Normaliser, Platform, RawItems, Secret, Shape, StoreKey, StoreProfile, WritableField,
+    NameSource, Normaliser, Platform, RawItems, RecordRef, Secret, Shape, StoreKey, StoreProfile,
+    Unavailable, WritableField,
 };
 use lily_connect::runtime::Runtime;
-use lily_connect::testkit::contract::{ContractFixture, On, Received, Strike, Trouble};
+use lily_connect::testkit::contract::{ContractFixture, On, Received, Right as Rights, Strike, Trouble};
 use lily_connect::testkit::{FakeClock, SeededEntropy};
 use lily_connect::time::Timestamp;
 use lily_connect::transport::ReqwestTransport;
+use lily_connect::webhook::Incoming;
 use serde_json::{Map, Value, json};
 
 const PLATFORM: Platform = Platform::new("memory");
 const IDS_A_REQUEST: usize = 50;
 const MAX_PAGE: u32 = 5;
+const MAX_BATCH: u32 = 4;
+/// The categories of the store; a product can have no others.
+const CATEGORIES: [&str; 3] = ["Caps", "Hats", "Scarves"];
 pub(crate) const KEY: &str = "key_of_the_memory_store";
 
 static RULES: &[Rule] = &[
@@ -45,6 +54,11 @@ static RULES: &[Rule] = &[
     rule("/sku", "sku", Transform::Text, Direction::Read),
     rule("/tags/*/id", "tags[].id", Transform::Id, Direction::ReadWrite),
     rule("/tags/*/name", "tags[].name", Transform::Text, Direction::ReadWrite),
+    rule("/categories/*/id", "categories[].id", Transform::Id, Direction::ReadWrite),
+    rule("/categories/*/name", "categories[].name", Transform::Text, Direction::ReadWrite),
+    rule("/images/*/id", "media[].id", Transform::Id, Direction::ReadWrite),
+    rule("/images/*/alt", "media[].alt", Transform::Text, Direction::ReadWrite),
+    rule("/seo_title", "seo.title", Transform::OptionalText, Direction::ReadWrite),
     rule("/updated", "modified_at", Transform::UtcTime, Direction::Read),
 ];
 
@@ -62,14 +76,35 @@ struct State {
     strikes: Vec<Strike>,
     deletions: Vec<(u64, Vec<u64>)>,
     next_tag: u64,
+    /// The texts of the pictures, which several products may show.
+    alts: BTreeMap<u64, String>,
+    /// What is left of the key's rights; all where there is none.
+    rights: Option<Rights>,
+    in_flight: u64,
+    peak: u64,
+    hooks: BTreeMap<u64, hooks::Hook>,
+    /// The number of the last subscription, and of the last delivery.
+    last: u64,
 }
 
 impl State {
     fn set(&mut self, id: u64, changes: Map<String, Value>, now: Timestamp) -> Result<()> {
         let missing = || Error::new(ErrorKind::NotFound, "not_found", "there is no such record");
+        if !self.items.contains_key(&id) {
+            return Err(missing());
+        }
         for (key, mut value) in changes {
             for tag in value.as_array_mut().into_iter().flatten() {
-                if tag.get("id").is_none() {
+                let known = tag.get("id").and_then(Value::as_u64);
+                if key == "images" {
+                    let known = known.ok_or_else(missing)?;
+                    if let Some(alt) = tag.as_object_mut().and_then(|picture| picture.remove("alt")) {
+                        self.alts.insert(known, alt.as_str().unwrap_or_default().to_owned());
+                    }
+                } else if key == "categories" {
+                    let name = known.and_then(|id| CATEGORIES.get(id as usize - 1)).ok_or_else(missing)?;
+                    tag["name"] = json!(name);
+                } else if known.is_none() {
                     self.next_tag += 1;
                     tag["id"] = json!(self.next_tag);
                 } else {
@@ -79,18 +114,29 @@ impl State {
                     *tag = known.first().copied().cloned().ok_or_else(missing)?;
                 }
             }
-            self.items.get_mut(&id).ok_or_else(missing)?.0.insert(key, value);
+            let item = &mut self.items.get_mut(&id).ok_or_else(missing)?.0;
+            if value.is_null() { drop(item.remove(&key)) } else { drop(item.insert(key, value)) }
         }
         self.items.get_mut(&id).ok_or_else(missing)?.1 = now;
         Ok(())
     }
 
+    /// A record without its id and stamp, its pictures with their texts.
+    fn shown(&self, id: u64) -> Option<Map<String, Value>> {
+        let mut item = self.items.get(&id)?.0.clone();
+        for picture in item["images"].as_array_mut()? {
+            let alt = self.alts.get(&picture["id"].as_u64()?).cloned().unwrap_or_default();
+            picture["alt"] = json!(alt);
+        }
+        Some(item)
+    }
+
     fn body(&self, ids: impl Iterator<Item = u64>, detail: Detail) -> Value {
         let item = |id: u64| {
-            let (item, updated) = self.items.get(&id)?;
+            let (_, updated) = self.items.get(&id)?;
             let mut json = json!({"id": id});
             if detail == Detail::Full {
-                json.as_object_mut()?.extend(item.clone());
+                json.as_object_mut()?.extend(self.shown(id)?);
                 json["updated"] = updated.to_utc_civil().into();
             }
             Some(json)
@@ -113,6 +159,13 @@ impl Store {
         let mut state = self.state();
         state.received.requests += 1;
         state.received.writes += u64::from(on == On::Write);
+        match state.rights {
+            Some(Rights::Read) if on == On::Write => {
+                return Err(Error::new(ErrorKind::Forbidden, "forbidden", "the key may only read"));
+            }
+            None | Some(Rights::Read) => {}
+            Some(_) => return Err(Error::new(ErrorKind::Auth, "unauthorized", "the key is refused")),
+        }
         let mut trouble = None;
         for strike in state.strikes.iter_mut().filter(|strike| strike.on == on && strike.times > 0) {
             if strike.after > 0 {
@@ -147,10 +200,12 @@ pub(crate) struct Right {
     info: ConnectorInfo,
     capabilities: Capabilities,
     products: SchemaMap,
+    /// So many lists are asked for at once.
+    permits: tokio::sync::Semaphore,
 }
 
 impl Right {
-    fn new(store: Arc<Store>) -> Self {
+    fn new(store: Arc<Store>, in_flight: usize) -> Self {
         let mut products =
             EntityCapabilities::new(Entity::Product, NonZeroU32::MIN.saturating_add(MAX_PAGE - 1));
         products.delta = DeltaClock::Trusted;
@@ -160,16 +215,25 @@ impl Right {
             WritableField::text(FieldName::new("title"), Normaliser::Exact1),
             WritableField::html(FieldName::new("description"), 1000),
             WritableField::set(FieldName::new("tags")),
+            WritableField::set(FieldName::new("categories")),
+            WritableField::keyed(FieldName::new("media.alt"), Normaliser::Exact1, false),
+            WritableField::text(FieldName::new("seo.title"), Normaliser::Exact1),
         ];
+        products.writable[3].names = NameSource::Known;
+        products.writable[4].shared_holder = Some(Entity::Media);
+        products.writable[5].removable = true;
+        products.unavailable = vec![(FieldName::new("slug"), Unavailable::NotEnabled)];
         let mut capabilities = Capabilities::new(vec![products]);
         capabilities.answer_holds = AnswerHolds::Nothing;
         capabilities.settle_after = Duration::from_secs(1);
+        capabilities.max_batch = NonZeroU32::MIN.saturating_add(MAX_BATCH - 1);
         Self {
             store,
             key: Secret::new(KEY),
             info: ConnectorInfo::new(StoreKey::new("test", PLATFORM, "memory"), "1", StoreProfile::unknown()),
             capabilities,
             products: SchemaMap::compile(PLATFORM, Entity::Product, RULES).unwrap(),
+            permits: tokio::sync::Semaphore::new(in_flight),
         }
     }
 
@@ -229,6 +293,8 @@ impl Right {
                     self.products.put_text(&mut body, &change.field, spelled)?;
                 }
                 PatchValue::Terms(terms) => self.products.put_terms(&mut body, &change.field, terms)?,
+                PatchValue::Media(media) => self.products.put_media(&mut body, media, &|text| text)?,
+                PatchValue::Removed => self.products.put_removed(&mut body, &change.field)?,
                 _ => return Err(unsupported("a value of this kind cannot be written")),
             }
         }
@@ -255,13 +321,52 @@ impl Connector for Right {
     }
 
     async fn check(&self) -> Result<Health> {
-        self.store.call(On::Read, |_| Ok(Health::default()))
+        let mut health = self.store.call(On::Read, |_| Ok(Health::default()))?;
+        if self.store.state().rights == Some(Rights::Read) {
+            let found =
+                Finding::new("key_reads_only", Severity::Warning, "the key may not write", "make one");
+            health.findings.push(found);
+        }
+        Ok(health)
+    }
+
+    fn webhooks(&self) -> Option<&dyn WebhookSource> {
+        Some(self)
+    }
+
+    async fn look_up(&self, names: &LookUp) -> Result<Vec<Known>> {
+        let LookUp::Names { field, names } = names else { return Err(unsupported("it keeps no such names")) };
+        if field.as_str() != "categories" {
+            return Err(unsupported("it keeps no such names"));
+        }
+        let known = |name: &lily_connect::model::Text| {
+            let at = CATEGORIES.iter().position(|known| known.eq_ignore_ascii_case(name))?;
+            Some(Known::One { id: (at + 1).to_string().into(), name: CATEGORIES[at].into() })
+        };
+        self.store.call(On::Read, |_| Ok(names.iter().map(|name| known(name).unwrap_or(Known::No)).collect()))
+    }
+
+    async fn shown_by(&self, holders: &[RecordRef]) -> Result<Vec<Vec<RecordRef>>> {
+        self.store.call(On::Read, |state| {
+            let shows = |id: &u64, holder: &RecordRef| {
+                let pictures = state.items[id].0["images"].as_array().unwrap();
+                pictures.iter().any(|picture| picture["id"].to_string() == holder.id.as_str())
+            };
+            let of = |holder: &RecordRef| -> Vec<RecordRef> {
+                let ids = state.items.keys().filter(|id| shows(id, holder));
+                ids.map(|id| RecordRef::new(PLATFORM, Entity::Product, id.to_string())).collect()
+            };
+            Ok(holders.iter().map(of).collect())
+        })
     }
 
     async fn pull_page(&self, request: &PullRequest) -> Result<Page> {
         if request.entity != Entity::Product {
             return Err(unsupported("only products can be pulled"));
         }
+        let _permit = self.permits.acquire().await.unwrap();
+        let _counted = Counted::new(&self.store);
+        tokio::task::yield_now().await;
         let from = request.cursor.as_ref().map_or(Ok(0), |cursor| cursor.as_str().parse::<u64>());
         let from = from.map_err(|_| unsupported("the cursor is not ours"))?;
         match &request.select {
@@ -296,6 +401,24 @@ impl Connector for Right {
     }
 }
 
+/// A read that the store is at.
+struct Counted<'s>(&'s Store);
+
+impl<'s> Counted<'s> {
+    fn new(store: &'s Store) -> Self {
+        let mut state = store.state();
+        state.in_flight += 1;
+        state.peak = state.peak.max(state.in_flight);
+        Self(store)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.state().in_flight -= 1;
+    }
+}
+
 /// The platform as the suite holds it, with a connector to it.
 pub(crate) struct Memory {
     store: Arc<Store>,
@@ -304,11 +427,19 @@ pub(crate) struct Memory {
 
 /// Eleven products, and the right connector as `wrap` gives it on.
 pub(crate) fn memory(wrap: impl FnOnce(Arc<dyn Connector>) -> Arc<dyn Connector>) -> Memory {
+    memory_with(2, wrap)
+}
+
+/// The same with so many lists in flight.
+pub(crate) fn memory_with(
+    in_flight: usize,
+    wrap: impl FnOnce(Arc<dyn Connector>) -> Arc<dyn Connector>,
+) -> Memory {
     let clock = Arc::new(FakeClock::automatic());
     let transport = Arc::new(ReqwestTransport::new());
     let runtime = Runtime::with_parts(transport, clock, Arc::new(SeededEntropy::new(7)));
     let store = Arc::new(Store { runtime, state: Mutex::default() });
-    let memory = Memory { connector: wrap(Arc::new(Right::new(Arc::clone(&store)))), store };
+    let memory = Memory { connector: wrap(Arc::new(Right::new(Arc::clone(&store), in_flight))), store };
     for _ in 0..11 {
         memory.add(Entity::Product);
     }
@@ -333,7 +464,7 @@ impl ContractFixture for Memory {
     }
 
     fn stored(&self, _: Entity, id: &ExternalId) -> Option<Value> {
-        self.store.state().items.get(&number(id)).map(|(item, _)| Value::Object(item.clone()))
+        self.store.state().shown(number(id)).map(Value::Object)
     }
 
     fn edit(&self, _: Entity, id: &ExternalId, field: &FieldName, text: &str) -> bool {
@@ -351,7 +482,14 @@ impl ContractFixture for Memory {
         let now = self.store.now();
         let mut state = self.store.state();
         let id = state.items.last_key_value().map_or(1, |(id, _)| id + 1);
-        let item = json!({"name": format!("Cap {id}"), "body": "<p>A cap.</p>", "sku": "C", "tags": []});
+        let mut item = json!({"name": format!("Cap {id}"), "body": "<p>A cap.</p>", "sku": "C", "tags": []});
+        item["categories"] = json!([{"id": id % 3 + 1, "name": CATEGORIES[id as usize % 3]}]);
+        item["images"] = json!([{"id": 600 + id}]);
+        // Two products share a picture, and have some tags.
+        if id == 2 || id == 3 {
+            item["images"] = json!([{"id": 600 + id}, {"id": 500}]);
+            item["tags"] = json!([{"id": 1001, "name": "Red"}, {"id": 1002, "name": "Blue"}]);
+        }
         state.items.insert(id, (item.as_object()?.clone(), now));
         Some(id.to_string().into())
     }
@@ -380,5 +518,35 @@ impl ContractFixture for Memory {
 
     fn secrets(&self) -> Vec<String> {
         vec![KEY.to_owned()]
+    }
+
+    fn allow(&self, right: Rights) -> bool {
+        self.store.state().rights = Some(right);
+        true
+    }
+
+    fn peak_in_flight(&self) -> Option<u64> {
+        Some(self.store.state().peak)
+    }
+
+    fn delivery(&self, _: Entity, id: &ExternalId, secret: &Secret) -> Option<Incoming> {
+        Some(hooks::signed(&self.store, &json!({"id": id}), secret))
+    }
+
+    fn ping(&self, secret: &Secret) -> Option<Incoming> {
+        Some(hooks::signed(&self.store, &json!({"ping": "7"}), secret))
+    }
+
+    fn kill_subscription(&self, id: &ExternalId) -> bool {
+        let mut state = self.store.state();
+        state.hooks.get_mut(&number(id)).map(|hook| hook.is_dead = true).is_some()
+    }
+
+    fn foreign_subscription(&self) -> Option<ExternalId> {
+        Some(hooks::add(&mut self.store.state(), hooks::Hook::default()).to_string().into())
+    }
+
+    fn has_subscription(&self, id: &ExternalId) -> bool {
+        self.store.state().hooks.contains_key(&number(id))
     }
 }

@@ -199,7 +199,14 @@ impl Classifier for WooClassifier {
                     "make the key for a user who may manage products (role shop manager or administrator)",
                 ),
             )),
-            (400, Some("woocommerce_rest_product_invalid_id" | "woocommerce_rest_product_variation_invalid_id")) => {
+            (
+                400,
+                Some(
+                    "woocommerce_rest_product_invalid_id"
+                    | "woocommerce_rest_product_variation_invalid_id"
+                    | "woocommerce_rest_shop_webhook_invalid_id",
+                ),
+            ) => {
                 Outcome::Fail(refined(Error::new(ErrorKind::NotFound, "not_found", "there is no such record")))
             }
             (404, Some("rest_no_route")) => Outcome::Fail(refined(

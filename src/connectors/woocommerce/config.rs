@@ -27,7 +27,7 @@ use crate::runtime::Runtime;
 #[derive(Debug, Clone)]
 pub struct WooCommerceConfig {
     origin: Origin,
-    key: String,
+    key: Secret,
     secret: Secret,
     store: StoreKey,
     private_hosts: bool,
@@ -84,7 +84,7 @@ impl WooCommerceConfig {
             runtime,
             store: &self.store,
             origin: &self.origin,
-            key: &self.key,
+            key: self.key.expose(),
             secret: &self.secret,
             key_in_query: self.key_in_query,
             permalinks: self.permalinks,
@@ -106,7 +106,7 @@ impl WooCommerceConfig {
 #[derive(Debug, Clone)]
 pub struct WooCommerceBuilder {
     url: String,
-    key: Option<String>,
+    key: Option<Secret>,
     secret: Option<Secret>,
     tenant: Text,
     private_hosts: bool,
@@ -122,7 +122,7 @@ impl WooCommerceBuilder {
     /// Sets the consumer key, `ck_…`.
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
-        self.key = Some(key.into());
+        self.key = Some(Secret::new(key));
         self
     }
 

@@ -19,7 +19,8 @@ pub(super) fn check(body: &Map<String, Value>, meta_keys: &[String]) -> Result<(
             "id" => is_id(value),
             "name" | "description" | "short_description" | "slug" => value.is_string(),
             "tags" => every(value, |entry| only(entry, &["id"], is_id) || only(entry, &["name"], is_name)),
-            "categories" | "brands" => every(value, |entry| only(entry, &["id"], is_id)) && !is_empty(value),
+            "categories" => every(value, |entry| only(entry, &["id"], is_id)) && !is_empty(value),
+            "brands" => every(value, |entry| only(entry, &["id"], is_id)),
             // An empty list removes every picture.
             "images" => every(value, is_image) && !is_empty(value),
             "attributes" => every(value, is_attribute),

@@ -1,5 +1,7 @@
 //! What the store knows of names, and which records show a picture.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 
 use super::connector::WooCommerce;
@@ -8,7 +10,7 @@ use crate::connector::{Known, LookUp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiRequest;
 use crate::mapping::read_escaped;
-use crate::model::{Entity, ExternalId, Normaliser, RecordRef, Text};
+use crate::model::{Entity, Normaliser, RecordRef, Text};
 
 /// The most pages of a list of names: ten thousand names.
 const MAX_NAME_PAGES: u32 = 100;
@@ -95,23 +97,27 @@ impl WooCommerce {
     /// pictures are read, a hundred products a call.
     pub(super) async fn records_showing(&self, holders: &[RecordRef]) -> Result<Vec<Vec<RecordRef>>> {
         let mut shown: Vec<Vec<RecordRef>> = vec![Vec::new(); holders.len()];
+        let mut wanted: HashMap<u64, Vec<usize>> = HashMap::new();
+        for (at, holder) in holders.iter().enumerate() {
+            if let Ok(id) = holder.id.as_str().parse() {
+                wanted.entry(id).or_default().push(at);
+            }
+        }
         for (entity, path) in
             [(Entity::Product, "wp-json/wc/v3/products"), (Entity::Variant, "wp-json/wc/v3/variations")]
         {
-            let all: Vec<Showing> =
-                match self.whole_list(path, "id,images.id,image.id", MAX_RECORD_PAGES).await {
-                    // An older store: what its variations show is shown by their product's page, too.
-                    Err(error) if entity == Entity::Variant && error.code() == "route_missing" => continue,
-                    all => all?,
-                };
+            // Whole pictures: whether a field within a list's entries can be asked for differs by version.
+            let all: Vec<Showing> = match self.whole_list(path, "id,images,image", MAX_RECORD_PAGES).await {
+                // An older store: what its variations show is shown by their product's page, too.
+                Err(error) if entity == Entity::Variant && error.code() == "route_missing" => continue,
+                all => all?,
+            };
             for record in all {
-                let pictures = record.images.iter().chain(&record.image).map(|picture| picture.id);
-                for picture in pictures {
-                    let id = ExternalId::from(picture.to_string());
-                    for (holder, shown) in holders.iter().zip(&mut shown) {
-                        let record = RecordRef::new(PLATFORM, entity, record.id.to_string());
-                        if holder.id == id && !shown.contains(&record) {
-                            shown.push(record);
+                for picture in record.images.iter().chain(&record.image) {
+                    for at in wanted.get(&picture.id).into_iter().flatten() {
+                        let reference = RecordRef::new(PLATFORM, entity, record.id.to_string());
+                        if let Some(shown) = shown.get_mut(*at).filter(|shown| !shown.contains(&reference)) {
+                            shown.push(reference);
                         }
                     }
                 }
@@ -146,8 +152,16 @@ impl WooCommerce {
             all.extend(page);
             // The list of attributes is not paged, and ignores the offset.
             let is_last = total.map_or(count == 0, |total| all.len() as u64 >= total);
-            if is_last || count == 0 || path.ends_with("/attributes") {
+            if is_last || path.ends_with("/attributes") {
                 return Ok(all);
+            }
+            if count == 0 {
+                return Err(Error::new(
+                    ErrorKind::Protocol,
+                    "list_cut",
+                    "the store's list ends before its count does",
+                )
+                .with_remedy("plan again: the list may have changed while it was read"));
             }
         }
         Err(Error::new(

@@ -61,7 +61,8 @@ pub(super) fn of_products(
         WritableField::html(FieldName::new("description"), MAX_HTML_BYTES),
         tags,
         listed("categories"),
-        listed("brands"),
+        // A product without a brand is as good as any; one without a category gets the default one.
+        WritableField { can_be_emptied: true, ..listed("brands") },
         attributes,
         alt,
     ];

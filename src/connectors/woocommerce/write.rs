@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::connector::WooCommerce;
 use super::object::Object;
 use super::{item, wire};
-use crate::connector::{Answer, FieldAnswer, Patch, PatchValue, PushRequest};
+use crate::connector::{Answer, FieldAnswer, Patch, PatchField, PatchValue, PushRequest};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::http::ApiRequest;
 use crate::model::{Entity, Term};
@@ -98,6 +98,7 @@ impl WooCommerce {
         }
         let mut body = Map::new();
         for change in &patch.changes {
+            self.must_be_claimed(change)?;
             match &change.value {
                 PatchValue::Text { text, raw } => {
                     let spelled = self.products.spell(&change.field, text, raw.as_deref())?;
@@ -113,7 +114,10 @@ impl WooCommerce {
                         .collect();
                     self.products.put_terms(&mut body, &change.field, &slashed)?;
                 }
-                PatchValue::Attributes(attributes) => self.products.put_attributes(&mut body, attributes)?,
+                PatchValue::Attributes(attributes) => {
+                    // Values that all products share are terms, which lose a level of backslashes as tags do.
+                    self.products.put_attributes(&mut body, attributes, &|text| wire::slash(&text))?;
+                }
                 PatchValue::Media(media) => {
                     self.products.put_media(&mut body, media, &|text| wire::slash(&text))?;
                 }
@@ -122,6 +126,27 @@ impl WooCommerce {
         }
         item::check(&body, &self.meta_keys)?;
         Ok(body)
+    }
+
+    /// What this store cannot write is not sent, whatever the map could. What the platform stores anew beside
+    /// another text goes along as it is.
+    fn must_be_claimed(&self, change: &PatchField) -> Result<()> {
+        let claims = self.capabilities.entity(Entity::Product);
+        let as_it_is =
+            matches!(&change.value, PatchValue::Text { text, .. } if change.seen.as_text() == Some(text));
+        let is_claimed = claims.is_some_and(|claims| {
+            claims.writable(&change.field).is_some()
+                || (as_it_is && claims.rewritten_together.contains(&change.field))
+        });
+        if is_claimed {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "field_not_writable",
+            format!("this store cannot write the field {}", change.field),
+        )
+        .with_remedy("ask the capabilities which fields can be written"))
     }
 
     /// Writes some products in one call: all fields of one in one item, since two that cross undo each other.

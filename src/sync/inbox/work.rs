@@ -205,7 +205,7 @@ impl Inbox {
     async fn is_being_written(&self, job: &Job) -> Result<bool> {
         let unsettled = self.state.rows(self.store(), &RowQuery::Unsettled).await?;
         let concerns = |holder: &RecordRef| *holder == job.record || Some(holder) == job.parent.as_ref();
-        Ok(unsettled.iter().any(|row| concerns(&row.cell.holder)))
+        Ok(unsettled.iter().any(|row| concerns(&row.cell.holder) || concerns(row.target())))
     }
 
     /// Reads the record by its id, past caches. One at a time: a list can pass over what is in the bin, and would

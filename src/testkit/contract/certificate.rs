@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::fixture::{ContractFixture, On, Strike, Trouble};
+use super::hooks::SECRET;
 use super::violation::{Checked, Claim, Outcome};
 use super::walk::{Pulled, difference, pull, small, truth};
-use crate::connector::{PullRequest, Purpose};
-use crate::model::{Calls, Entity, ExternalId};
+use crate::connector::{PullRequest, Purpose, Subscription};
+use crate::model::{Calls, Entity, ExternalId, Secret};
 use crate::sync::{Certificate, Verdict};
+use crate::webhook::EventKind;
 
 pub(super) async fn a_quiet_store_is_complete(fixture: &dyn ContractFixture, claim: Claim) -> Outcome {
     for capability in &fixture.connector().capabilities().entities {
@@ -104,11 +106,15 @@ pub(super) async fn records_that_slip_while_paging_are_found(
 
 pub(super) async fn credentials_are_never_shown(fixture: &dyn ContractFixture, claim: Claim) -> Outcome {
     let connector = fixture.connector();
-    let secrets: Vec<String> = fixture.secrets().into_iter().filter(|secret| !secret.is_empty()).collect();
+    let mut secrets: Vec<String> =
+        fixture.secrets().into_iter().filter(|secret| !secret.is_empty()).collect();
     if secrets.is_empty() {
         return Ok(Checked::NotClaimed("the fixture has no credentials"));
     }
-    let mut shown = vec![format!("{connector:?} {:?}", fixture.runtime())];
+    secrets.push(SECRET.to_owned());
+    let mut shown = fixture.texts();
+    shown.push(format!("{connector:?} {:?}", fixture.runtime()));
+    shown.extend(texts_of_webhooks(fixture, claim).await?);
     shown.push(format!("{:?} {:?}", connector.info(), connector.capabilities()));
     for capability in &connector.capabilities().entities {
         for trouble in Trouble::ALL {
@@ -123,9 +129,10 @@ pub(super) async fn credentials_are_never_shown(fixture: &dyn ContractFixture, c
                 });
             }
             for _ in 0..8 {
-                if let Err(error) = connector.check().await {
-                    shown.push(with_sources(&error));
-                }
+                shown.push(match connector.check().await {
+                    Err(error) => with_sources(&error),
+                    Ok(health) => format!("{:?}", health.findings),
+                });
             }
         }
     }
@@ -134,6 +141,46 @@ pub(super) async fn credentials_are_never_shown(fixture: &dyn ContractFixture, c
         claim.check(!found, || format!("a credential in text {number} of the connector and its errors"))?;
     }
     Ok(Checked::Held)
+}
+
+/// What is said where subscriptions are made and deliveries verified, in trouble and without.
+async fn texts_of_webhooks(
+    fixture: &dyn ContractFixture,
+    claim: Claim,
+) -> Result<Vec<String>, super::Violation> {
+    let connector = fixture.connector();
+    let Some(source) = connector.webhooks() else { return Ok(Vec::new()) };
+    let secret = Secret::new(SECRET);
+    let mut shown = vec![format!("{source:?}")];
+    let wanted = Subscription::new("https://hooks.example.com/", secret.clone());
+    let wanted = claim.done("a subscription", wanted)?.topics(&[EventKind::Updated]);
+    shown.push(format!("{wanted:?}"));
+    for trouble in Trouble::ALL {
+        fixture.strike(Strike::next(On::Write, trouble));
+        shown.push(match source.subscribe(&wanted).await {
+            Err(error) => with_sources(&error),
+            Ok(made) => format!("{made:?}"),
+        });
+        if let Some(capability) = connector.capabilities().entities.first() {
+            recover(fixture, capability.entity).await;
+        }
+    }
+    shown.push(match source.heal(&wanted).await {
+        Err(error) => with_sources(&error),
+        Ok(healed) => format!("{healed:?}"),
+    });
+    for capability in &connector.capabilities().entities {
+        let Some(id) = fixture.ids(capability.entity).into_iter().next() else { continue };
+        let Some(incoming) = fixture.delivery(capability.entity, &id, &secret) else { continue };
+        shown.push(format!("{incoming:?}"));
+        for key in [secret.clone(), Secret::new(format!("{SECRET}2"))] {
+            shown.push(match source.verify(&incoming, &[key]) {
+                Err(error) => with_sources(&error),
+                Ok(received) => format!("{received:?}"),
+            });
+        }
+    }
+    Ok(shown)
 }
 
 /// Asks until the trouble is used up and the connector trusts the store again.

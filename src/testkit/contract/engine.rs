@@ -13,12 +13,12 @@ use crate::sync::{Approvals, ChangeVerdict, Plan, Push, ReceiptOutcome, Rejectio
 
 const READ_ONLY: Checked = Checked::NotClaimed("no field is claimed as writable");
 
-fn engine(fixture: &dyn ContractFixture) -> Push {
+pub(super) fn engine(fixture: &dyn ContractFixture) -> Push {
     Push::new(fixture.connector(), Arc::new(MemoryState::new()), fixture.runtime())
 }
 
 /// A record with the enrichment of some of its fields.
-async fn enriched(
+pub(super) async fn enriched(
     fixture: &dyn ContractFixture,
     entity: &EntityCapabilities,
     fields: &[&WritableField],

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::connector::Connector;
-use crate::model::{Entity, ExternalId, FieldName};
+use crate::model::{Entity, ExternalId, FieldName, Secret};
 use crate::runtime::Runtime;
+use crate::webhook::Incoming;
 
 /// A fresh store with a seeded catalogue and a connector to it.
 ///
@@ -57,10 +58,66 @@ pub trait ContractFixture: Send + Sync {
     /// The texts that nobody may ever see: keys and secrets.
     fn secrets(&self) -> Vec<String>;
 
+    /// Further texts that are shown to people, such as the settings that it was connected with in `Debug`.
+    fn texts(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Leaves the credential these rights alone from now on. False where the fixture cannot.
+    fn allow(&self, right: Right) -> bool {
+        let _ = right;
+        false
+    }
+
+    /// The most requests that the store answered at once since it was made; `None` where nobody counts.
+    fn peak_in_flight(&self) -> Option<u64> {
+        None
+    }
+
+    /// A delivery that says that a record changed, now, as the platform sends and signs it: no two are the same.
+    /// `None` where it tells no such thing.
+    fn delivery(&self, entity: Entity, id: &ExternalId, secret: &Secret) -> Option<Incoming> {
+        let _ = (entity, id, secret);
+        None
+    }
+
+    /// What the platform sends to try an address; `None` where it sends nothing.
+    fn ping(&self, secret: &Secret) -> Option<Incoming> {
+        let _ = secret;
+        None
+    }
+
+    /// Makes the platform give a subscription up. False where the fixture cannot.
+    fn kill_subscription(&self, id: &ExternalId) -> bool {
+        let _ = id;
+        false
+    }
+
+    /// Makes a subscription that is none of ours; `None` where the fixture cannot.
+    fn foreign_subscription(&self) -> Option<ExternalId> {
+        None
+    }
+
+    /// Whether the platform has a subscription, ours or not.
+    fn has_subscription(&self, id: &ExternalId) -> bool {
+        let _ = id;
+        false
+    }
+
     /// The size of the pages that the suite asks for; small, so that a small catalogue has several.
     fn page_size(&self) -> NonZeroU32 {
         NonZeroU32::MIN.saturating_add(2)
     }
+}
+
+/// What is left of a credential's rights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Right {
+    /// It is refused, as one that was withdrawn.
+    Nothing,
+    /// It may read, and not write.
+    Read,
 }
 
 /// What a store received.

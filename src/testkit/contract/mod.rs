@@ -13,9 +13,15 @@
 //! }
 //! ```
 
+mod batches;
 mod certificate;
+mod deletes;
 mod engine;
 mod fixture;
+mod hooks;
+mod limits;
+mod lists;
+mod merge;
 mod paging;
 mod push;
 mod reads;
@@ -26,7 +32,7 @@ mod writable;
 use std::future::Future;
 use std::pin::Pin;
 
-pub use fixture::{ContractFixture, On, Received, Strike, Trouble};
+pub use fixture::{ContractFixture, On, Received, Right, Strike, Trouble};
 use violation::Claim;
 pub use violation::{Checked, Outcome, Report, Violation};
 
@@ -165,6 +171,46 @@ rules! { $
         "a pull through a broken answer is Complete only with every record";
     certificate::records_that_slip_while_paging_are_found, "R7",
         "records that slip between pages are found by the sweep, or the pull is not Complete";
+    deletes::a_deletion_is_missing_behind_a_delta, "R7",
+        "a deleted record is missing behind a delta and by id, and comes as no record";
+    merge::an_edit_between_plan_and_apply_is_stale, "P3",
+        "an edit between plan and apply is PlanStale, under force too, and nothing is sent";
+    merge::an_edit_between_pull_and_plan_is_seen, "V7",
+        "an edit between pull and plan is EditedSince, and force shows what it overwrites";
+    merge::a_removable_field_comes_back_absent, "U3",
+        "a removable field that was absent is absent after an undo";
+    merge::an_unavailable_field_is_rejected_by_name, "CAPABILITIES",
+        "a field that is claimed as unavailable is rejected for its reason, and never sent";
+    lists::other_entries_of_a_list_stay_in_order, "L3",
+        "the entries of a list that a change does not name stay as they are, in order";
+    lists::a_name_that_must_be_known_is_never_made, "L2",
+        "a name that the store must know and does not is NameUnknown";
+    lists::names_are_looked_up_one_by_one_in_order, "L2",
+        "a look-up answers each name once, in order, and writes nothing";
+    lists::what_is_shared_names_who_shows_it, "C1",
+        "of what is shared, each record that shows it is named, one list a holder, in order";
+    batches::no_patch_of_a_push_is_dropped, "P5",
+        "each patch of a push is answered in its place, up to max_batch and beyond, and the answer is true";
+    batches::one_refused_patch_leaves_the_others_true, "P5",
+        "a patch that the platform refuses leaves the others of its push landed, and each answer is true";
+    limits::a_limit_is_waited_for, "LIMITS",
+        "a read that is refused for a limit is repeated after the time that was asked for, or not at all";
+    limits::two_calls_are_in_flight_at_most, "LIMITS",
+        "two calls are in flight at most by default, whoever asks";
+    limits::a_refused_credential_is_believed, "AUTH",
+        "a refused credential is Auth after two requests at most, and a probe's error";
+    limits::a_right_that_lacks_is_told, "AUTH",
+        "a write without the right to is refused after two requests at most, and a probe tells it";
+    hooks::a_delivery_is_verified_over_its_bytes, "H1",
+        "a delivery is taken only as it was signed, by a secret of ours, and names its record";
+    hooks::a_ping_queues_nothing, "H1",
+        "a ping is a ping, and makes no job";
+    hooks::subscriptions_are_made_listed_and_removed, "WEBHOOKS",
+        "subscriptions are made, listed as they were made, and removed";
+    hooks::healing_makes_what_is_dead_anew_and_leaves_what_is_not_ours, "WEBHOOKS",
+        "healing makes dead subscriptions anew, once, and leaves those that are not its own";
+    hooks::an_echo_is_swallowed_and_an_edit_is_not, "H2",
+        "the echo of an own write is swallowed, and an edit right after it is handed on";
     certificate::credentials_are_never_shown, "SECRETS",
         "no credential is in any text of the connector or its errors";
 }

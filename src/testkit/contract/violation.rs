@@ -8,7 +8,8 @@ use crate::error::Result;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
-    /// The rule's id in `docs/semantics.md`, or `CAPABILITIES`, `SECRETS`, `FIXTURE`.
+    /// The rule's id in `docs/semantics.md`, or `CAPABILITIES`, `LIMITS`, `AUTH`, `WEBHOOKS`,
+    /// `SECRETS`, `FIXTURE`.
     pub rule: &'static str,
     /// What should hold.
     pub claim: &'static str,

@@ -9,12 +9,12 @@ use async_trait::async_trait;
 use super::fixture::ContractFixture;
 use super::violation::{Claim, Violation};
 use crate::connector::{
-    Answer, Connector, ConnectorInfo, Health, Joint, Page, PullRequest, Purpose, PushRequest, Select, Total,
-    WebhookSource,
+    Answer, Connector, ConnectorInfo, Health, Joint, Known, LookUp, Page, PullRequest, Purpose, PushRequest,
+    Select, Total, WebhookSource,
 };
 use crate::error::{ErrorKind, Result};
 use crate::mapping::SchemaMap;
-use crate::model::{Capabilities, Cursor, Entity, ExternalId, Record};
+use crate::model::{Capabilities, Cursor, Entity, ExternalId, Record, RecordRef};
 use crate::state::{MemoryState, SinkMark};
 use crate::sync::{Certificate, Delivery, Pull, Rejected, Sink};
 
@@ -198,6 +198,14 @@ impl Connector for SmallPages {
         self.inner.push(request).await
     }
 
+    async fn look_up(&self, names: &LookUp) -> Result<Vec<Known>> {
+        self.inner.look_up(names).await
+    }
+
+    async fn shown_by(&self, holders: &[RecordRef]) -> Result<Vec<Vec<RecordRef>>> {
+        self.inner.shown_by(holders).await
+    }
+
     fn webhooks(&self) -> Option<&dyn WebhookSource> {
         self.inner.webhooks()
     }
@@ -205,8 +213,8 @@ impl Connector for SmallPages {
 
 /// A sink that keeps what it gets.
 #[derive(Debug, Default)]
-struct Gathered {
-    records: Vec<Record>,
+pub(super) struct Gathered {
+    pub(super) records: Vec<Record>,
 }
 
 #[async_trait]

@@ -8,6 +8,7 @@ use super::query::{Arg, Kind, Params, WpDate, arg, check};
 use super::render::Renderer;
 use super::routes::renderer;
 use super::state::State;
+use super::store::WooStore;
 use super::write::{Body, sent, sent_text};
 use super::{Answer, Call};
 use crate::model::Secret;
@@ -67,6 +68,36 @@ impl Webhook {
     /// The two halves of the topic.
     pub(super) fn resource_and_event(&self) -> (&str, &str) {
         self.topic.split_once('.').unwrap_or((&self.topic, ""))
+    }
+}
+
+impl WooStore {
+    /// Adds an active webhook as a merchant or another tool does, without a ping; gives its id.
+    pub fn add_webhook(&self, name: &str, topic: &str, delivery_url: &str) -> u64 {
+        let now = self.now();
+        let mut state = self.state();
+        state.webhooks.last += 1;
+        let id = state.webhooks.last;
+        let webhook = Webhook {
+            id,
+            name: name.to_owned(),
+            status: "active".to_owned(),
+            topic: topic.to_owned(),
+            delivery_url: delivery_url.to_owned(),
+            created: now,
+            modified: now,
+            failures: 0,
+            secret: Secret::new("a secret of somebody else"),
+        };
+        state.webhooks.all.insert(id, webhook);
+        id
+    }
+
+    /// Disables a webhook, as the store does after too many failures. False where there is none.
+    pub fn disable_webhook(&self, id: u64) -> bool {
+        let mut state = self.state();
+        let found = state.webhooks.all.get_mut(&id);
+        found.map(|webhook| "disabled".clone_into(&mut webhook.status)).is_some()
     }
 }
 
