@@ -149,8 +149,8 @@ async fn c3_the_plan_names_every_other_product_and_variation_that_shows_it() {
     assert_eq!(shown, [(Entity::Product, other.as_str()), (Entity::Variant, variation.as_str())]);
     let plan = shared.shop.plan(&[shared.alt(&two, "New text")]).await;
     assert_eq!(plan.changes[0].shown_by.len(), 2);
-    let line = "seen by 2 other records, too: ";
-    assert!(plan.to_string().contains(line), "{plan}");
+    let line = format!("also shown by product/{}, variant/{variation}", shared.products[0]);
+    assert!(plan.to_string().contains(&line), "{plan}");
     // One that stands alone names nobody; an undo names them, too.
     assert_eq!(shared.shop.one(&shared.alt_of(&one, shared.own[0], "Alone")).await.shown_by, []);
     let receipt = shared.shop.apply(&plan).await;

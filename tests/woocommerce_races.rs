@@ -14,7 +14,7 @@ mod common;
 mod shop;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -42,8 +42,10 @@ struct Racing {
     both: Arc<Barrier>,
     /// Whether ours saves last, which keeps ours.
     ours_last: Arc<AtomicBool>,
-    /// Whether the first of the two is at it.
-    first_loads: Arc<AtomicBool>,
+    /// Counts from 0: at 1 the second of the two may load.
+    turn: Arc<AtomicUsize>,
+    /// The writes that are done.
+    saved: Arc<AtomicUsize>,
 }
 
 #[async_trait]
@@ -57,14 +59,22 @@ impl Handler for Racing {
             self.both.wait().await;
             let is_ours = String::from_utf8_lossy(&request.body).contains("\"name\"");
             if is_ours == self.ours_last.load(Ordering::SeqCst) {
-                // The one that sleeps second wakes second.
-                while !self.first_loads.load(Ordering::SeqCst) {
+                while self.turn.load(Ordering::SeqCst) == 0 {
                     tokio::task::yield_now().await;
                 }
             }
-            self.first_loads.store(true, Ordering::SeqCst);
         }
-        self.store.respond(request).await
+        let response = self.store.respond(request).await;
+        if is_write(request) {
+            self.saved.fetch_add(1, Ordering::SeqCst);
+        }
+        response
+    }
+}
+
+async fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        tokio::task::yield_now().await;
     }
 }
 
@@ -92,7 +102,8 @@ impl Track {
                     armed: Arc::default(),
                     both: Arc::new(Barrier::new(2)),
                     ours_last: Arc::default(),
-                    first_loads: Arc::default(),
+                    turn: Arc::default(),
+                    saved: Arc::default(),
                 };
                 racing = Some(made.clone());
                 made
@@ -107,19 +118,25 @@ impl Track {
 
     fn arm(&self, ours_last: bool) {
         self.racing.ours_last.store(ours_last, Ordering::SeqCst);
-        self.racing.first_loads.store(false, Ordering::SeqCst);
+        self.racing.turn.store(0, Ordering::SeqCst);
         self.racing.armed.store(true, Ordering::SeqCst);
     }
 
     /// Runs two at once, and lets the saves' time pass once both of them wait for it.
     async fn run<A, B>(&self, one: impl Future<Output = A>, other: impl Future<Output = B>) -> (A, B) {
-        let saves = || self.shop.clock.slept().iter().filter(|time| **time == SAVE).count();
-        let until = saves() + 2;
+        let clock = &self.shop.clock;
+        let saves = || clock.slept().iter().filter(|time| **time == SAVE).count();
+        let saved = || self.racing.saved.load(Ordering::SeqCst);
+        let (begun, done, moment) = (saves(), saved(), Duration::from_millis(1));
         let pass = async {
-            while saves() < until {
-                tokio::task::yield_now().await;
-            }
-            self.shop.clock.advance(SAVE);
+            until(|| saves() > begun).await;
+            clock.advance(moment);
+            self.racing.turn.store(1, Ordering::SeqCst);
+            until(|| saves() > begun + 1).await;
+            clock.advance(SAVE.saturating_sub(moment));
+            // The second saves as soon as the first has, and before anybody reads.
+            until(|| saved() > done).await;
+            clock.advance(moment);
         };
         let (one, other, ()) = tokio::join!(one, other, pass);
         self.racing.armed.store(false, Ordering::SeqCst);
@@ -137,7 +154,7 @@ impl Track {
         .with_header(http::header::CONTENT_TYPE, "application/json")
         .with_body(body.to_string());
         let racing = self.racing.clone();
-        // A task of its own, as the server's are: who sleeps first wakes first.
+        // A task of its own, as the server's are.
         let answered = tokio::spawn(async move { racing.respond(&request).await });
         answered.await.unwrap().status.as_u16()
     }
@@ -272,11 +289,7 @@ async fn a_loss_after_the_verify_read_is_found_by_the_next_plan() {
     let plan = shop.plan(std::slice::from_ref(&enrichment)).await;
     let half = SAVE / 2;
     let saves = || shop.clock.slept().iter().filter(|time| **time == SAVE).count();
-    let sleeping = |count: usize| async move {
-        while saves() < count {
-            tokio::task::yield_now().await;
-        }
-    };
+    let sleeping = |count: usize| until(move || saves() >= count);
     let rival = async {
         sleeping(1).await;
         shop.clock.advance(half);

@@ -102,12 +102,6 @@ fn attributes(theirs: Option<&Vec<Attribute>>, changes: &[&PlannedChange]) -> Op
                     attribute.values = wanted;
                     attribute.raw_values.clear();
                 }
-                if attribute.position.is_none() {
-                    // Left out, a platform that numbers them would put it first.
-                    let places = attributes.iter().map(|known| known.position).collect::<Option<Vec<u32>>>();
-                    attribute.position =
-                        places.and_then(|places| places.into_iter().max()).map(|last| last + 1);
-                }
                 attributes.push(attribute);
             }
         }
