@@ -1,6 +1,5 @@
 //! Our own writes come back as deliveries: they are told by the record alone (rule H2).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use lily_connect::model::{Entity, Record, RecordRef};
