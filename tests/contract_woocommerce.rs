@@ -1,5 +1,6 @@
 //! The contract suite over the WooCommerce connector and its fake.
 #![cfg(all(feature = "testkit", feature = "woocommerce"))]
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod common;
 

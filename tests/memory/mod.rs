@@ -350,7 +350,7 @@ impl Connector for Right {
         self.store.call(On::Read, |state| {
             let shows = |id: &u64, holder: &RecordRef| {
                 let pictures = state.items[id].0["images"].as_array().unwrap();
-                pictures.iter().any(|picture| picture["id"].to_string() == holder.id.as_str())
+                pictures.iter().any(|picture| picture["id"].as_u64() == holder.id.as_str().parse().ok())
             };
             let of = |holder: &RecordRef| -> Vec<RecordRef> {
                 let ids = state.items.keys().filter(|id| shows(id, holder));

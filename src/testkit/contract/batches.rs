@@ -1,6 +1,6 @@
 //! Several records in one push.
 
-use super::fixture::ContractFixture;
+use super::fixture::{ContractFixture, On, Strike, Trouble};
 use super::violation::{Checked, Claim, Outcome, Violation};
 use super::walk::walk;
 use super::writable::{patch, push_now, written};
@@ -133,6 +133,32 @@ pub(super) async fn one_refused_patch_leaves_the_others_true(
             [Some(FieldAnswer::Accepted), Some(FieldAnswer::Refused { .. }), Some(FieldAnswer::Accepted)]
         );
         claim.check(right && landed == 2, || format!("{landed} landed, and the answers are {told:?}"))?;
+    }
+    Ok(outcome)
+}
+
+pub(super) async fn a_lost_answer_to_several_patches_is_true(
+    fixture: &dyn ContractFixture,
+    claim: Claim,
+) -> Outcome {
+    let connector = fixture.connector();
+    let mut outcome = Checked::NotClaimed("no field is claimed as writable");
+    for entity in written(&*connector) {
+        let mut ids = fixture.ids(entity.entity);
+        ids.sort();
+        ids.truncate(3);
+        for (number, trouble) in (1..).zip([Trouble::ServerError, Trouble::LostAnswer, Trouble::Truncated]) {
+            outcome = Checked::Held;
+            let sent = patches(fixture, entity, &ids, number, claim).await?;
+            let (before, writes) = (stored(fixture, &sent), fixture.received().writes);
+            fixture.strike(Strike::next(On::Write, trouble));
+            let answers = claim.done("a push", connector.push(&push_now(fixture, sent.clone())).await)?;
+            check_true(fixture, &sent, &before, &answers, claim)?;
+            let writes = fixture.received().writes - writes;
+            claim.check(writes <= sent.len() as u64, || {
+                format!("{writes} writes for {} patches, after {trouble:?}", sent.len())
+            })?;
+        }
     }
     Ok(outcome)
 }

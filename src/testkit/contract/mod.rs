@@ -193,6 +193,8 @@ rules! { $
         "each patch of a push is answered in its place, up to max_batch and beyond, and the answer is true";
     batches::one_refused_patch_leaves_the_others_true, "P5",
         "a patch that the platform refuses leaves the others of its push landed, and each answer is true";
+    batches::a_lost_answer_to_several_patches_is_true, "W2",
+        "a lost answer to several patches is told for each, is true, and repeats no write";
     limits::a_limit_is_waited_for, "LIMITS",
         "a read that is refused for a limit is repeated after the time that was asked for, or not at all";
     limits::two_calls_are_in_flight_at_most, "LIMITS",
