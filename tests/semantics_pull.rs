@@ -272,6 +272,22 @@ async fn r4_an_empty_page_with_a_next_cursor_goes_on() {
 }
 
 #[tokio::test]
+async fn r3_a_joint_that_broke_counts_on_a_page_without_records() {
+    let bench = three_pages().await;
+    let broken = Tampered::new(bench.connector.clone(), |request, _, mut page: Page| {
+        let is_last = request.cursor.as_ref().is_some_and(|cursor| cursor.as_str() == "198");
+        if is_last && request.detail == Detail::Full {
+            page.items.clear();
+            page.joint = lily_connect::connector::Joint::Broken;
+        }
+        page
+    });
+    let certificate = certified(&pull_of(Arc::new(broken)), &mut Taken::default()).await;
+    assert_eq!(outcome(&certificate, Rule::PagesOverlap), CheckOutcome::Failed, "{certificate}");
+    assert_eq!(certificate.verdict, Verdict::Complete, "a sweep mends it: {certificate}");
+}
+
+#[tokio::test]
 async fn r5_since_is_the_platforms_time_less_the_overlap_and_never_ours() {
     let bench = three_pages().await;
     let newest = bench.store.ids()[7];

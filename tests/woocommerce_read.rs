@@ -23,7 +23,7 @@ use lily_connect::error::{Error, ErrorKind, Result};
 use lily_connect::model::{Calls, Entity, Record};
 use lily_connect::state::{MemoryState, SinkMark, StateStore};
 use lily_connect::sync::{
-    Cancel, Certificate, CheckOutcome, Delivery, Progress, Pull, Rejected, Rule, Sink, Verdict,
+    Cancel, Certificate, CheckOutcome, Delivery, Progress, Pull, Reason, Rejected, Rule, Sink, Verdict,
 };
 use lily_connect::testkit::faults::{Fault, FaultRule};
 use lily_connect::testkit::woocommerce::{Taxonomy, WooStore};
@@ -406,6 +406,57 @@ async fn deltas_behind_one_another_lose_no_edit_of_a_shared_second() {
         assert!(unique(&sink).contains(&behind), "round {round}");
         bench.clock.advance(Duration::from_secs(30));
     }
+}
+
+/// Eighty edits behind a full pull.
+async fn eighty_edits() -> (Bench, Vec<u64>, Timestamp) {
+    let bench = bench_with(|store| store.seed_generated(120, 0, SEED)).await;
+    bench.clock.advance(Duration::from_secs(3600));
+    let (since, edited) = (bench.clock.now(), bench.store.ids()[..80].to_vec());
+    edited.iter().for_each(|id| assert!(bench.store.edit(*id, |product| product.name.push('!'))));
+    bench.clock.advance(Duration::from_secs(60));
+    (bench, edited, since)
+}
+
+#[tokio::test]
+async fn a_delta_on_a_host_that_caps_pages_brings_every_edit() {
+    for cap in [50, 7] {
+        let (bench, edited, since) = eighty_edits().await;
+        bench.store.set_conditions(|conditions| conditions.page_cap = Some(cap));
+        let mut sink = Taken::default();
+        let certificate = certified(&pull(&bench, Entity::Product).since(since), &mut sink).await;
+        assert_eq!(certificate.verdict, Verdict::Complete, "{certificate}");
+        assert_eq!(outcome(&certificate, Rule::CountAgrees), CheckOutcome::Held);
+        assert_eq!(sink.ids(), edited, "each once");
+    }
+}
+
+#[tokio::test]
+async fn a_delta_whose_last_page_lacks_a_record_is_never_complete() {
+    for at in [40, 79] {
+        let (bench, edited, since) = eighty_edits().await;
+        bench.store.set_conditions(|conditions| conditions.dropped = vec![edited[at]]);
+        let certificate = certified(&pull(&bench, Entity::Product).since(since), &mut Taken::default()).await;
+        assert_eq!(outcome(&certificate, Rule::CountAgrees), CheckOutcome::Failed);
+        let reasons = vec![Reason::CountDisagrees];
+        assert_eq!(certificate.verdict, Verdict::Incomplete { reasons, ids: Vec::new() }, "{certificate}");
+    }
+}
+
+#[tokio::test]
+async fn a_closing_delta_that_lacks_a_record_is_never_complete() {
+    let bench = bench_with(|store| store.seed_generated(150, 0, SEED)).await;
+    bench.clock.advance(Duration::from_secs(3600));
+    let state: Arc<dyn StateStore> = Arc::new(MemoryState::new());
+    let (pull, cancel) = (Pull::new(bench.connector.clone(), state, Entity::Product), Cancel::default());
+    let mut sink = Taken::default();
+    pull.clone().cancel(cancel.clone()).run(&mut sink, &|_| cancel.cancel()).await.unwrap_err();
+    let id = bench.store.ids()[5];
+    assert!(bench.store.edit(id, |product| product.name.push('!')));
+    bench.store.set_conditions(|conditions| conditions.dropped = vec![id]);
+    let certificate = certified(&pull, &mut sink).await;
+    assert_eq!(outcome(&certificate, Rule::ClosingDelta), CheckOutcome::Failed);
+    assert!(!certificate.is_complete(), "{certificate}");
 }
 
 /// Our own write moves the store's clock: the next delta brings the product back, as it is stored.

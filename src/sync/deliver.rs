@@ -18,6 +18,8 @@ impl Work<'_> {
         let mut delivered = Vec::new();
         let mut ops = Vec::new();
         let mut joint = read.page.joint;
+        // Also of a page without a record.
+        self.checkpoint.overlap_broken |= in_list && joint == Joint::Broken;
         for MappedPage { mut records, rejected, dropped_fields, .. } in read.mapped {
             self.checkpoint.dropped_fields += dropped_fields;
             if in_list {
@@ -30,6 +32,7 @@ impl Work<'_> {
                 if in_list {
                     self.check_order(id);
                 }
+                self.list(id, in_list);
                 if self.seen.insert(number(id)) {
                     delivered.push(number(id));
                 }
@@ -50,6 +53,9 @@ impl Work<'_> {
                 self.checkpoint.delivered += records.len() as u64;
             }
             for rejected in rejected {
+                if let Some(id) = &rejected.id {
+                    self.list(id, in_list);
+                }
                 self.reject(rejected, &mut delivered).await?;
             }
             if in_list && let Some(last) = records.pop() {
@@ -69,6 +75,13 @@ impl Work<'_> {
             total: self.checkpoint.totals.1,
         });
         Ok(())
+    }
+
+    /// Counts a record of a delta's own list, whatever became of it.
+    fn list(&mut self, id: &ExternalId, in_list: bool) {
+        if in_list && !self.is_list() {
+            self.listed.insert(number(id));
+        }
     }
 
     /// Counts a record that could not be mapped, once however often pages bring it.
@@ -94,11 +107,7 @@ impl Work<'_> {
     fn drop_overlap(&mut self, records: &mut Vec<Record>, joint: Joint) {
         match joint {
             Joint::SharedRecord if self.capabilities.pages_overlap => {}
-            Joint::SharedRecord | Joint::NextParent => return,
-            Joint::Broken => {
-                self.checkpoint.overlap_broken = true;
-                return;
-            }
+            Joint::SharedRecord | Joint::NextParent | Joint::Broken => return,
         }
         let Some(last_id) = &self.checkpoint.last_id else { return };
         match records.iter().position(|record| record.reference().id == *last_id) {

@@ -134,7 +134,7 @@ impl WooCommerce {
                 fill(&mut page, &answered);
                 walk.exact &= answered.total.is_some() && (offset.0 == 0 || walk.said == answered.total);
                 walk.said = answered.total;
-                let next = next_offset(&answered, offset, per_page, request.detail)?;
+                let next = next_offset(&answered, offset, per_page, request)?;
                 let below = RecordRef::new(PLATFORM, Entity::Attribute, attribute.to_string());
                 let items = RawItems::new(Entity::AttributeValue, answered.body, Shape::List);
                 page.items = vec![items.below(below)];
