@@ -66,7 +66,7 @@ impl Work<'_> {
         self.checkpoint.mark = self.sink.mark().await?;
         ops.push(self.checkpoint_op(delivered));
         if self.is_list() {
-            ops.extend(self.prints_op());
+            ops.extend(self.prints_ops());
         }
         self.pull.state.commit(self.store, Unit::new(ops)).await?;
         (self.progress)(Progress {
@@ -87,6 +87,7 @@ impl Work<'_> {
     /// Counts a record that could not be mapped, once however often pages bring it.
     async fn reject(&mut self, rejected: RejectedRecord, delivered: &mut Vec<u64>) -> Result<()> {
         if let Some(id) = &rejected.id {
+            self.take_unmapped(id);
             if !self.rejected.insert(number(id)) {
                 return Ok(());
             }

@@ -208,7 +208,7 @@ impl Work<'_> {
         self.checkpoint.certificate = serde_json::to_string(&certificate).ok().map(Into::into);
         let mut ops = self.full_run_ops().await?;
         ops.push(self.checkpoint_op(Vec::new()));
-        ops.extend(self.prints_op());
+        ops.extend(self.prints_ops());
         if let Some(to) = certificate.to.filter(|_| self.pull.keep_base) {
             ops.push(Op::DropBasesBefore(to.saturating_sub(BASE_KEPT)));
         }

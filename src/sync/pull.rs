@@ -211,7 +211,7 @@ impl Pull {
         [Op::ForgetRun(run)].into_iter().chain(prints).collect()
     }
 
-    fn capabilities(&self) -> Result<&EntityCapabilities> {
+    pub(super) fn capabilities(&self) -> Result<&EntityCapabilities> {
         self.connector.capabilities().entity(self.entity).ok_or_else(|| {
             unsupported("entity_unsupported", format!("this connector cannot pull {}", self.entity))
         })
@@ -239,11 +239,14 @@ impl Pull {
     /// The hash of all that a checkpoint is bound to.
     fn binding(&self, schema: &SchemaMap) -> crate::model::Text {
         let info = self.connector.info();
+        let profile = &info.profile;
         let bound = format!(
             "{:?}|{}|{:?}|{:?}|{:?}|{:?}|{}",
             info.store,
             info.api_version,
-            info.profile,
+            // What mapping uses of the profile. A version that was not told this time, or a clock that was put
+            // forward, makes no other records.
+            (profile.currency, profile.mass_unit, profile.length_unit, &profile.locale, &profile.scope),
             // What the credential may see shows in what the connector claims.
             self.connector.capabilities().entity(self.entity),
             schema.rules(),
