@@ -221,6 +221,34 @@ fn an_error_of_the_compiled_map_is_traced_to_its_entry() {
 }
 
 #[tokio::test]
+async fn a_place_that_a_found_seo_plugin_makes_writable_is_refused_with_its_line() {
+    let entry = "[[product]]\nfield = \"seo.title\"\nfrom = \"/meta_data/*[key=_own]/value\"";
+    let mut profile = profile();
+    profile.plugins = vec!["rankmath/v1".into()];
+    // Without a plugin it is only read, so the settings alone show nothing.
+    let config = WooCommerceConfig::builder("https://shop.example")
+        .key("ck_1")
+        .secret(Secret::new(PLANTED))
+        .profile(profile)
+        .mapping(Overrides::parse(entry).unwrap())
+        .build()
+        .unwrap();
+    let error = config.connect(&Runtime::new()).await.map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+    assert!(place(&error).0 > 0 && error.to_string().contains("cannot write to this place"), "{error}");
+}
+
+#[test]
+fn the_number_of_sales_is_no_key_to_write() {
+    for key in ["total_sales", "_sku"] {
+        let from = format!("from = \"/meta_data/*[key={key}]/value\"");
+        let error = refused(&format!("[[product]]\nfield = \"description\"\n{from}"));
+        assert!(error.to_string().contains("cannot write to this place"), "{error}");
+    }
+    config("[[product]]\nfield = \"description\"\nfrom = \"/meta_data/*[key=own]/value\"").unwrap();
+}
+
+#[tokio::test]
 async fn two_fields_can_change_places() {
     let store = connected(
         "[[product]]\nfield = \"sku\"\nfrom = \"/global_unique_id\"\n[[product]]\nfield = \"gtin\"\nfrom = \"/sku\"",

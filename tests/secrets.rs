@@ -120,6 +120,12 @@ async fn no_secret_shows_in_types_errors_and_logs() {
         Some(value.into())
     };
     show("ConnectorConfig", format!("{:?}", ConnectorConfig::from_lookup(&environment).unwrap()));
+    let shows = |(_, text): &(String, String)| text.contains(&key.consumer_key);
+    let of_settings = ["WooCommerceBuilder", "WooCommerceConfig", "ConnectorConfig"];
+    let keys = shown.iter().filter(|(name, _)| of_settings.contains(&name.as_str()));
+    assert_eq!(keys.clone().count(), 3);
+    assert_eq!(keys.filter(|it| shows(it)).map(|(name, _)| name.as_str()).collect::<Vec<_>>(), [""; 0]);
+    let mut show = |name: &str, text: String| shown.push((name.to_owned(), text));
     show("Health", format!("{:?}", connector.check().await.unwrap()));
 
     let target = RecordRef::new(PLATFORM, Entity::Product, "14");

@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::field_reassign_with_default,
+    clippy::clone_on_ref_ptr,
     reason = "helpers of tests"
 )]
 

@@ -21,8 +21,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::{Bench, bench_with};
 use desk::{Taken, Tampered, certified};
-use lily_connect::connector::{Connector, Detail, Page, PullRequest, Purpose, Select, Total};
-use lily_connect::model::{Cursor, Entity, ExternalId};
+use lily_connect::connector::{Connector, ConnectorInfo, Detail, Page, PullRequest, Purpose, Select, Total};
+use lily_connect::model::{Cursor, Entity, ExternalId, StoreProfile};
 use lily_connect::state::{MemoryState, SqliteState, StateStore};
 use lily_connect::sync::{
     Cancel, Certificate, ChangeVerdict, CheckOutcome, Delivery, JsonlSink, Progress, Pull, Push, Reason,
@@ -213,6 +213,66 @@ async fn r2_a_checkpoint_of_another_binding_starts_anew() {
 }
 
 #[tokio::test]
+async fn r2_a_version_that_was_not_told_and_a_clock_put_forward_bind_nothing_and_a_currency_does() {
+    let bench = three_pages().await;
+    let with = |change: &dyn Fn(&mut StoreProfile)| {
+        let mut info = bench.connector.info().clone();
+        change(&mut info.profile);
+        let connector: Arc<dyn Connector> = Arc::new(Profiled { inner: bench.connector.clone(), info });
+        connector
+    };
+    let other = |profile: &mut StoreProfile| {
+        profile.version = None;
+        profile.utc_offset_seconds = Some(7200);
+        profile.plugins.clear();
+    };
+    let franc = |profile: &mut StoreProfile| profile.currency = Some("CHF".parse().unwrap());
+    type Change<'c> = &'c dyn Fn(&mut StoreProfile);
+    let cases: [(Change<'_>, bool); 2] = [(&other, true), (&franc, false)];
+    for (change, is_resumed) in cases {
+        let (state, cancel) = (Arc::new(MemoryState::new()), Cancel::default());
+        let mut sink = Taken::default();
+        let half = Pull::new(bench.connector.clone(), state.clone(), Entity::Product).cancel(cancel.clone());
+        half.run(&mut sink, &|_| cancel.cancel()).await.unwrap_err();
+        let certificate = certified(&Pull::new(with(change), state, Entity::Product), &mut sink).await;
+        let resumed = outcome(&certificate, Rule::ClosingDelta) == CheckOutcome::Held;
+        assert_eq!(resumed, is_resumed, "{certificate}");
+    }
+}
+
+/// A connector whose profile is another one.
+#[derive(Debug)]
+struct Profiled {
+    inner: Arc<dyn Connector>,
+    info: ConnectorInfo,
+}
+
+#[async_trait::async_trait]
+impl Connector for Profiled {
+    fn info(&self) -> &ConnectorInfo {
+        &self.info
+    }
+    fn capabilities(&self) -> &lily_connect::model::Capabilities {
+        self.inner.capabilities()
+    }
+    fn schema(&self, entity: Entity) -> Option<&lily_connect::mapping::SchemaMap> {
+        self.inner.schema(entity)
+    }
+    async fn check(&self) -> lily_connect::error::Result<lily_connect::connector::Health> {
+        self.inner.check().await
+    }
+    async fn pull_page(&self, request: &PullRequest) -> lily_connect::error::Result<Page> {
+        self.inner.pull_page(request).await
+    }
+    async fn push(
+        &self,
+        request: &lily_connect::connector::PushRequest,
+    ) -> lily_connect::error::Result<Vec<lily_connect::connector::Answer>> {
+        self.inner.push(request).await
+    }
+}
+
+#[tokio::test]
 async fn r3_only_an_exact_total_is_a_check() {
     let bench = three_pages().await;
     let vague = Tampered::new(bench.connector.clone(), |_, _, mut page| {
@@ -256,6 +316,56 @@ async fn r4_the_same_cursor_twice_is_an_error() {
 }
 
 #[tokio::test]
+async fn r4_a_list_that_gives_its_first_page_for_ever_is_an_error() {
+    for stripped in [true, false] {
+        let bench = three_pages().await;
+        let first = bench.connector.pull_page(&PullRequest::all(Entity::Product)).await.unwrap();
+        let (body, before) = (first.items[0].body.clone(), bench.server.traffic().requests());
+        let cached = Tampered::new(bench.connector.clone(), move |request, _, mut page: Page| {
+            let at: u64 = request.cursor.as_ref().map_or(0, |cursor| cursor.as_str().parse().unwrap());
+            page.items[0].body = body.clone();
+            if stripped {
+                page.total = Total::NotGiven;
+            }
+            page.next = Some(Cursor::new((at + 99).to_string()));
+            page.ahead.clear();
+            page
+        });
+        let error = pull_of(Arc::new(cached)).run(&mut Taken::default(), &|_| {}).await.unwrap_err();
+        assert_eq!(error.code(), "list_stands_still");
+        assert!(!error.remedy().is_empty());
+        assert!(bench.server.traffic().requests() - before < 10);
+    }
+}
+
+#[tokio::test]
+async fn r4_a_page_that_a_hundred_new_records_moved_back_is_no_standing_list() {
+    let bench = bench_with(|store| {
+        let id = store.create("Product", |_| {});
+        for n in 0..250 {
+            let mut product = store.product(id).unwrap();
+            product.id = 1000 + n;
+            store.insert(product);
+        }
+        assert!(store.delete(id));
+    })
+    .await;
+    // They come by an import that keeps old ids: in front of all others.
+    let first = bench.store.product(1000).unwrap();
+    bench.store.before_request(2, is_full_list, move |store| {
+        for n in 0..120 {
+            let mut early = first.clone();
+            early.id = n + 1;
+            store.insert(early);
+        }
+    });
+    let mut sink = Taken::default();
+    let certificate = certified(&pull_of(bench.connector.clone()), &mut sink).await;
+    assert_eq!(certificate.verdict, Verdict::Complete, "{certificate}");
+    assert_eq!(unique(&sink), bench.store.ids());
+}
+
+#[tokio::test]
 async fn r4_an_empty_page_with_a_next_cursor_goes_on() {
     let bench = three_pages().await;
     let holes = Tampered::new(bench.connector.clone(), |request, _, mut page: Page| {
@@ -269,6 +379,22 @@ async fn r4_an_empty_page_with_a_next_cursor_goes_on() {
     // The sweep finds what the empty page kept back.
     assert_eq!(certificate.verdict, Verdict::Complete);
     assert_eq!(unique(&sink), bench.store.ids());
+}
+
+#[tokio::test]
+async fn r3_a_joint_that_broke_counts_on_a_page_without_records() {
+    let bench = three_pages().await;
+    let broken = Tampered::new(bench.connector.clone(), |request, _, mut page: Page| {
+        let is_last = request.cursor.as_ref().is_some_and(|cursor| cursor.as_str() == "198");
+        if is_last && request.detail == Detail::Full {
+            page.items.clear();
+            page.joint = lily_connect::connector::Joint::Broken;
+        }
+        page
+    });
+    let certificate = certified(&pull_of(Arc::new(broken)), &mut Taken::default()).await;
+    assert_eq!(outcome(&certificate, Rule::PagesOverlap), CheckOutcome::Failed, "{certificate}");
+    assert_eq!(certificate.verdict, Verdict::Complete, "a sweep mends it: {certificate}");
 }
 
 #[tokio::test]

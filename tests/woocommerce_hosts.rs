@@ -234,6 +234,7 @@ async fn a_site_that_takes_https_for_http_has_a_remedy_of_its_own() {
     let error = shop.connect().await.unwrap_err();
     assert_eq!((error.code(), error.kind()), ("https_not_seen", ErrorKind::Config), "{error}");
     assert!(error.remedy().contains("X-Forwarded-Proto"), "{error}");
+    assert_eq!(in_query(&shop.sent()), 0, "a key that is right is not sent to the logs: {:?}", shop.sent());
     // Beside it an unknown key stays what it is.
     let unknown = ApiKey::named("nobody", Permissions::ReadWrite, Role::Manager);
     assert_eq!(shop.connect_with(&unknown).await.unwrap_err().code(), "key_refused");

@@ -17,13 +17,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Bench, bench_with};
-use desk::{Desk, Taken, certified};
-use lily_connect::connector::{Connector, PullRequest};
+use desk::{Desk, Taken, Tampered, certified};
+use lily_connect::connector::{Connector, PullRequest, Purpose, Select};
 use lily_connect::error::{Error, ErrorKind, Result};
-use lily_connect::model::{Calls, Entity, Record};
+use lily_connect::model::{Calls, Entity, ExternalId, Record};
 use lily_connect::state::{MemoryState, SinkMark, StateStore};
 use lily_connect::sync::{
-    Cancel, Certificate, CheckOutcome, Delivery, Progress, Pull, Rejected, Rule, Sink, Verdict,
+    Cancel, Certificate, CheckOutcome, Delivery, Progress, Pull, Reason, Rejected, Rule, Sink, Verdict,
 };
 use lily_connect::testkit::faults::{Fault, FaultRule};
 use lily_connect::testkit::woocommerce::{Taxonomy, WooStore};
@@ -272,6 +272,49 @@ async fn values_of_attributes_know_their_attribute_also_by_id_and_over_pages() {
 }
 
 #[tokio::test]
+async fn an_attribute_that_is_listed_and_whose_values_are_not_found_is_an_error() {
+    let bench = bench_with(|store| {
+        for name in ["Color", "Size"] {
+            let attribute = store.add_attribute(name);
+            store.add_term(Taxonomy::Attribute(attribute), name);
+        }
+    })
+    .await;
+    // It is not found for a moment, and there when the attributes are listed again.
+    let attribute = bench.store.all_attributes()[0].clone();
+    let lapse = || {
+        let (id, again) = (attribute.id, attribute.clone());
+        let store = &bench.store;
+        store.before_request(
+            1,
+            |request| request.path.ends_with("/terms"),
+            move |store| assert!(store.delete_attribute(id)),
+        );
+        let lists =
+            |request: &lily_connect::testkit::exchange::Request| request.path.ends_with("/attributes");
+        store.before_request(2, lists, move |store| store.insert_attribute(again.clone()));
+    };
+    lapse();
+    let whole = pull(&bench, Entity::AttributeValue);
+    let error = whole.run(&mut Taken::default(), &|_| {}).await.unwrap_err();
+    assert_eq!(error.code(), "values_not_found", "{error}");
+    lapse();
+    let ids = vec!["1".into(), "2".into()];
+    let request = PullRequest::by_ids(Entity::AttributeValue, ids, Purpose::Verify);
+    assert_eq!(bench.connector.pull_page(&request).await.unwrap_err().code(), "values_not_found");
+    // One that was deleted since the attributes were listed has no values, and stops nothing.
+    let doomed = bench.store.all_attributes()[0].id;
+    bench.store.before_request(
+        1,
+        |request| request.path.ends_with("/terms"),
+        move |store| assert!(store.delete_attribute(doomed)),
+    );
+    let mut sink = Taken::default();
+    let certificate = certified(&pull(&bench, Entity::AttributeValue), &mut sink).await;
+    assert_eq!((certificate.verdict, sink.ids().len()), (Verdict::Complete, 1));
+}
+
+#[tokio::test]
 async fn a_value_that_slips_within_its_attributes_list_is_found() {
     let bench = bench_with(|store| {
         for name in ["Color", "Size"] {
@@ -408,6 +451,57 @@ async fn deltas_behind_one_another_lose_no_edit_of_a_shared_second() {
     }
 }
 
+/// Eighty edits behind a full pull.
+async fn eighty_edits() -> (Bench, Vec<u64>, Timestamp) {
+    let bench = bench_with(|store| store.seed_generated(120, 0, SEED)).await;
+    bench.clock.advance(Duration::from_secs(3600));
+    let (since, edited) = (bench.clock.now(), bench.store.ids()[..80].to_vec());
+    edited.iter().for_each(|id| assert!(bench.store.edit(*id, |product| product.name.push('!'))));
+    bench.clock.advance(Duration::from_secs(60));
+    (bench, edited, since)
+}
+
+#[tokio::test]
+async fn a_delta_on_a_host_that_caps_pages_brings_every_edit() {
+    for cap in [50, 7] {
+        let (bench, edited, since) = eighty_edits().await;
+        bench.store.set_conditions(|conditions| conditions.page_cap = Some(cap));
+        let mut sink = Taken::default();
+        let certificate = certified(&pull(&bench, Entity::Product).since(since), &mut sink).await;
+        assert_eq!(certificate.verdict, Verdict::Complete, "{certificate}");
+        assert_eq!(outcome(&certificate, Rule::CountAgrees), CheckOutcome::Held);
+        assert_eq!(sink.ids(), edited, "each once");
+    }
+}
+
+#[tokio::test]
+async fn a_delta_whose_last_page_lacks_a_record_is_never_complete() {
+    for at in [40, 79] {
+        let (bench, edited, since) = eighty_edits().await;
+        bench.store.set_conditions(|conditions| conditions.dropped = vec![edited[at]]);
+        let certificate = certified(&pull(&bench, Entity::Product).since(since), &mut Taken::default()).await;
+        assert_eq!(outcome(&certificate, Rule::CountAgrees), CheckOutcome::Failed);
+        let reasons = vec![Reason::CountDisagrees];
+        assert_eq!(certificate.verdict, Verdict::Incomplete { reasons, ids: Vec::new() }, "{certificate}");
+    }
+}
+
+#[tokio::test]
+async fn a_closing_delta_that_lacks_a_record_is_never_complete() {
+    let bench = bench_with(|store| store.seed_generated(150, 0, SEED)).await;
+    bench.clock.advance(Duration::from_secs(3600));
+    let state: Arc<dyn StateStore> = Arc::new(MemoryState::new());
+    let (pull, cancel) = (Pull::new(bench.connector.clone(), state, Entity::Product), Cancel::default());
+    let mut sink = Taken::default();
+    pull.clone().cancel(cancel.clone()).run(&mut sink, &|_| cancel.cancel()).await.unwrap_err();
+    let id = bench.store.ids()[5];
+    assert!(bench.store.edit(id, |product| product.name.push('!')));
+    bench.store.set_conditions(|conditions| conditions.dropped = vec![id]);
+    let certificate = certified(&pull, &mut sink).await;
+    assert_eq!(outcome(&certificate, Rule::ClosingDelta), CheckOutcome::Failed);
+    assert!(!certificate.is_complete(), "{certificate}");
+}
+
 /// Our own write moves the store's clock: the next delta brings the product back, as it is stored.
 #[tokio::test]
 async fn a_delta_behind_a_write_of_ours_brings_what_is_stored() {
@@ -429,6 +523,7 @@ async fn a_delta_behind_a_write_of_ours_brings_what_is_stored() {
 /// A full pull whose state is kept, and the delta behind it.
 struct Watch {
     bench: Bench,
+    state: Arc<dyn StateStore>,
     full: Pull,
     since: Timestamp,
 }
@@ -438,11 +533,11 @@ impl Watch {
         let bench = bench_with(|store| store.seed_generated(150, 120, SEED)).await;
         bench.clock.advance(Duration::from_secs(3600));
         let state: Arc<dyn StateStore> = Arc::new(MemoryState::new());
-        let full = Pull::new(bench.connector.clone(), state, entity).unclocked(unclocked);
+        let full = Pull::new(bench.connector.clone(), state.clone(), entity).unclocked(unclocked);
         let since = certified(&full, &mut Taken::default()).await.next_since.unwrap();
         bench.clock.advance(Duration::from_secs(3600));
         bench.server.traffic().clear();
-        Self { bench, full, since: since.saturating_add(Duration::from_secs(3000)) }
+        Self { bench, state, full, since: since.saturating_add(Duration::from_secs(3000)) }
     }
 
     async fn delta(&self) -> (Certificate, Vec<u64>) {
@@ -548,6 +643,121 @@ async fn prints_survive_a_cut_and_a_full_pull_makes_them_anew() {
     certified(&watch.full.clone().unclocked(false), &mut Taken::default()).await;
     let (certificate, _) = watch.delta().await;
     assert_eq!(outcome(&certificate, Rule::UnclockedAgrees), CheckOutcome::NotOffered);
+}
+
+#[tokio::test]
+async fn a_record_without_a_print_is_read_again_and_not_taken_for_unchanged() {
+    let watch = Watch::new(Entity::Product, false).await;
+    let full = watch.full.clone().unclocked(true);
+    let watch = Watch { full, ..watch };
+    let store = &watch.bench.store;
+    // A delta leaves the prints of what it brought; the others have none.
+    edited(&watch);
+    let (certificate, _) = watch.delta().await;
+    assert_eq!(outcome(&certificate, Rule::UnclockedAgrees), CheckOutcome::NotOffered);
+    let media = store.ids().iter().find_map(|id| store.product(*id)?.images.first().copied()).unwrap();
+    assert!(store.edit_media(media, |media| "Other".clone_into(&mut media.alt)));
+    let (certificate, delivered) = watch.delta().await;
+    assert_eq!(outcome(&certificate, Rule::UnclockedAgrees), CheckOutcome::Held, "{certificate}");
+    assert!(watch.showing(media).iter().all(|id| delivered.contains(id)), "{certificate}");
+    let (_, delivered) = watch.delta().await;
+    assert_eq!(delivered.len(), 1, "what the delta's own list has, and no more");
+}
+
+#[tokio::test]
+async fn what_differs_and_does_not_come_as_it_is_listed_fails_with_its_ids() {
+    let watch = Watch::new(Entity::Product, true).await;
+    let store = &watch.bench.store;
+    let media = store.ids().iter().find_map(|id| store.product(*id)?.images.first().copied()).unwrap();
+    let showing = watch.showing(media);
+    let old = store.media(media).unwrap().alt;
+    assert!(store.edit_media(media, |media| "New alt".clone_into(&mut media.alt)));
+    let delta = |tampered: Tampered| {
+        Pull::new(Arc::new(tampered), watch.state.clone(), Entity::Product).since(watch.since)
+    };
+    let failed = |certificate: &Certificate| {
+        assert_eq!(outcome(certificate, Rule::UnclockedAgrees), CheckOutcome::Failed, "{certificate}");
+        let mut ids: Vec<ExternalId> = showing.iter().map(|id| id.to_string().as_str().into()).collect();
+        ids.sort();
+        let reasons = vec![Reason::RecordsUnreadable];
+        assert_eq!(certificate.verdict, Verdict::Incomplete { reasons, ids });
+    };
+    // A read by id that brings nothing.
+    let none = Tampered::new(watch.bench.connector.clone(), |request, _, mut page| {
+        if matches!(request.select, Select::Ids(_)) {
+            page.items.clear();
+        }
+        page
+    });
+    let pull = delta(none);
+    failed(&certified(&pull, &mut Taken::default()).await);
+    pull.forget().await.unwrap();
+    // One that a cache answers with what was there before, unless it is asked past it.
+    let cached = Tampered::new(watch.bench.connector.clone(), move |request, _, mut page| {
+        if matches!(request.select, Select::Ids(_)) {
+            assert_eq!(request.purpose, Purpose::Verify, "a page cache would answer");
+            for items in &mut page.items {
+                let body = String::from_utf8(items.body.to_vec()).unwrap();
+                items.body = body.replace("New alt", &old).into();
+            }
+        }
+        page
+    });
+    let pull = delta(cached);
+    failed(&certified(&pull, &mut Taken::default()).await);
+    pull.forget().await.unwrap();
+    let (_, delivered) = watch.delta().await;
+    assert_eq!(delivered, showing, "it is still to be told");
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_mapped_is_not_read_again_behind_each_delta() {
+    let bench = bench_with(|store| store.seed_generated(150, 0, SEED)).await;
+    bench.clock.advance(Duration::from_secs(3600));
+    let name = bench.store.product(bench.store.ids()[5]).unwrap().name;
+    let broken = Tampered::new(bench.connector.clone(), move |_, _, mut page| {
+        for items in &mut page.items {
+            let body = String::from_utf8(items.body.to_vec()).unwrap();
+            items.body = body.replace(&format!("\"name\":\"{name}\""), "\"name\":\"\\ud800\"").into();
+        }
+        page
+    });
+    let state: Arc<dyn StateStore> = Arc::new(MemoryState::new());
+    let full = Pull::new(Arc::new(broken), state, Entity::Product);
+    let certificate = certified(&full, &mut Taken::default()).await;
+    assert_eq!(certificate.rejected, 1, "{certificate}");
+    bench.clock.advance(Duration::from_secs(3600));
+    let delta = full.since(bench.clock.now());
+    let certificate = certified(&delta, &mut Taken::default()).await;
+    assert_eq!(certificate.verdict, Verdict::Complete, "{certificate}");
+}
+
+#[tokio::test]
+async fn prints_of_many_deltas_are_kept_once_an_id() {
+    let watch = Watch::new(Entity::Product, true).await;
+    let store = &watch.bench.store;
+    let products: Vec<u64> =
+        store.ids().into_iter().filter(|id| !store.product(*id).unwrap().is_variation()).collect();
+    let run = lily_connect::state::RunKey("product:\"all\"#unclocked".into());
+    for round in 0..6 {
+        products.iter().for_each(|id| assert!(store.edit(*id, |product| product.name.push('!'))));
+        let (_, delivered) = watch.delta().await;
+        assert_eq!(delivered.len(), products.len());
+        let kept = watch.state.delivered(&watch.bench.connector.info().store, &run).await.unwrap();
+        assert!(!kept.is_empty() && kept.len() <= 2 * 2 * products.len(), "{} after {round}", kept.len());
+    }
+    let (certificate, _) = watch.delta().await;
+    assert!(certificate.to_string().contains("0 records differed"), "{certificate}");
+}
+
+#[tokio::test]
+async fn a_delta_that_looked_for_no_deletion_says_so() {
+    let bench = bench_with(|store| store.seed_generated(10, 0, SEED)).await;
+    bench.clock.advance(Duration::from_secs(60));
+    let delta = pull(&bench, Entity::Product).since(bench.clock.now());
+    let certificate = certified(&delta, &mut Taken::default()).await;
+    let text = certificate.to_string();
+    assert!(text.contains("deletions, and changes that move no clock, were not looked for"), "{text}");
 }
 
 #[tokio::test]

@@ -18,6 +18,8 @@ impl Work<'_> {
         let mut delivered = Vec::new();
         let mut ops = Vec::new();
         let mut joint = read.page.joint;
+        // Also of a page without a record.
+        self.checkpoint.overlap_broken |= in_list && joint == Joint::Broken;
         for MappedPage { mut records, rejected, dropped_fields, .. } in read.mapped {
             self.checkpoint.dropped_fields += dropped_fields;
             if in_list {
@@ -30,6 +32,7 @@ impl Work<'_> {
                 if in_list {
                     self.check_order(id);
                 }
+                self.list(id, in_list);
                 if self.seen.insert(number(id)) {
                     delivered.push(number(id));
                 }
@@ -50,6 +53,9 @@ impl Work<'_> {
                 self.checkpoint.delivered += records.len() as u64;
             }
             for rejected in rejected {
+                if let Some(id) = &rejected.id {
+                    self.list(id, in_list);
+                }
                 self.reject(rejected, &mut delivered).await?;
             }
             if in_list && let Some(last) = records.pop() {
@@ -60,7 +66,7 @@ impl Work<'_> {
         self.checkpoint.mark = self.sink.mark().await?;
         ops.push(self.checkpoint_op(delivered));
         if self.is_list() {
-            ops.extend(self.prints_op());
+            ops.extend(self.prints_ops());
         }
         self.pull.state.commit(self.store, Unit::new(ops)).await?;
         (self.progress)(Progress {
@@ -71,9 +77,17 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Counts a record of a delta's own list, whatever became of it.
+    fn list(&mut self, id: &ExternalId, in_list: bool) {
+        if in_list && !self.is_list() {
+            self.listed.insert(number(id));
+        }
+    }
+
     /// Counts a record that could not be mapped, once however often pages bring it.
     async fn reject(&mut self, rejected: RejectedRecord, delivered: &mut Vec<u64>) -> Result<()> {
         if let Some(id) = &rejected.id {
+            self.take_unmapped(id);
             if !self.rejected.insert(number(id)) {
                 return Ok(());
             }
@@ -94,11 +108,7 @@ impl Work<'_> {
     fn drop_overlap(&mut self, records: &mut Vec<Record>, joint: Joint) {
         match joint {
             Joint::SharedRecord if self.capabilities.pages_overlap => {}
-            Joint::SharedRecord | Joint::NextParent => return,
-            Joint::Broken => {
-                self.checkpoint.overlap_broken = true;
-                return;
-            }
+            Joint::SharedRecord | Joint::NextParent | Joint::Broken => return,
         }
         let Some(last_id) = &self.checkpoint.last_id else { return };
         match records.iter().position(|record| record.reference().id == *last_id) {

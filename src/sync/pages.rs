@@ -8,8 +8,8 @@ use futures_util::stream::FuturesOrdered;
 use twox_hash::XxHash3_64;
 
 use super::Cancel;
-use super::pull::Pull;
-use crate::connector::{Page, PullRequest};
+use super::pull::{Pull, number};
+use crate::connector::{Page, PullRequest, Select};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::MappedPage;
 use crate::model::{Cursor, Record};
@@ -18,6 +18,9 @@ use crate::model::{Cursor, Record};
 const REFETCHES: u32 = 2;
 /// The most pages of one list: past it, a list is taken for endless.
 const MAX_PAGES: u64 = 1_000_000;
+/// So many pages in a row without a new id, and more to come, are a list that stands still. A single one may be
+/// due to a hundred records that came before it just now.
+const STANDING_PAGES: u32 = 3;
 
 /// A page that was read and mapped.
 pub(super) struct ReadPage {
@@ -48,6 +51,10 @@ pub(super) struct Pages<'p> {
     /// Hashes of all cursors that were delivered: none may come twice.
     used: HashSet<u64>,
     count: u64,
+    /// The largest id that came, where the list is promised by ascending id.
+    largest: Option<u64>,
+    /// How many pages in a row brought no larger one.
+    standing: u32,
 }
 
 impl<'p> Pages<'p> {
@@ -61,6 +68,8 @@ impl<'p> Pages<'p> {
             known: VecDeque::new(),
             used: HashSet::new(),
             count: 0,
+            largest: None,
+            standing: 0,
         }
     }
 
@@ -118,8 +127,36 @@ impl<'p> Pages<'p> {
             )
             .with_remedy("report it: the list would never end"));
         }
+        self.must_move(next.is_some(), &mapped)?;
         self.follow(next.as_ref(), &page.ahead);
         Ok(Some(ReadPage { page, mapped, next }))
+    }
+
+    /// Refuses a list that gives the same records at each position: a cache that does not look at the query
+    /// answers page after page without an end.
+    fn must_move(&mut self, goes_on: bool, mapped: &[MappedPage]) -> Result<()> {
+        let is_by_id =
+            self.pull.capabilities().is_ok_and(|claims| claims.sorted_by_id && claims.pages_overlap);
+        if !is_by_id || matches!(self.request.select, Select::Ids(_)) {
+            return Ok(());
+        }
+        let records = mapped.iter().flat_map(|mapped| &mapped.records).map(|record| &record.reference().id);
+        let rejected = mapped.iter().flat_map(|mapped| &mapped.rejected).filter_map(|it| it.id.as_ref());
+        let Some(largest) = records.chain(rejected).map(number).max() else { return Ok(()) };
+        if self.largest.is_none_or(|before| before < largest) {
+            (self.largest, self.standing) = (Some(largest), 0);
+            return Ok(());
+        }
+        self.standing += 1;
+        if !goes_on || self.standing < STANDING_PAGES {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Protocol,
+            "list_stands_still",
+            "a list gives the same records at each position, and says that more follow",
+        )
+        .with_remedy("let the cache before the store's API look at the query, or keep the API out of it"))
     }
 
     /// Keeps what is in flight where it is what comes next; else drops it.

@@ -1,11 +1,12 @@
 //! The end of a run: what changed since it began, what the checks came to, and the certificate.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::certificate::{Certificate, Check, CheckOutcome, Reason, Rule, Scope, Verdict, Visibility};
 use super::pages::{Pages, ReadPage};
-use super::pull::{MAX_NAMED_IDS, Proof, Work};
-use crate::connector::{Joint, PullRequest, Select};
+use super::pull::{MAX_NAMED_IDS, Proof, Work, number};
+use crate::connector::{Joint, PullRequest, Select, Total};
 use crate::error::Result;
 use crate::model::{Calls, DeltaClock, ExternalId};
 use crate::state::{Op, Unit};
@@ -70,22 +71,32 @@ impl Work<'_> {
         let request = PullRequest { select: Select::Since(since), ..PullRequest::all(self.pull.entity) };
         let mut pages = Pages::new(self.pull, request);
         let mut last: Option<ExternalId> = None;
-        let mut held = true;
+        let (mut held, mut total) = (true, None);
+        let mut ids = HashSet::new();
         while let Some(read) = pages.next(&self.pull.cancel).await? {
             self.to = read.page.server_time.or(self.to);
             held &= self.joins(&read, last.as_ref());
             last = read.records().last().map(|record| record.reference().id.clone()).or(last);
+            if let Total::Exact(exact) = read.page.total {
+                total = Some(exact);
+            }
+            let rejected = read.mapped.iter().flat_map(|mapped| &mapped.rejected);
+            ids.extend(read.records().map(|record| number(&record.reference().id)));
+            ids.extend(rejected.filter_map(|rejected| rejected.id.as_ref()).map(number));
             self.deliver(read, false).await?;
         }
-        Ok(held)
+        Ok(held && total.is_none_or(|total| total == ids.len() as u64))
     }
 
     /// Checks what the platform offers; sweeps the ids where a check failed or none was offered.
     pub(super) async fn prove(&mut self, checks: &mut Vec<Check>, proof: &mut Proof) -> Result<()> {
-        let count = self.seen.len() as u64;
         let (first, last) = self.checkpoint.totals;
+        // A delta's list grows with each edit. What came to it behind its first page is the next delta's, too.
+        let count = if self.is_list() { self.seen.len() } else { self.listed.len() } as u64;
         let counted = match (self.is_list(), first, last) {
-            (false, _, _) => CheckOutcome::NotNeeded,
+            (false, _, None) => CheckOutcome::NotOffered,
+            (false, _, Some(_)) if self.is_miscounted() => CheckOutcome::Failed,
+            (false, _, Some(_)) => CheckOutcome::Held,
             (true, Some(first), Some(last)) if first == last && last == count => CheckOutcome::Held,
             (true, Some(_), Some(_)) => CheckOutcome::Failed,
             (true, _, _) => CheckOutcome::NotOffered,
@@ -123,7 +134,10 @@ impl Work<'_> {
         let unseen = [counted, overlap].contains(&CheckOutcome::NotOffered);
         if !self.is_list() {
             if failed {
-                proof.reasons.push(Reason::StillMoving);
+                // A list that stands still, with a count of other records.
+                let is_cut =
+                    counted == CheckOutcome::Failed && overlap != CheckOutcome::Failed && first == last;
+                proof.reasons.push(if is_cut { Reason::CountDisagrees } else { Reason::StillMoving });
             }
             self.sweep_behind_delta(checks, proof).await
         } else if !(failed || unseen) {
@@ -194,7 +208,7 @@ impl Work<'_> {
         self.checkpoint.certificate = serde_json::to_string(&certificate).ok().map(Into::into);
         let mut ops = self.full_run_ops().await?;
         ops.push(self.checkpoint_op(Vec::new()));
-        ops.extend(self.prints_op());
+        ops.extend(self.prints_ops());
         if let Some(to) = certificate.to.filter(|_| self.pull.keep_base) {
             ops.push(Op::DropBasesBefore(to.saturating_sub(BASE_KEPT)));
         }

@@ -157,6 +157,7 @@ impl Pull {
             None => Checkpoint::new(run.clone(), binding, sink.mark().await?),
         };
         let delivered = if fresh { Vec::new() } else { self.state.delivered(&info.store, &run).await? };
+        let seen: HashSet<u64> = delivered.into_iter().collect();
         let mut work = Work {
             pull: self,
             store: &info.store,
@@ -164,7 +165,8 @@ impl Pull {
             capabilities,
             sink,
             progress,
-            seen: delivered.into_iter().collect(),
+            listed: if matches!(self.select, Select::All) { HashSet::new() } else { seen.clone() },
+            seen,
             of_full_run: HashSet::new(),
             rejected: checkpoint.rejected_ids.iter().map(number).collect(),
             checkpoint,
@@ -209,7 +211,7 @@ impl Pull {
         [Op::ForgetRun(run)].into_iter().chain(prints).collect()
     }
 
-    fn capabilities(&self) -> Result<&EntityCapabilities> {
+    pub(super) fn capabilities(&self) -> Result<&EntityCapabilities> {
         self.connector.capabilities().entity(self.entity).ok_or_else(|| {
             unsupported("entity_unsupported", format!("this connector cannot pull {}", self.entity))
         })
@@ -237,11 +239,14 @@ impl Pull {
     /// The hash of all that a checkpoint is bound to.
     fn binding(&self, schema: &SchemaMap) -> crate::model::Text {
         let info = self.connector.info();
+        let profile = &info.profile;
         let bound = format!(
             "{:?}|{}|{:?}|{:?}|{:?}|{:?}|{}",
             info.store,
             info.api_version,
-            info.profile,
+            // What mapping uses of the profile. A version that was not told this time, or a clock that was put
+            // forward, makes no other records.
+            (profile.currency, profile.mass_unit, profile.length_unit, &profile.locale, &profile.scope),
             // What the credential may see shows in what the connector claims.
             self.connector.capabilities().entity(self.entity),
             schema.rules(),
@@ -279,6 +284,8 @@ pub(super) struct Work<'a> {
     pub(super) checkpoint: Checkpoint,
     /// The ids that were delivered, as numbers.
     pub(super) seen: HashSet<u64>,
+    /// For a delta: the ids of the pass over its list that is under way.
+    pub(super) listed: HashSet<u64>,
     /// For a delta: the ids that the last full run delivered.
     pub(super) of_full_run: HashSet<u64>,
     /// Of the ids that were delivered, those whose record could not be mapped.
@@ -301,7 +308,8 @@ impl Work<'_> {
             }
             passes += 1;
             // A list that slipped is mended by a sweep of its ids. A delta has none, so it is read again.
-            let slipped = self.checkpoint.overlap_broken || self.checkpoint.order_broken;
+            let slipped =
+                self.checkpoint.overlap_broken || self.checkpoint.order_broken || self.is_miscounted();
             if !slipped || self.is_list() || passes >= self.pull.max_sweeps {
                 break;
             }
@@ -318,12 +326,19 @@ impl Work<'_> {
         matches!(self.pull.select, Select::All)
     }
 
+    /// Whether a delta's last page told of another number of records than the pages brought.
+    pub(super) fn is_miscounted(&self) -> bool {
+        let count = self.listed.len() as u64;
+        !self.is_list() && self.checkpoint.totals.1.is_some_and(|total| total != count)
+    }
+
     /// Back to the first page; what was delivered stays delivered, and `from` stays where it was.
     fn start_over(&mut self) {
         let checkpoint = &mut self.checkpoint;
         (checkpoint.next, checkpoint.last_id, checkpoint.totals) = (None, None, (None, None));
         (checkpoint.pages_done, checkpoint.overlap_broken, checkpoint.order_broken) = (false, false, false);
         (self.last, self.largest) = (None, None);
+        self.listed.clear();
     }
 
     /// Delivers the pages of the list from the checkpoint on.

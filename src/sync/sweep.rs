@@ -21,8 +21,8 @@ struct Walked {
     ids: HashSet<u64>,
     /// Those that were not delivered.
     new: Vec<ExternalId>,
-    /// Of those that were, the ones whose fields without a clock are others now.
-    changed: Vec<ExternalId>,
+    /// Of those that were, the ones whose fields without a clock are others now, with the print of what is listed.
+    changed: Vec<(ExternalId, u64)>,
     totals: (Option<u64>, Option<u64>),
     overlap_broken: bool,
 }
@@ -43,6 +43,15 @@ impl Walked {
     }
 }
 
+/// What came of comparing the fields that move no clock.
+#[derive(Debug, Default)]
+struct Again {
+    /// How many records were read by id for it.
+    count: u64,
+    /// Those that no read by id brought as they are listed.
+    stale: BTreeSet<ExternalId>,
+}
+
 /// What a sweep compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Compare {
@@ -58,14 +67,14 @@ impl Work<'_> {
         self.sweep_for(Compare::Ids, checks, proof).await.map(|(never_stable, _)| never_stable)
     }
 
-    /// As [`Work::sweep`]; how many records were read again for what moves no clock, beside it.
+    /// As [`Work::sweep`]; what came of what moves no clock, beside it.
     async fn sweep_for(
         &mut self,
         compare: Compare,
         checks: &mut Vec<Check>,
         proof: &mut Proof,
-    ) -> Result<(bool, u64)> {
-        let (mut sweeps, mut found, mut again) = (0, 0, 0);
+    ) -> Result<(bool, Again)> {
+        let (mut sweeps, mut found, mut again) = (0, 0, Again::default());
         let mut never_stable = true;
         let mut agreed = false;
         let mut unread: BTreeSet<ExternalId> = BTreeSet::new();
@@ -76,10 +85,16 @@ impl Work<'_> {
             let mut walked = self.walk_ids(compare).await?;
             never_stable &= !walked.is_stable();
             let changed = std::mem::take(&mut walked.changed);
-            again += changed.len() as u64;
-            self.read_by_id(&changed).await?;
+            again.count += changed.len() as u64;
+            let ids: Vec<ExternalId> = changed.iter().map(|(id, _)| id.clone()).collect();
+            self.read_by_id(&ids).await?;
+            // One that is gone by now is not listed by the next sweep.
+            let others = changed.into_iter().filter(|(id, print)| !self.was_delivered_with(id, *print));
+            let stale = others.map(|(id, _)| id).collect();
+            let stale_before = std::mem::replace(&mut again.stale, stale);
+            let is_settled = again.stale.is_empty() || again.stale == stale_before;
             // Named twice and not to be read by id: no further sweep changes that.
-            if walked.is_stable() && walked.new.iter().all(|id| unread.contains(id)) {
+            if is_settled && walked.is_stable() && walked.new.iter().all(|id| unread.contains(id)) {
                 agreed = walked.new.is_empty();
                 self.note_missing(&walked.ids, checks, proof);
                 proof.ids.extend(walked.new.into_iter().take(MAX_NAMED_IDS));
@@ -109,11 +124,12 @@ impl Work<'_> {
         Ok((never_stable, again))
     }
 
-    /// Reads and delivers records by their ids; how many of them are new.
+    /// Reads and delivers records by their ids, past caches: the list has just said something else than what is
+    /// known. How many of them are new.
     async fn read_by_id(&mut self, ids: &[ExternalId]) -> Result<usize> {
         let before = self.seen.len();
         for ids in ids.chunks(IDS_A_REQUEST) {
-            let request = PullRequest::by_ids(self.pull.entity, ids.to_vec(), Purpose::Catalogue);
+            let request = PullRequest::by_ids(self.pull.entity, ids.to_vec(), Purpose::Verify);
             let mut pages = Pages::new(self.pull, request);
             while let Some(read) = pages.next(&self.pull.cancel).await? {
                 self.deliver(read, false).await?;
@@ -131,24 +147,33 @@ impl Work<'_> {
     ) -> Result<()> {
         let not = |outcome, evidence: &str| Check::new(Rule::SweepAgrees, outcome, evidence);
         if !self.capabilities.ids_only {
-            checks.push(not(CheckOutcome::NotOffered, "the platform lists no ids"));
+            checks.push(not(
+                CheckOutcome::NotOffered,
+                "the platform lists no ids: deletions, and changes that move no clock, were not looked for",
+            ));
             return Ok(());
         }
         let full = self.pull.run_key_of(&Select::All);
         let checkpoint = self.pull.state.checkpoint(self.store, &full).await?;
         if checkpoint.is_none_or(|checkpoint| checkpoint.certificate.is_none()) {
-            checks.push(not(CheckOutcome::NotOffered, "the state keeps no full run to compare with"));
+            checks.push(not(CheckOutcome::NotOffered, "the state keeps no full run to compare with: deletions, and changes that move no clock, were not looked for"));
             return Ok(());
         }
         self.of_full_run = self.pull.state.delivered(self.store, &full).await?.into_iter().collect();
         let compare = if self.load_prints().await? { Compare::Unclocked } else { Compare::Ids };
         let (_, again) = self.sweep_for(compare, checks, proof).await?;
         checks.push(match compare {
-            Compare::Unclocked => Check::new(
-                Rule::UnclockedAgrees,
-                CheckOutcome::Held,
-                format!("{again} records differed in what moves no clock, and were read again"),
-            ),
+            Compare::Unclocked => {
+                let Again { count, stale } = &again;
+                let evidence =
+                    format!("{count} records differed in what moves no clock, and were read again");
+                if stale.is_empty() {
+                    Check::new(Rule::UnclockedAgrees, CheckOutcome::Held, evidence)
+                } else {
+                    let evidence = format!("{evidence}; {} did not come as they are listed", stale.len());
+                    Check::new(Rule::UnclockedAgrees, CheckOutcome::Failed, evidence)
+                }
+            }
             Compare::Ids if self.capabilities.delta == DeltaClock::Trusted => Check::new(
                 Rule::UnclockedAgrees,
                 CheckOutcome::NotNeeded,
@@ -157,9 +182,14 @@ impl Work<'_> {
             Compare::Ids => Check::new(
                 Rule::UnclockedAgrees,
                 CheckOutcome::NotOffered,
-                "what moves no clock shows in a full pull only",
+                "what moves no clock was not looked for: it shows in a full pull",
             ),
         });
+        if !again.stale.is_empty() {
+            proof.reasons.push(Reason::RecordsUnreadable);
+            let room = MAX_NAMED_IDS.saturating_sub(proof.ids.len());
+            proof.ids.extend(again.stale.into_iter().take(room));
+        }
         Ok(())
     }
 
@@ -225,8 +255,10 @@ impl Work<'_> {
                 }
                 if !self.knows(number(id)) {
                     walked.new.push(id.clone());
-                } else if compare == Compare::Unclocked && self.has_changed(record) {
-                    walked.changed.push(id.clone());
+                } else if compare == Compare::Unclocked
+                    && let Some(print) = self.other_print(record)
+                {
+                    walked.changed.push((id.clone(), print));
                 }
             }
         }

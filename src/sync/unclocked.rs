@@ -12,7 +12,7 @@ use twox_hash::XxHash3_64;
 use super::pull::{Work, number};
 use crate::connector::Select;
 use crate::error::Result;
-use crate::model::{DeltaClock, Field, Media, Record, Term};
+use crate::model::{DeltaClock, ExternalId, Field, Media, Record, Term};
 use crate::state::{Checkpoint, Op, RunKey, SinkMark};
 
 /// The run that the prints of a run are kept under.
@@ -20,11 +20,16 @@ pub(super) fn run_of(run: &RunKey) -> RunKey {
     RunKey(format!("{}#unclocked", run.0).into())
 }
 
+/// In the place of a print: the record could not be mapped, so nobody has a value of it to compare.
+const UNMAPPED: u64 = u64::MAX;
+
 /// What is kept of a run's records.
 #[derive(Debug, Default)]
 pub(super) struct Prints {
     /// Since the last commit, as they go to the state.
     fresh: Vec<u64>,
+    /// How many the state has, those among them that a later one of the same id replaced.
+    kept: usize,
     /// By id: those of the full run, and over them what came since.
     known: HashMap<u64, u64>,
     scratch: Vec<u8>,
@@ -50,11 +55,26 @@ impl Work<'_> {
         }
     }
 
-    /// Whether the store has other values now than when the record was delivered last.
-    pub(super) fn has_changed(&mut self, record: &Record) -> bool {
-        let id = number(&record.reference().id);
-        let known = self.prints.known.get(&id).copied();
-        known.is_some_and(|known| known != print_of(record, &mut self.prints.scratch))
+    /// Notes that a record could not be mapped. That is told once; an edit that mends it moves its clock.
+    pub(super) fn take_unmapped(&mut self, id: &ExternalId) {
+        if self.keeps_prints() {
+            self.prints.fresh.extend([number(id), UNMAPPED]);
+            if !self.is_list() {
+                self.prints.known.insert(number(id), UNMAPPED);
+            }
+        }
+    }
+
+    /// The print of a record as it is listed, where it is not that of its last delivery. What has none may be
+    /// anything.
+    pub(super) fn other_print(&mut self, record: &Record) -> Option<u64> {
+        let listed = print_of(record, &mut self.prints.scratch);
+        (!self.was_delivered_with(&record.reference().id, listed)).then_some(listed)
+    }
+
+    /// Whether the last delivery of a record had this print.
+    pub(super) fn was_delivered_with(&self, id: &ExternalId, print: u64) -> bool {
+        self.prints.known.get(&number(id)).is_some_and(|known| [print, UNMAPPED].contains(known))
     }
 
     /// Reads the prints of the last full run; whether there are any.
@@ -65,20 +85,29 @@ impl Work<'_> {
         let run = run_of(&self.pull.run_key_of(&Select::All));
         let kept = self.pull.state.delivered(self.store, &run).await?;
         let (pairs, _) = kept.as_chunks::<2>();
+        self.prints.kept = pairs.len();
         let ours = std::mem::take(&mut self.prints.known);
         self.prints.known = pairs.iter().map(|[id, print]| (*id, *print)).collect();
         self.prints.known.extend(ours);
         Ok(!pairs.is_empty())
     }
 
-    /// Puts the prints since the last commit beside those of the full run.
-    pub(super) fn prints_op(&mut self) -> Option<Op> {
-        if self.prints.fresh.is_empty() {
-            return None;
+    /// Puts the prints since the last commit beside those of the full run. Where they are twice as many as there
+    /// are ids, the last one of each is written in the place of all.
+    pub(super) fn prints_ops(&mut self) -> Vec<Op> {
+        let Prints { fresh, kept, known, .. } = &mut self.prints;
+        if fresh.is_empty() {
+            return Vec::new();
+        }
+        let is_long = *kept > 0 && *kept + fresh.len() / 2 > 2 * known.len();
+        if is_long {
+            *fresh = known.iter().flat_map(|(id, print)| [*id, *print]).collect();
         }
         let run = run_of(&self.pull.run_key_of(&Select::All));
+        let forget = is_long.then(|| Op::ForgetRun(run.clone()));
         let checkpoint = Box::new(Checkpoint::new(run, "unclocked".into(), SinkMark(0)));
-        Some(Op::Checkpoint { checkpoint, delivered: std::mem::take(&mut self.prints.fresh) })
+        let put = Op::Checkpoint { checkpoint, delivered: std::mem::take(fresh) };
+        forget.into_iter().chain([put]).collect()
     }
 }
 
@@ -112,7 +141,7 @@ fn print_of(record: &Record, scratch: &mut Vec<u8>) -> u64 {
         }
         _ => {}
     }
-    XxHash3_64::oneshot(scratch)
+    XxHash3_64::oneshot(scratch).min(UNMAPPED - 1)
 }
 
 fn put_media(out: &mut Vec<u8>, media: &Field<Vec<Media>>) {

@@ -106,6 +106,7 @@ impl WooCommerceConfig {
 #[derive(Debug, Clone)]
 pub struct WooCommerceBuilder {
     url: String,
+    /// As secret as its other half: nobody needs to see it.
     key: Option<Secret>,
     secret: Option<Secret>,
     tenant: Text,
@@ -206,15 +207,7 @@ impl WooCommerceBuilder {
     /// `Config` where the overrides of the map do not fit it, the address is unusable, or the key or secret is missing.
     pub fn build(self) -> Result<WooCommerceConfig> {
         let rules = self.mapping.apply(Entity::Product, &map::product(self.writes.seo))?;
-        if let Some(rule) = map::writes_elsewhere(&rules) {
-            return Err(self
-                .mapping
-                .refuse(Entity::Product, &rule.field, "the connector cannot write to this place")
-                .with_context("from", rule.from.to_string())
-                .with_remedy(
-                    "name a content field or a key of meta_data without an underscore, or add write = false",
-                ));
-        }
+        map::must_write_content(&self.mapping, &rules)?;
         self.mapping.apply(Entity::Variant, map::VARIANT)?;
         let origin = if self.url.trim_start().starts_with("http://") {
             Origin::http(&self.url)?

@@ -66,6 +66,8 @@ impl WooCommerce {
             Entity::Media => Vec::new(),
         };
         let products = mapping.apply(Entity::Product, &own(Entity::Product))?;
+        // The plugin was not known when the settings were checked.
+        map::must_write_content(mapping, &products)?;
         let variants = mapping.apply(Entity::Variant, &own(Entity::Variant))?;
         let mut capabilities = capabilities(found.lists, seo, writes.slugs);
         for claims in &mut capabilities.entities {

@@ -3,7 +3,9 @@
 //! `price_html`, `related_ids` and `_links` are left out on purpose: they are made anew for each answer.
 
 use super::writable::SeoPlugin;
-use crate::mapping::{Direction, Rule, Transform, rule};
+use crate::error::Result;
+use crate::mapping::{Direction, Overrides, Rule, Transform, rule};
+use crate::model::Entity;
 
 use Direction::{Read, ReadWrite};
 use Transform::{
@@ -109,7 +111,7 @@ impl SeoKeys {
 }
 
 /// The first rule that writes where no content is: a store would take it for something else.
-pub(super) fn writes_elsewhere(rules: &[Rule]) -> Option<&Rule> {
+fn writes_elsewhere(rules: &[Rule]) -> Option<&Rule> {
     let content = [
         "name",
         "description",
@@ -131,13 +133,28 @@ pub(super) fn writes_elsewhere(rules: &[Rule]) -> Option<&Rule> {
     })
 }
 
+/// Refuses overrides by which the connector would write where no content is.
+///
+/// # Errors
+/// `Config` with the entry's line.
+pub(super) fn must_write_content(mapping: &Overrides, rules: &[Rule]) -> Result<()> {
+    let Some(rule) = writes_elsewhere(rules) else { return Ok(()) };
+    Err(mapping
+        .refuse(Entity::Product, &rule.field, "the connector cannot write to this place")
+        .with_context("from", rule.from.to_string())
+        .with_remedy(
+            "name a content field or a key of meta_data without an underscore, or add write = false",
+        ))
+}
+
 /// The keys of meta data that rules write. A key that begins with an underscore may be a property of the
-/// platform's own, such as `_sku`, which it would apply: of those, only the keys of SEO plugins.
+/// platform's own, such as `_sku`, which it would apply: of those, only the keys of SEO plugins. One such property
+/// has no underscore, the number of sales.
 pub(super) fn meta_keys(rules: &[Rule]) -> Vec<String> {
     let written = rules.iter().filter(|rule| rule.direction == ReadWrite);
     let keys = written.filter_map(|rule| rule.from.strip_prefix("/meta_data/*[key=")?.split_once(']'));
     let is_own = |key: &str| {
-        !key.starts_with('_')
+        (!key.starts_with('_') && key != "total_sales")
             || ["_yoast_wpseo_", "_seopress_", "_aioseo_"].iter().any(|own| key.starts_with(own))
     };
     keys.map(|(key, _)| key.to_owned()).filter(|key| is_own(key)).collect()

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use super::connector::WooCommerce;
 use super::wire::{self, Answered, MAX_PAGE, Offset};
-use crate::connector::{Detail, Page, PullRequest, Purpose, Total};
+use crate::connector::{Detail, Page, PullRequest, Purpose, Select, Total};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::ApiRequest;
 use crate::model::{Entity, ExternalId, RawItems, Shape};
@@ -24,7 +24,7 @@ impl WooCommerce {
             })
             .await?;
         let mut page = Page::default();
-        if let Some((next, step)) = next_offset(&answered, offset, per_page, request.detail)? {
+        if let Some((next, step)) = next_offset(&answered, offset, per_page, request)? {
             let known = answered.total.unwrap_or(0);
             // Page n+1 exists where its overlap is not the list's last record.
             let mut cursors = (0..)
@@ -143,21 +143,24 @@ pub(super) fn page_size(request: &PullRequest) -> u32 {
 
 /// Where the next page begins and how far pages are apart, where there is one: it shares a record with this one.
 ///
-/// A full page with a count is not looked into, which would cost a pass over its bytes: what a plugin cut from it
-/// shows in the overlap.
+/// A page of a full list with a count is looked into only where it would be the last one, since each look costs a
+/// pass over its bytes: what a host or plugin cut from another one shows in the overlap, and a sweep mends it.
+/// Nothing mends a delta, so each of its pages is counted.
 pub(super) fn next_offset(
     answered: &Answered,
     offset: Offset,
     per_page: u32,
-    detail: Detail,
+    request: &PullRequest,
 ) -> Result<Option<(u64, u64)>> {
     let per_page = u64::from(per_page);
-    if let (Some(total), Detail::Full) = (answered.total, detail) {
+    if let Some(total) = answered.total
+        && (request.detail, &request.select) == (Detail::Full, &Select::All)
+        && offset.0.saturating_add(per_page) < total
+    {
         let step = per_page - 1;
-        let is_last = offset.0.saturating_add(per_page) >= total;
-        return Ok((!is_last).then_some((offset.0.saturating_add(step), step)));
+        return Ok(Some((offset.0.saturating_add(step), step)));
     }
-    let count = wire::ids(&answered.body)?.len() as u64;
+    let count = wire::count(&answered.body)?;
     let is_last = match answered.total {
         Some(total) => count <= 1 || offset.0.saturating_add(count) >= total,
         // A host that strips the count. A short page need not be the last one, since plugins cap pages and drop

@@ -8,7 +8,7 @@ use super::PLATFORM;
 use super::connector::WooCommerce;
 use super::read::{asked, fill, next_offset, page_size, timed};
 use super::wire::{self, MAX_PAGE, Offset};
-use crate::connector::{Detail, Joint, Page, PullRequest, Total};
+use crate::connector::{Detail, Joint, Page, PullRequest, Purpose, Total};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Cursor, Entity, ExternalId, RawItems, RecordRef, Shape};
 
@@ -110,6 +110,22 @@ impl WooCommerce {
         Ok(ids)
     }
 
+    /// Lets an answer count that an attribute is not there, where the attributes name it no more.
+    async fn must_be_gone(&self, request: &PullRequest, attribute: u64, said: Error) -> Result<()> {
+        let request = PullRequest { purpose: Purpose::Verify, ..request.clone() };
+        let nonce = self.nonce(request.purpose)?;
+        if !self.attribute_ids(&request, &nonce, &mut Page::default()).await?.contains(&attribute) {
+            return Ok(());
+        }
+        let what = "the store lists an attribute, and does not find its values";
+        Err(Error::new(ErrorKind::Protocol, "values_not_found", what)
+            .with_context("attribute", attribute.to_string())
+            .with_source(said)
+            .with_remedy(
+                "look for a plugin or firewall that answers for the attribute; save it again in the shop",
+            ))
+    }
+
     /// A page of one attribute's values.
     pub(super) async fn values_page(&self, request: &PullRequest) -> Result<Page> {
         let mut page = Page::default();
@@ -134,7 +150,7 @@ impl WooCommerce {
                 fill(&mut page, &answered);
                 walk.exact &= answered.total.is_some() && (offset.0 == 0 || walk.said == answered.total);
                 walk.said = answered.total;
-                let next = next_offset(&answered, offset, per_page, request.detail)?;
+                let next = next_offset(&answered, offset, per_page, request)?;
                 let below = RecordRef::new(PLATFORM, Entity::Attribute, attribute.to_string());
                 let items = RawItems::new(Entity::AttributeValue, answered.body, Shape::List);
                 page.items = vec![items.below(below)];
@@ -142,6 +158,7 @@ impl WooCommerce {
             }
             // It was deleted since the attributes were listed.
             Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.must_be_gone(request, attribute, error).await?;
                 walk.exact = false;
                 None
             }
@@ -189,7 +206,10 @@ impl WooCommerce {
                 .await;
             left = match found {
                 Ok(left) => left,
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    self.must_be_gone(request, attribute, error).await?;
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
             let below = RecordRef::new(PLATFORM, Entity::Attribute, attribute.to_string());

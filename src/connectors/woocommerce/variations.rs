@@ -134,9 +134,9 @@ impl WooCommerce {
                 .await?;
             fill(&mut page, &answered);
             // Where a host strips the count, the number that the product names tells the end.
-            let count = || wire::ids(&answered.body).map(|ids| ids.len() as u64);
-            let is_all = answered.total.is_none() && offset.0.saturating_add(count()?) >= named;
-            let next = if is_all { None } else { next_offset(&answered, offset, per_page, request.detail)? };
+            let is_all =
+                answered.total.is_none() && offset.0.saturating_add(wire::count(&answered.body)?) >= named;
+            let next = if is_all { None } else { next_offset(&answered, offset, per_page, request)? };
             match next {
                 Some((offset, _)) => walk.offset = offset,
                 None => walk.advance(),
@@ -166,7 +166,8 @@ impl WooCommerce {
         let mut parents = wire::read_parents(&answered.body)?;
         // As many ids as a page can hold; a store that sends more is not to be followed.
         parents.truncate(MAX_PAGE as usize);
-        walk.list = next_offset(&answered, offset, per_page, Detail::IdsOnly)?.map(|(next, _)| next);
+        let ids_only = PullRequest { detail: Detail::IdsOnly, ..request.clone() };
+        walk.list = next_offset(&answered, offset, per_page, &ids_only)?.map(|(next, _)| next);
         if let Some(last) = walk.last {
             // Its variations were read with the page before.
             if parents.first().is_some_and(|first| first.id == last) {

@@ -142,7 +142,9 @@ fn event(incoming: &Incoming, bases: &[Option<&str>]) -> Result<Event> {
         text.ok_or_else(|| unreadable("a header of the delivery is missing").with_context("header", name))
     };
     let source = incoming.header(SOURCE).and_then(site);
-    if source.is_none() || !bases.iter().flatten().any(|base| site(base) == source) {
+    let is_ours =
+        |base: &str| site(base).zip(source.as_ref()).is_some_and(|(base, source)| is_of(source, &base));
+    if !bases.iter().flatten().any(|base| is_ours(base)) {
         return Err(Error::new(ErrorKind::Rejected, "webhook_foreign", "another store sent the delivery").with_remedy(
             "give each store an address of its own; give the connector the site's address as the site names itself",
         ));
@@ -194,8 +196,22 @@ fn unreadable(message: &'static str) -> Error {
     Error::new(ErrorKind::Protocol, "webhook_unreadable", message)
 }
 
+/// Whether a delivery whose signature fits comes from a site: a plugin for languages gives its own folder below
+/// the site's address, and some sites name themselves with `www.` and some without.
+fn is_of(source: &Site, base: &Site) -> bool {
+    fn bare(host: &str) -> &str {
+        host.strip_prefix("www.").unwrap_or(host)
+    }
+    let below = source.2.strip_prefix(base.2.as_str());
+    bare(&source.0) == bare(&base.0)
+        && source.1 == base.1
+        && below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+}
+
+type Site = (String, Option<u16>, String);
+
 /// Host, port and folder of an address: a site is the same over http and https.
-fn site(address: &str) -> Option<(String, Option<u16>, String)> {
+fn site(address: &str) -> Option<Site> {
     let url = Url::parse(address.trim()).ok()?;
     let host = url.host_str()?.to_owned();
     Some((host, url.port(), url.path().trim_end_matches('/').to_owned()))

@@ -263,6 +263,12 @@ pub(super) fn ids(body: &Bytes) -> Result<Vec<ExternalId>> {
         .map_err(|error| unreadable(&error))
 }
 
+/// How many records a body holds, whatever is in them.
+pub(super) fn count(body: &Bytes) -> Result<u64> {
+    let records: Vec<IgnoredAny> = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+    Ok(records.len() as u64)
+}
+
 fn unreadable(error: &serde_json::Error) -> Error {
     Error::new(ErrorKind::Protocol, "answer_unreadable", "the store's list cannot be read")
         .with_context("line", error.line().to_string())

@@ -82,21 +82,33 @@ fn a_body_or_header_that_cannot_be_read_is_told_without_being_shown() {
 #[test]
 fn a_site_is_the_same_over_http_and_https_and_no_other_one() {
     let body = r#"{"id":7}"#;
-    for same in
-        ["https://shop.example/", "http://shop.example/", "http://SHOP.example", "https://shop.example:443"]
-    {
+    for same in [
+        "https://shop.example/",
+        "http://shop.example/",
+        "http://SHOP.example",
+        "https://shop.example:443",
+        "https://www.shop.example/",
+        "https://shop.example/de/",
+    ] {
         assert!(read("product.updated", same, body).is_ok(), "{same}");
     }
     for foreign in [
         "",
         "shop.example",
-        "https://www.shop.example/",
-        "https://shop.example/de/",
         "https://shop.example:8443/",
+        "https://de.shop.example/",
+        "https://wwwshop.example/",
         "https://shop.example.evil.example/",
         "https://evil.example/shop.example/",
     ] {
         assert_eq!(read("product.updated", foreign, body).unwrap_err(), "webhook_foreign", "{foreign}");
+    }
+    // A shop in a folder is not the one beside it or above it.
+    let folder = [Some("https://shop.example/a")];
+    for (source, is_ours) in [("/a/de/", true), ("/a", true), ("/ab/", false), ("/", false), ("/b", false)] {
+        let source = format!("https://shop.example{source}");
+        let headers = [(SOURCE, source.as_str()), (TOPIC, "product.updated"), (ID, "2")];
+        assert_eq!(event(&incoming(&headers, body), &folder).is_ok(), is_ours, "{source}");
     }
     // The site may name itself otherwise than it is reached.
     let headers = [(SOURCE, "http://www.shop.example/"), (TOPIC, "product.updated"), (ID, "2")];
