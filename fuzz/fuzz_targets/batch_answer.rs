@@ -28,7 +28,8 @@ fn patch(id: u64) -> Patch {
 /// What nobody reads may hold texts that are none, as a text with half a character is.
 fn names(body: &[u8], at: usize) -> bool {
     type Object<'a> = HashMap<String, &'a RawValue>;
-    let text = String::from_utf8_lossy(body);
+    // Blanks at its ends do not count, a form feed among them.
+    let text = String::from_utf8_lossy(body.trim_ascii());
     let item = |start: usize| -> Option<bool> {
         let answer: Object<'_> = serde_json::from_str(&text[start..]).ok()?;
         let update: Vec<&RawValue> = serde_json::from_str(answer.get("update")?.get()).ok()?;
