@@ -4,10 +4,12 @@
 use lily_connect::mapping::{HtmlVerdict, sanitise_html};
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
-    let once = match sanitise_html(text).unwrap() {
-        HtmlVerdict::Clean => text.to_owned(),
-        HtmlVerdict::Cleaned(clean) => clean,
-        other => panic!("{other:?}"),
+    let once = match sanitise_html(text) {
+        Ok(HtmlVerdict::Clean) => text.to_owned(),
+        Ok(HtmlVerdict::Cleaned(clean)) => clean,
+        Ok(other) => panic!("{other:?}"),
+        // A reader takes one line break behind `<pre>` off, each time: many of them do not settle.
+        Err(error) => return assert_eq!(error.code(), "html_unsettled"),
     };
     assert!(matches!(sanitise_html(&once).unwrap(), HtmlVerdict::Clean), "{text:?} gave {once:?}");
     // A sign of a tag in the text is an entity by now.
