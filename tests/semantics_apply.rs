@@ -293,6 +293,25 @@ async fn w3_past_its_window_a_write_is_guarded_anew() {
 }
 
 #[tokio::test]
+async fn w3_a_batch_that_is_guarded_anew_and_then_lost_goes_alone_once() {
+    let desk = Desk::new().await;
+    let record = desk.pulled().await;
+    let other = desk.bench.store.create("Second", |_| {});
+    let mut second = desk.enrich(&record, json!({"title": {"value": "Ours 2", "expect": "force"}}));
+    second.target.id = other.to_string().into();
+    let plan = desk.push.plan(&[desk.title(&record, "Ours 1"), second]).await.unwrap();
+    let faults = desk.bench.server.faults();
+    faults.push(FaultRule::new(Fault::TooMany { retry_after: Some(20) }).on_method("POST"));
+    faults.push(FaultRule::new(Fault::Reset(When::Before)).on_method("POST"));
+    let receipt = desk.apply(&plan).await;
+    assert!(receipt.is_full_success(), "{receipt}");
+    assert_eq!(desk.writes(), 4, "refused, lost, then each alone");
+    let store = desk.bench.connector.info().store.clone();
+    let rows = desk.state.rows(&store, &RowQuery::Push(receipt.push)).await.unwrap();
+    assert_eq!(rows.len(), 6, "one row a change in each of three tries");
+}
+
+#[tokio::test]
 async fn w3_an_edit_while_a_write_waited_is_not_overwritten() {
     let desk = Desk::new().await;
     let record = desk.pulled().await;

@@ -210,14 +210,18 @@ impl Push {
             // No byte leaves after `send_by` either, whatever the guard window is.
             let sendable = self.runtime.clock().elapsed().saturating_add(self.settings.send_window);
             let guard_until = guarded_at.saturating_add(self.settings.guard_window).min(sendable);
-            if built.len() > 1 {
-                run.batched.extend(built.iter().flat_map(|guarded| guarded.sent.iter().map(|sent| sent.at)));
-            }
             let answers = self.connector.push(&PushRequest::new(patches, guard_until)).await;
             let window = self.runtime.clock().elapsed().saturating_sub(guarded_at);
             self.renew(lease).await?;
             match answers {
-                Ok(answers) => return self.verify(built, &answers, window, lease.fence, run).await,
+                Ok(answers) => {
+                    // Only now: a group that is guarded anew must not count twice.
+                    if built.len() > 1 {
+                        let places = built.iter().flat_map(|guarded| &guarded.sent).map(|sent| sent.at);
+                        run.batched.extend(places);
+                    }
+                    return self.verify(built, &answers, window, lease.fence, run).await;
+                }
                 Err(error) => {
                     self.not_sent(&built, &error, lease.fence, run).await?;
                     if error.code() != "guard_window_passed" || attempt == self.settings.guard_attempts {

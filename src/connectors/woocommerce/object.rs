@@ -37,8 +37,8 @@ mod tests {
 
     use serde::Deserialize;
 
+    use super::super::wire;
     use super::*;
-    use crate::connectors::woocommerce::wire;
 
     #[derive(Debug, Deserialize)]
     struct Item<'a> {
