@@ -337,13 +337,23 @@ pub struct PatchField {
     pub value: PatchValue,
     /// What the guard read found there, for platforms with a compare-and-set.
     pub seen: CellValue,
+    /// For a list, the whole list as the guard read found it: for platforms that change lists by what comes and
+    /// what goes, or entry by entry.
+    pub before: Option<PatchValue>,
 }
 
 impl PatchField {
     /// Describes a change.
     #[must_use]
     pub fn new(field: FieldName, value: PatchValue, seen: CellValue) -> Self {
-        Self { field, value, seen }
+        Self { field, value, seen, before: None }
+    }
+
+    /// Says what the whole list was.
+    #[must_use]
+    pub fn before(mut self, list: Option<PatchValue>) -> Self {
+        self.before = list;
+        self
     }
 }
 

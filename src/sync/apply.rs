@@ -370,7 +370,8 @@ impl Push {
                     raw: change.ours_raw.clone(),
                 },
             };
-            patch.push(PatchField::new(field.clone(), value, change.seen.clone()));
+            let before = if is_list { rebuild(&guarded.guard, field, &[])?.into() } else { None };
+            patch.push(PatchField::new(field.clone(), value, change.seen.clone()).before(before));
         }
         self.add_rewritten(&guarded.target, &guarded.guard, &mut patch)?;
         Ok(Patch::new(guarded.target.clone(), patch))
