@@ -15,8 +15,12 @@ use crate::model::{
 };
 use crate::time::Timestamp;
 
+mod bulk;
 mod webhooks;
 
+pub use bulk::{
+    Branch, BulkBody, BulkDone, BulkJob, BulkSource, BulkState, Joints, PollPlan, Prediction, StartedJob,
+};
 pub use webhooks::{
     Condition, HealFault, Healed, Subscribed, Subscription, SubscriptionStatus, WebhookSource,
 };
@@ -76,6 +80,11 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
 
     /// How it hears about changes; `None` where the platform tells none.
     fn webhooks(&self) -> Option<&dyn WebhookSource> {
+        None
+    }
+
+    /// How it has the platform write whole lists to files; `None` where the platform does no such thing.
+    fn bulk(&self) -> Option<&dyn BulkSource> {
         None
     }
 }

@@ -1,6 +1,7 @@
 //! One request, one response: the seam below everything that sends.
 
 mod address;
+mod body;
 mod reqwest;
 // Without a crypto provider there is nothing to test but that it is missing, which `reqwest` does.
 #[cfg(test)]
@@ -15,6 +16,7 @@ use bytes::Bytes;
 
 use crate::error::Result;
 
+pub use self::body::{Chunks, StreamedBody};
 pub use self::reqwest::{ReqwestTransport, ReqwestTransportBuilder};
 
 /// Sends one request and reads one response, without retries, redirects, cookies or credentials of its own.
@@ -36,6 +38,21 @@ pub trait HttpTransport: fmt::Debug + Send + Sync + 'static {
         request: http::Request<Bytes>,
         limits: &AttemptLimits,
     ) -> Result<http::Response<Bytes>>;
+
+    /// Sends the request, and gives the answer's body piece by piece, with no more than a piece in memory.
+    ///
+    /// The time of the attempt bounds the way up to the body; each piece of it has the read time-out, and the
+    /// whole has `max_body_bytes`. A transport that cannot do so reads the body whole, within the same bound.
+    ///
+    /// # Errors
+    /// As [`HttpTransport::send`]; what comes after the head is told by the body.
+    async fn open(
+        &self,
+        request: http::Request<Bytes>,
+        limits: &AttemptLimits,
+    ) -> Result<http::Response<StreamedBody>> {
+        Ok(self.send(request, limits).await?.map(StreamedBody::whole))
+    }
 }
 
 /// The bounds of one attempt.
