@@ -154,6 +154,20 @@ impl Error {
         self
     }
 
+    /// The same error for another of those who waited for one thing, without its source.
+    pub(crate) fn copied(&self) -> Self {
+        Self(Box::new(Inner {
+            kind: self.0.kind,
+            code: self.0.code.clone(),
+            message: self.0.message.clone(),
+            remedy: self.0.remedy.clone(),
+            retry: self.0.retry,
+            effect: self.0.effect,
+            context: self.0.context.clone(),
+            source: None,
+        }))
+    }
+
     /// What the caller can do.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

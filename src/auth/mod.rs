@@ -1,10 +1,17 @@
-//! Credentials: bound to an origin, and turned into headers or query parameters. Nothing here sends.
+//! Credentials: bound to an origin, and turned into headers or query parameters; tokens, and ways to get them.
+//! Nothing here sends.
 
+mod answer;
 mod basic;
+mod grant;
+mod header_key;
+mod jwt;
 mod oauth1;
 mod origin;
 mod percent;
 mod query_key;
+mod tokens;
+mod vault;
 
 use std::fmt;
 
@@ -14,10 +21,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::Secret;
 use crate::time::{Entropy, Timestamp};
 
+pub use answer::read_token_answer;
 pub use basic::Basic;
+pub use grant::{GRANT_REFUSED, TokenAnswer, TokenEncoding, TokenGrant, TokenRepeat, TokenRequest};
+pub use header_key::{HeaderKey, TokenHeader};
+pub use jwt::{Claims, Hs256};
 pub use oauth1::OAuth1;
 pub use origin::Origin;
 pub use query_key::QueryKey;
+pub use tokens::{TokenSet, TokenSlot};
+pub use vault::{Claim, Replaced, StoredTokens, TokenRecord, TokenVault, TokenVersion};
 
 pub(crate) use percent::percent_encode;
 
@@ -70,12 +83,20 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
         Ok(Vec::new())
     }
 
-    /// Gets new credentials after the platform refused the old ones; `false` where it has none to get.
+    /// Gets other credentials than those that the platform refused, which are given as they were sent; `false`
+    /// where there are none to get. Whoever has other ones by now makes no call.
     ///
     /// # Errors
-    /// `Auth` where the refresh was refused.
-    async fn refresh(&self) -> Result<bool> {
+    /// `Auth` where the refresh was refused, and what getting them gave.
+    async fn refresh(&self, rejected: &http::HeaderMap) -> Result<bool> {
+        let _ = rejected;
         Ok(false)
+    }
+
+    /// Hears that the platform took these credentials, as they were sent. It is told of each success, so it must
+    /// be quick where nothing is new.
+    async fn accepted(&self, sent: &http::HeaderMap) {
+        let _ = sent;
     }
 }
 
@@ -105,4 +126,17 @@ fn credential(text: &str) -> Result<http::HeaderValue> {
     })?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// Refuses to send a token over an open line: https, or plain http that does not leave this machine.
+pub(crate) fn must_be_private(origin: &Origin) -> Result<()> {
+    if origin.is_https() || origin.is_loopback() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Config,
+        "token_over_http",
+        "a token is transmitted with each request, so the address must begin with https://",
+    )
+    .with_remedy("use https; plain http is for a server on this machine only"))
 }

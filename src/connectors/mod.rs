@@ -1,4 +1,6 @@
 //! The connectors, each behind the feature of its name. None imports another.
 
+#[cfg(feature = "shopify")]
+pub mod shopify;
 #[cfg(feature = "woocommerce")]
 pub mod woocommerce;

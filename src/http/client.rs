@@ -266,7 +266,7 @@ impl<'a> Call<'a> {
             }
         }
 
-        let (headers, query) = self.credentials().await?;
+        let (headers, query, credentials) = self.credentials().await?;
         let outgoing = self.outgoing(headers, &query)?;
 
         // Whatever it waited for, nothing leaves past the guard's window or the deadline.
@@ -322,7 +322,7 @@ impl<'a> Call<'a> {
             client.gate.succeeded();
         }
 
-        let ended = self.classify(response).await;
+        let ended = self.classify(response, &credentials).await;
         drop(permit);
 
         let result = match &ended {
@@ -344,8 +344,9 @@ impl<'a> Call<'a> {
         ended
     }
 
-    /// The headers of an attempt, and what its credentials add to the query: a signature is new each time.
-    async fn credentials(&self) -> Result<(HeaderMap, Vec<(&'static str, Secret)>)> {
+    /// The headers of an attempt, what its credentials add to the query, and those of the headers that are
+    /// credentials: a signature is new each time.
+    async fn credentials(&self) -> Result<(HeaderMap, Vec<(&'static str, Secret)>, HeaderMap)> {
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
         let client = self.client;
         let to_sign = RequestToSign::new(
@@ -362,11 +363,13 @@ impl<'a> Call<'a> {
         if self.request.body.is_some() {
             headers.insert(CONTENT_TYPE, JSON);
         }
+        let mut sent = HeaderMap::with_capacity(credentials.len());
         for (name, mut value) in credentials {
             value.set_sensitive(true);
+            sent.insert(name.clone(), value.clone());
             headers.insert(name, value);
         }
-        Ok((headers, query))
+        Ok((headers, query, sent))
     }
 
     fn outgoing(
@@ -401,7 +404,7 @@ impl<'a> Call<'a> {
     }
 
     /// Says what an attempt's end means, and fetches what the next one needs.
-    async fn classify(&mut self, response: Result<ApiResponse>) -> Result<Ended> {
+    async fn classify(&mut self, response: Result<ApiResponse>, credentials: &HeaderMap) -> Result<Ended> {
         let client = self.client;
         let response = match response {
             Ok(response) => response,
@@ -415,9 +418,12 @@ impl<'a> Call<'a> {
         };
         let outcome = client.classifier.classify(self.request, &response, by_status(&response));
         Ok(match outcome {
-            Outcome::Success => Ended::Success(response),
+            Outcome::Success => {
+                client.authenticator.accepted(credentials).await;
+                Ended::Success(response)
+            }
             Outcome::Refresh(error) => {
-                if !self.refreshed && client.authenticator.refresh().await? {
+                if !self.refreshed && client.authenticator.refresh(credentials).await? {
                     self.refreshed = true;
                     Ended::Again
                 } else {
@@ -514,7 +520,7 @@ fn window_passed() -> Error {
 }
 
 /// Tells the observer and the log of an attempt.
-fn observe(shared: &Shared, event: &AttemptEvent<'_>) {
+pub(super) fn observe(shared: &Shared, event: &AttemptEvent<'_>) {
     if let Some(observer) = shared.observer() {
         observer.attempt(event);
     }

@@ -63,7 +63,8 @@ impl Authenticator for Key {
         Ok(vec![(HeaderName::from_static("x-key"), key), (HeaderName::from_static("x-time"), time)])
     }
 
-    async fn refresh(&self) -> Result<bool> {
+    async fn refresh(&self, rejected: &http::HeaderMap) -> Result<bool> {
+        assert_eq!(rejected["x-key"], SECRET, "what was refused is told");
         let mut fresh = self.fresh.lock().unwrap();
         let had = *fresh > 0;
         *fresh = fresh.saturating_sub(1);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
 
 /// A secret: it has no `Display` and no `Serialize`, its `Debug` is a fixed mark, and it is wiped on drop.
 #[derive(Clone)]
@@ -27,6 +28,15 @@ impl Secret {
         self.expose().is_empty()
     }
 }
+
+/// Compares in a time that depends on the lengths alone.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
+    }
+}
+
+impl Eq for Secret {}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
