@@ -1,6 +1,7 @@
 //! State in memory: for tests, and for services that keep nothing.
 
 mod queue;
+mod tokens;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -13,10 +14,12 @@ use super::{
     Checkpoint, DeliveryDigest, Fence, Job, JobPlace, NotedHash, Op, RowId, RowQuery, RunKey, StateStore,
     Unit, WriteRow, refuse,
 };
+use crate::auth::StoredTokens;
 use crate::error::Result;
 use crate::model::{BaseToken, CellValue, RecordRef, StoreKey};
 use crate::time::Timestamp;
 use queue::Queue;
+use tokens::Tokens;
 
 /// Keeps the state of any number of stores in memory; it ends with the process.
 ///
@@ -81,6 +84,10 @@ impl StateStore for MemoryState {
         Ok(self.read(store, |store| store.queue.noted_hash(record)))
     }
 
+    async fn tokens(&self, store: &StoreKey, slot: &str) -> Result<StoredTokens> {
+        Ok(self.read(store, |store| store.tokens.load(slot)))
+    }
+
     async fn lease(&self, store: &StoreKey, holder: &str, now: Timestamp, until: Timestamp) -> Result<Fence> {
         self.write(store, |store| store.lease(holder, now, until))
     }
@@ -104,6 +111,7 @@ struct Store {
     bases: HashMap<BaseToken, (CellValue, Timestamp)>,
     log: Log,
     queue: Queue,
+    tokens: Tokens,
 }
 
 #[derive(Debug)]
@@ -130,6 +138,9 @@ impl Store {
             return Err(refuse::fence_lost(fence, Fence(self.fence)));
         }
         let staged = self.log.stage(&unit.ops)?;
+        if let Some(tokens) = self.tokens.stage(&unit.ops)? {
+            self.tokens = tokens;
+        }
         self.log.apply(staged);
         for op in unit.ops {
             self.apply(op);
@@ -159,7 +170,14 @@ impl Store {
             Op::DropBasesBefore(time) => {
                 self.bases.retain(|_, (_, at)| at.unix_millis() >= time.unix_millis());
             }
-            Op::Append(_) | Op::Settle { .. } | Op::MarkUndone { .. } => {}
+            // These were staged.
+            Op::Append(_)
+            | Op::Settle { .. }
+            | Op::MarkUndone { .. }
+            | Op::ReplaceTokens { .. }
+            | Op::ForgetTokens { .. }
+            | Op::ClaimTokens { .. }
+            | Op::UnclaimTokens { .. } => {}
             Op::Receive { delivery, hint, at } => self.queue.receive(delivery, &hint, at),
             Op::JobDone { record, version } => self.queue.done(&record, version),
             Op::TrimDeliveries { before, keep } => self.queue.trim(before, keep),
@@ -231,7 +249,7 @@ impl Log {
                     }
                     row.undone_by = Some(*by);
                 }
-                // These refuse nothing.
+                // These refuse nothing, or are staged elsewhere.
                 Op::Checkpoint { .. }
                 | Op::ForgetRun(_)
                 | Op::KeepBase { .. }
@@ -241,7 +259,11 @@ impl Log {
                 | Op::TrimDeliveries { .. }
                 | Op::NoteHash { .. }
                 | Op::ForgetHash { .. }
-                | Op::DropHashesBefore(_) => {}
+                | Op::DropHashesBefore(_)
+                | Op::ReplaceTokens { .. }
+                | Op::ForgetTokens { .. }
+                | Op::ClaimTokens { .. }
+                | Op::UnclaimTokens { .. } => {}
             }
         }
         Ok(staged)

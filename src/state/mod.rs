@@ -1,31 +1,42 @@
-//! What we keep ourselves: checkpoints, the write log, base values, the inbox, leases. "Store" always means the
-//! merchant's; this room is "state".
+//! What we keep ourselves: checkpoints, the write log, base values, the inbox, tokens, leases. "Store" always means
+//! the merchant's; this room is "state".
 //!
 //! There is one write, [`StateStore::commit`]: a [`Unit`] of operations that happens whole or not at all.
 
 #[cfg(test)]
 mod conformance;
 mod hints;
+#[cfg(feature = "vault")]
+mod keys;
 mod memory;
 mod refuse;
 mod rows;
+#[cfg(feature = "vault")]
+mod sealed;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod vault;
 
 use std::fmt;
 use std::num::NonZeroU32;
 
 use async_trait::async_trait;
 
+use crate::auth::StoredTokens;
 use crate::error::Result;
 use crate::model::{BaseToken, Cell, CellValue, RecordRef, StoreKey};
 use crate::time::Timestamp;
 
 pub use hints::{DeliveryDigest, Hint, HintKind, Job, JobPlace, JobVersion, NotedHash};
+#[cfg(feature = "vault")]
+pub use keys::{FixedKeys, KeyId, KeyProvider, VaultKey};
 pub use memory::MemoryState;
 pub use rows::{Checkpoint, Fence, Op, Outcome, PushId, RowId, RowKind, RunKey, SinkMark, Unit, WriteRow};
+#[cfg(feature = "vault")]
+pub use sealed::SealedTokens;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteState;
+pub use vault::StateVault;
 
 /// Durable state, keyed by store. One state per store: two states cannot guard each other (rule W7).
 #[async_trait]
@@ -79,6 +90,12 @@ pub trait StateStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `State` where it could not be read.
     async fn noted_hash(&self, store: &StoreKey, record: &RecordRef) -> Result<Option<NotedHash>>;
+
+    /// The tokens of a slot, with its version.
+    ///
+    /// # Errors
+    /// `State` where they could not be read or opened, `Config` where their key is not given.
+    async fn tokens(&self, store: &StoreKey, slot: &str) -> Result<StoredTokens>;
 
     /// Takes or renews the lease of a store's writers, and gives the fence to commit under.
     ///

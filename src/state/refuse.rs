@@ -1,6 +1,7 @@
 //! The refusals that every state gives with the same codes.
 
 use super::{Fence, RowId};
+use crate::auth::TokenVersion;
 use crate::error::{Error, ErrorKind, Retry};
 use crate::time::Timestamp;
 
@@ -34,6 +35,19 @@ pub(super) fn lease_held(holder: &str, until: Timestamp) -> Error {
         .with_context("holder", holder)
         .with_context("until", until.to_string())
         .with_remedy("wait until it ends, or let that writer do the work")
+        .with_retry(Retry::Later)
+}
+
+pub(super) fn tokens_moved(expected: TokenVersion) -> Error {
+    Error::new(ErrorKind::State, "tokens_moved", "the slot's tokens were replaced meanwhile")
+        .with_context("expected", expected.0.to_string())
+        .with_remedy("read the slot again, and use what it holds")
+}
+
+pub(super) fn tokens_claimed(until: Timestamp) -> Error {
+    Error::new(ErrorKind::State, "tokens_claimed", "another process refreshes the slot's tokens")
+        .with_context("until", until.to_string())
+        .with_remedy("wait, and read the slot again")
         .with_retry(Retry::Later)
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{DeliveryDigest, Hint, JobVersion, NotedHash};
+use crate::auth::{Claim, TokenRecord, TokenVersion};
 use crate::error::Result;
 use crate::model::{
     BaseToken, Cell, CellValue, Cursor, EnrichmentId, ExternalId, ProductStatus, RecordRef, Text,
@@ -379,4 +380,33 @@ pub enum Op {
     },
     /// Forgets noted hashes of writes that began before this time.
     DropHashesBefore(Timestamp),
+    /// Writes the tokens of a slot, whose version must be the expected one (code `tokens_moved`); it is the next
+    /// one then.
+    ReplaceTokens {
+        /// The slot's name.
+        slot: Text,
+        /// The version that was read; zero for a slot that never held anything.
+        expected: TokenVersion,
+        /// What the slot holds from here on.
+        record: Box<TokenRecord>,
+    },
+    /// Forgets the tokens of a slot, or those of all slots of the store, for good. Versions go on.
+    ForgetTokens {
+        /// The slot's name; none for all.
+        slot: Option<Text>,
+    },
+    /// Takes or renews the right to refresh a slot, which no other holder may have (code `tokens_claimed`).
+    ClaimTokens {
+        /// The slot's name.
+        slot: Text,
+        /// Who, and how long at most.
+        claim: Claim,
+    },
+    /// Gives that right back, where the holder still has it.
+    UnclaimTokens {
+        /// The slot's name.
+        slot: Text,
+        /// The holder.
+        holder: Text,
+    },
 }

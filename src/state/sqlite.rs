@@ -2,6 +2,7 @@
 
 mod file;
 mod inbox;
+mod tokens;
 mod unit;
 
 use std::num::NonZeroU32;
@@ -18,9 +19,15 @@ use super::{
     Checkpoint, DeliveryDigest, Fence, Job, JobPlace, NotedHash, RowQuery, RunKey, StateStore, Unit,
     WriteRow, refuse,
 };
+use crate::auth::StoredTokens;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{BaseToken, CellValue, RecordRef, StoreKey};
+#[cfg(feature = "vault")]
+use crate::state::KeyProvider;
+#[cfg(feature = "vault")]
+use crate::time::Entropy;
 use crate::time::Timestamp;
+use tokens::Sealing;
 
 /// Keeps the state of any number of stores in one SQLite file.
 ///
@@ -32,6 +39,7 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone)]
 pub struct SqliteState {
     connection: Arc<Mutex<Connection>>,
+    sealing: Sealing,
 }
 
 impl SqliteState {
@@ -59,7 +67,15 @@ impl SqliteState {
     }
 
     fn new(connection: Connection) -> Self {
-        Self { connection: Arc::new(Mutex::new(connection)) }
+        Self { connection: Arc::new(Mutex::new(connection)), sealing: Sealing::default() }
+    }
+
+    /// Sets the keys that tokens are sealed with, and the randomness of their nonces. Without keys it keeps none.
+    #[cfg(feature = "vault")]
+    #[must_use]
+    pub fn with_keys(mut self, keys: Arc<dyn KeyProvider>, entropy: Arc<dyn Entropy>) -> Self {
+        self.sealing = Sealing { keys: Some((keys, entropy)) };
+        self
     }
 
     /// Runs the work on a thread that may block; only that thread ever waits for the connection.
@@ -82,8 +98,8 @@ impl SqliteState {
 #[async_trait]
 impl StateStore for SqliteState {
     async fn commit(&self, store: &StoreKey, unit: Unit) -> Result<()> {
-        let store = store.clone();
-        self.run(move |connection| unit::commit(connection, &store, &unit)).await
+        let (store, sealing) = (store.clone(), self.sealing.clone());
+        self.run(move |connection| unit::commit(connection, &sealing, &store, &unit)).await
     }
 
     async fn checkpoint(&self, store: &StoreKey, run: &RunKey) -> Result<Option<Checkpoint>> {
@@ -170,6 +186,11 @@ impl StateStore for SqliteState {
             None => Ok(None),
         })
         .await
+    }
+
+    async fn tokens(&self, store: &StoreKey, slot: &str) -> Result<StoredTokens> {
+        let (store, slot, sealing) = (store.clone(), slot.to_owned(), self.sealing.clone());
+        self.run(move |connection| tokens::load(connection, &sealing, &store, &slot)).await
     }
 
     async fn lease(&self, store: &StoreKey, holder: &str, now: Timestamp, until: Timestamp) -> Result<Fence> {

@@ -187,7 +187,7 @@ fn the_settings_that_durability_and_erasure_need_are_on() {
         ("mmap_size", "0"),
         ("busy_timeout", "5000"),
         ("foreign_keys", "1"),
-        ("user_version", "2"),
+        ("user_version", "3"),
     ] {
         assert_eq!(setting(name), value, "{name}");
     }

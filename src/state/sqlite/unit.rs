@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::tokens::Sealing;
 use super::{Parts, begin, file, holder_key, json, parse, refuse, store_id, unreadable};
 use crate::error::Result;
 use crate::model::StoreKey;
@@ -9,16 +10,21 @@ use crate::state::{Fence, Op, Outcome, RowId, RowKind, Unit, WriteRow};
 use crate::time::Timestamp;
 
 /// Does the unit's operations, or none: a transaction that is not committed is rolled back when dropped.
-pub(super) fn commit(connection: &mut Connection, store: &StoreKey, unit: &Unit) -> Result<()> {
+pub(super) fn commit(
+    connection: &mut Connection,
+    sealing: &Sealing,
+    key: &StoreKey,
+    unit: &Unit,
+) -> Result<()> {
     let transaction = begin(connection)?;
-    let store = make_store(&transaction, store)?;
+    let store = make_store(&transaction, key)?;
     if let Some(fence) = unit.fence {
         let newest = read_lease(&transaction, store)?.map_or(Fence(0), |lease| lease.fence);
         if fence.0 == 0 || fence != newest {
             return Err(refuse::fence_lost(fence, newest));
         }
     }
-    let unit_of = Writer { transaction: &transaction, store };
+    let unit_of = Writer { transaction: &transaction, store, key, sealing };
     for op in &unit.ops {
         unit_of.apply(op)?;
     }
@@ -92,6 +98,8 @@ fn make_store(transaction: &Transaction<'_>, store: &StoreKey) -> Result<i64> {
 pub(super) struct Writer<'a> {
     pub(super) transaction: &'a Transaction<'a>,
     pub(super) store: i64,
+    pub(super) key: &'a StoreKey,
+    pub(super) sealing: &'a Sealing,
 }
 
 impl Writer<'_> {
@@ -140,6 +148,10 @@ impl Writer<'_> {
             Op::NoteHash { record, noted } => self.note_hash(record, noted)?,
             Op::ForgetHash { record } => self.forget_hash(record)?,
             Op::DropHashesBefore(time) => self.drop_hashes_before(*time)?,
+            Op::ReplaceTokens { slot, expected, record } => self.replace_tokens(slot, *expected, record)?,
+            Op::ForgetTokens { slot } => self.forget_tokens(slot.as_deref())?,
+            Op::ClaimTokens { slot, claim } => self.claim_tokens(slot, claim)?,
+            Op::UnclaimTokens { slot, holder } => self.unclaim_tokens(slot, holder)?,
         }
         Ok(())
     }
