@@ -45,6 +45,29 @@ impl Timestamp {
             .map_err(|_| unreadable("expected YYYY-MM-DDTHH:MM:SS"))
     }
 
+    /// Reads a date and time with its offset (`2026-11-22T17:08:40Z`, `2026-11-22T12:08:40.5-05:00`).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Rejected`] where the text is not such a time.
+    pub fn parse_rfc3339(text: &str) -> Result<Self> {
+        // The parser beneath takes a zone's name in brackets, offsets with seconds, and a blank for the T.
+        let civil = match text.strip_suffix('Z') {
+            Some(civil) => Some(civil),
+            None => text.split_at_checked(text.len().saturating_sub(6)).and_then(|(civil, offset)| {
+                let fits = |(at, byte): (usize, u8)| match at {
+                    0 => matches!(byte, b'+' | b'-'),
+                    3 => byte == b':',
+                    _ => byte.is_ascii_digit(),
+                };
+                (offset.len() == 6 && offset.bytes().enumerate().all(fits)).then_some(civil)
+            }),
+        };
+        match civil {
+            Some(civil) if is_civil(civil) => text.parse(),
+            _ => Err(unreadable("expected RFC 3339, such as 2026-11-22T17:08:40Z")),
+        }
+    }
+
     /// Writes the instant as a civil date and time in UTC, to the second and without a zone.
     #[must_use]
     pub fn to_utc_civil(self) -> String {
@@ -271,6 +294,34 @@ mod tests {
             "20261122T170840",
         ] {
             assert!(Timestamp::parse_utc_civil(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_with_an_offset_is_read_with_all_its_digits_or_not_at_all() {
+        for (text, read) in [
+            ("2026-11-22T17:08:40Z", "2026-11-22T17:08:40Z"),
+            ("2026-11-22T12:08:40-05:00", "2026-11-22T17:08:40Z"),
+            ("2026-11-22T22:38:40.120+05:30", "2026-11-22T17:08:40.12Z"),
+        ] {
+            assert_eq!(Timestamp::parse_rfc3339(text).unwrap().to_string(), read);
+        }
+        for text in [
+            "",
+            "Z",
+            "2026-11-22",
+            "2026-11-22T17:08:40",
+            "2026-11-22 17:08:40Z",
+            "2026-11-22T17:08:40z",
+            "2026-11-22T17:08:40-0500",
+            "2026-11-22T17:08:40-05:00:01",
+            "2026-11-22T17:08:40+99:00",
+            "2026-11-22T17:08:40-05:00[America/New_York]",
+            "2026-12-31T23:59:60Z",
+            "2026-02-30T00:00:00Z",
+            "\u{e9}\u{e9}:00",
+        ] {
+            assert!(Timestamp::parse_rfc3339(text).is_err(), "{text}");
         }
     }
 }

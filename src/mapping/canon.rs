@@ -1,8 +1,10 @@
 //! One value on its way from the wire to a canonical field.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
+use serde_json::value::RawValue;
 
 use super::entities;
 use super::rule::Transform;
@@ -26,14 +28,16 @@ pub(super) enum Kind {
 impl Transform {
     pub(super) const fn kind(self) -> Kind {
         match self {
-            Self::Text | Self::OptionalText | Self::EscapedText | Self::Html => Kind::Text,
-            Self::Id => Kind::Id,
-            Self::Bool => Kind::Bool,
+            Self::Text | Self::OptionalText | Self::EscapedText | Self::Html | Self::JsonList(_) => {
+                Kind::Text
+            }
+            Self::Id | Self::LastSegment => Kind::Id,
+            Self::Bool | Self::Present => Kind::Bool,
             Self::Decimal => Kind::Decimal,
-            Self::Money => Kind::Money,
-            Self::Mass => Kind::Mass,
+            Self::Money | Self::MoneyWith { .. } => Kind::Money,
+            Self::Mass | Self::MassWith { .. } => Kind::Mass,
             Self::Length => Kind::Length,
-            Self::UtcTime => Kind::Time,
+            Self::UtcTime | Self::Rfc3339 => Kind::Time,
             Self::Word(_) => Kind::Word,
         }
     }
@@ -42,13 +46,38 @@ impl Transform {
     pub(super) const fn is_decimal(self) -> bool {
         matches!(self, Self::Decimal | Self::Money | Self::Mass | Self::Length)
     }
+
+    /// Whether the value is read as an object of the wire.
+    pub(super) const fn is_object(self) -> bool {
+        matches!(self, Self::MoneyWith { .. } | Self::MassWith { .. })
+    }
+
+    /// Whether one value of the wire can be several canonical ones.
+    pub(super) const fn is_list(self) -> bool {
+        matches!(self, Self::JsonList(_))
+    }
+
+    /// Whether a canonical field of that kind takes what the transform gives. A word is a text, too.
+    pub(super) fn fits(self, kind: Kind) -> bool {
+        self.kind() == kind || (self.kind() == Kind::Word && kind == Kind::Text)
+    }
 }
 
 /// A value in canonical form.
 #[derive(Debug, Clone)]
 pub(super) enum Canon<'a> {
     Null,
-    Text { text: Cow<'a, str>, raw: Option<Text> },
+    Text {
+        text: Cow<'a, str>,
+        raw: Option<Text>,
+    },
+    /// Several texts that stood in one, which is `raw`; one text where the type of the values is another than
+    /// this word begins.
+    Texts {
+        values: Vec<Text>,
+        raw: Text,
+        of_type: &'static str,
+    },
     Id(ExternalId),
     Bool(bool),
     Decimal(Decimal),
@@ -62,7 +91,7 @@ pub(super) enum Canon<'a> {
 impl<'a> Canon<'a> {
     pub(super) fn text(self) -> Option<Text> {
         match self {
-            Self::Text { text, .. } => Some(text.into()),
+            Self::Text { text, .. } | Self::Word(text) => Some(text.into()),
             _ => None,
         }
     }
@@ -147,7 +176,13 @@ pub(super) fn from_text<'a>(
         Transform::EscapedText => escaped(text),
         Transform::Id if text.is_empty() || text.len() > 255 => Err("not_an_id"),
         Transform::Id => Ok(Canon::Id(Text::from(text).into())),
+        Transform::LastSegment => last_segment(&text),
         Transform::Bool => Err("not_a_truth_value"),
+        Transform::Present => Ok(Canon::Bool(true)),
+        Transform::Rfc3339 if text.is_empty() => Ok(Canon::Null),
+        Transform::Rfc3339 => Timestamp::parse_rfc3339(&text).map(Canon::Time).map_err(|_| "not_a_time"),
+        Transform::JsonList(of_type) => json_list(text, of_type),
+        Transform::MoneyWith { .. } | Transform::MassWith { .. } => Err("not_an_object"),
         Transform::UtcTime if text.is_empty() => Ok(Canon::Null),
         Transform::UtcTime => Timestamp::parse_utc_civil(&text).map(Canon::Time).map_err(|_| "not_a_time"),
         Transform::Word(words) => Ok(Canon::Word(
@@ -165,6 +200,68 @@ pub(super) fn from_text<'a>(
 /// A NUL was refused before: only an escape can bring one.
 fn plain(text: Cow<'_, str>) -> Result<Canon<'_>, Fault> {
     Ok(Canon::Text { text, raw: None })
+}
+
+fn last_segment(text: &str) -> Result<Canon<'static>, Fault> {
+    let path = text.split_once('?').map_or(text, |(path, _)| path);
+    let last = path.rsplit_once('/').map_or(path, |(_, last)| last);
+    if last.is_empty() || last.len() > 255 {
+        return Err("not_an_id");
+    }
+    Ok(Canon::Id(Text::from(last).into()))
+}
+
+fn json_list<'a>(text: Cow<'a, str>, of_type: &'static str) -> Result<Canon<'a>, Fault> {
+    let values = text.starts_with('[').then(|| serde_json::from_str::<Vec<Text>>(&text).ok()).flatten();
+    match values {
+        None => plain(text),
+        Some(values) if values.iter().any(|value| value.contains('\0')) => Err("has_nul"),
+        Some(values) => Ok(Canon::Texts { values, raw: text.into(), of_type }),
+    }
+}
+
+/// Reads an object of a number and its unit, whose raw spelling this is.
+pub(super) fn from_object(transform: Transform, raw: &str) -> Result<Canon<'static>, Fault> {
+    let (number, word) = match transform {
+        Transform::MoneyWith { amount, currency } => (amount, currency),
+        Transform::MassWith { value, unit, .. } => (value, unit),
+        _ => return Err("not_an_object"),
+    };
+    let Some(object) = Pair::read(raw, number, word)? else { return Ok(Canon::Null) };
+    let decimal = exact(&object.number).ok_or("not_a_decimal")?;
+    match transform {
+        Transform::MoneyWith { .. } => {
+            let currency = object.word.parse().map_err(|_| "not_a_currency")?;
+            Ok(Canon::Money(Money::new(decimal, currency)))
+        }
+        Transform::MassWith { words, .. } => {
+            let unit = words.iter().find(|(wire, _)| *wire == object.word).map(|(_, unit)| *unit);
+            let mass = Mass::of(decimal, unit.ok_or("not_a_unit_of_mass")?);
+            mass.map(Canon::Mass).ok_or("not_a_decimal")
+        }
+        _ => Err("not_an_object"),
+    }
+}
+
+/// A number in its own spelling, and the word beside it.
+struct Pair {
+    number: String,
+    word: String,
+}
+
+impl Pair {
+    /// Nothing where the object is none, or has no number.
+    fn read(raw: &str, number: &str, word: &str) -> Result<Option<Self>, Fault> {
+        let object: Option<BTreeMap<Cow<'_, str>, &RawValue>> =
+            serde_json::from_str(raw).map_err(|_| "not_an_object")?;
+        let text = |key: &str| match object.as_ref().and_then(|object| object.get(key)).map(|raw| raw.get()) {
+            None | Some("null") => Ok(String::new()),
+            Some(raw) if raw.starts_with('"') => serde_json::from_str(raw).map_err(|_| "not_a_decimal"),
+            Some(raw) => Ok(raw.to_owned()),
+        };
+        let pair = Self { number: text(number)?, word: text(word)? };
+        Ok(Some(pair).filter(|pair| !pair.number.is_empty()))
+    }
 }
 
 fn escaped(wire: Cow<'_, str>) -> Result<Canon<'_>, Fault> {
@@ -228,7 +325,8 @@ pub(super) fn from_integer(
     profile: &StoreProfile,
 ) -> Result<Canon<'static>, Fault> {
     match transform {
-        Transform::Id => Ok(Canon::Id(Text::from(number.to_string()).into())),
+        Transform::Id | Transform::LastSegment => Ok(Canon::Id(Text::from(number.to_string()).into())),
+        Transform::Present => Ok(Canon::Bool(true)),
         Transform::Word(_) => from_text(transform, Cow::Owned(number.to_string()), profile),
         Transform::Decimal | Transform::Money | Transform::Mass | Transform::Length => {
             from_decimal(transform, &number.to_string(), profile)
@@ -237,7 +335,10 @@ pub(super) fn from_integer(
         | Transform::OptionalText
         | Transform::EscapedText
         | Transform::Html
+        | Transform::JsonList(_)
+        | Transform::Rfc3339
         | Transform::UtcTime => Err("not_a_text"),
+        Transform::MoneyWith { .. } | Transform::MassWith { .. } => Err("not_an_object"),
         Transform::Bool => Err("not_a_truth_value"),
     }
 }
@@ -246,6 +347,7 @@ pub(super) fn from_integer(
 pub(super) fn from_bool(transform: Transform, truth: bool) -> Result<Canon<'static>, Fault> {
     match transform {
         Transform::Bool => Ok(Canon::Bool(truth)),
+        Transform::Present => Ok(Canon::Bool(true)),
         Transform::Word(words) => {
             let name = if truth { "true" } else { "false" };
             let word = words.iter().find(|(wire, _)| *wire == name).map_or(name, |(_, canonical)| canonical);

@@ -20,9 +20,11 @@ pub(super) struct CellDef {
 pub(super) enum CellAccess {
     /// A text.
     Text(fn(&Record) -> &Field<Text>),
+    /// The id of one term, as a text.
+    TermId(fn(&Record) -> &Field<Term>),
     /// A set of terms, keyed by their folded names.
     Terms(fn(&Record) -> &Field<Vec<Term>>),
-    /// Attributes with their values, keyed by their folded labels.
+    /// Attributes with their values, keyed by [`Attribute::list_key`].
     Attributes(fn(&Record) -> &Field<Vec<Attribute>>),
     /// The alternative texts of pictures, keyed by the pictures' ids.
     Alts(fn(&Record) -> &Field<Vec<Media>>),
@@ -31,7 +33,7 @@ pub(super) enum CellAccess {
 impl CellAccess {
     /// Whether it is a list of cells.
     pub(super) const fn is_list(self) -> bool {
-        !matches!(self, Self::Text(_))
+        !matches!(self, Self::Text(_) | Self::TermId(_))
     }
 }
 
@@ -79,7 +81,11 @@ pub fn value(record: &Record, field: &FieldName, key: Option<&str>) -> Option<Ce
                 Field::Absent | Field::Null => CellValue::Absent,
             })
         }
-        (CellAccess::Text(_), Some(_)) | (_, None) => None,
+        (CellAccess::TermId(get), None) => {
+            record.base().get(field)?;
+            Some(id_of(get(record)).map_or(CellValue::Absent, CellValue::text))
+        }
+        (CellAccess::Text(_) | CellAccess::TermId(_), Some(_)) | (_, None) => None,
         (_, Some(key)) => {
             let found = entries(record, field)?.into_iter().find(|entry| entry.key == key);
             Some(found.map_or(CellValue::Absent, |entry| entry.value))
@@ -93,7 +99,7 @@ pub fn entries(record: &Record, field: &FieldName) -> Option<Vec<Entry>> {
     let access = access(record, field)?;
     record.base().keys(field)?;
     match access {
-        CellAccess::Text(_) => None,
+        CellAccess::Text(_) | CellAccess::TermId(_) => None,
         CellAccess::Terms(get) => Some(get(record).value()?.iter().map(of_term).collect()),
         CellAccess::Attributes(get) => Some(get(record).value()?.iter().map(of_attribute).collect()),
         CellAccess::Alts(get) => {
@@ -110,6 +116,23 @@ pub fn entries(record: &Record, field: &FieldName) -> Option<Vec<Entry>> {
     }
 }
 
+fn id_of(term: &Field<Term>) -> Option<&str> {
+    term.value()?.id.as_ref().map(ExternalId::as_str)
+}
+
+/// The base token of a cell of one value; `None` for a list.
+pub(super) fn token(access: CellAccess, record: &Record, normaliser: Normaliser) -> Option<TokenDigest> {
+    let text = match access {
+        CellAccess::Text(get) => get(record).value().map(Text::as_str),
+        CellAccess::TermId(get) => id_of(get(record)),
+        _ => return None,
+    };
+    Some(match text {
+        Some(text) => TokenDigest::of_text(text, normaliser),
+        None => TokenDigest::absent(normaliser),
+    })
+}
+
 fn of_term(term: &Term) -> Entry {
     Entry {
         key: Normaliser::Folded1.apply(&term.name).into(),
@@ -123,7 +146,7 @@ fn of_term(term: &Term) -> Entry {
 fn of_attribute(attribute: &Attribute) -> Entry {
     let values: Vec<&str> = attribute.values.iter().map(Text::as_str).collect();
     Entry {
-        key: Normaliser::Folded1.apply(&attribute.label).into(),
+        key: attribute.list_key(),
         value: if values.is_empty() { CellValue::Empty } else { CellValue::Value(values.into()) },
         // What an undo needs to put an attribute back as it was: its flags, its place, its spelling.
         raw: serde_json::to_string(attribute).ok().map(Text::from),
@@ -150,7 +173,7 @@ pub(super) fn tokens(
     normaliser: Normaliser,
 ) -> Option<Vec<(Text, BaseToken)>> {
     match access {
-        CellAccess::Text(_) => None,
+        CellAccess::Text(_) | CellAccess::TermId(_) => None,
         CellAccess::Terms(get) => {
             let token = |term: &Term| {
                 let key = Normaliser::Folded1.apply(&term.name);
@@ -161,7 +184,7 @@ pub(super) fn tokens(
         }
         CellAccess::Attributes(get) => {
             let token = |attribute: &Attribute| {
-                let key = Normaliser::Folded1.apply(&attribute.label).into();
+                let key = attribute.list_key();
                 (key, TokenDigest::of_values(attribute.values.iter().map(Text::as_str)).into())
             };
             Some(get(record).value()?.iter().map(token).collect())
@@ -210,6 +233,13 @@ static PRODUCT: &[CellDef] = &[
     text_cell!("seo.description", |r| text_of(r, |p| &p.seo.description, |_| &NONE)),
     text_cell!("seo.focus_keyword", |r| text_of(r, |p| &p.seo.focus_keyword, |_| &NONE)),
     text_cell!("slug", |r| text_of(r, |p| &p.slug, |_| &NONE)),
+    text_cell!("product_type", |r| text_of(r, |p| &p.product_type, |_| &NONE)),
+    CellDef {
+        field: FieldName::new("taxonomy"),
+        rule: "taxonomy.id",
+        part_of: "taxonomy.id",
+        access: CellAccess::TermId(|r| product(r).map_or(&NO_TERM, |p| &p.taxonomy)),
+    },
     terms_cell!("tags", "tags[].name", "tags[]", tags),
     terms_cell!("categories", "categories[].name", "categories[]", categories),
     terms_cell!("brands", "brands[].name", "brands[]", brands),
@@ -240,6 +270,7 @@ static TAXON: &[CellDef] = &[
 ];
 
 static NONE: Field<Text> = Field::Absent;
+static NO_TERM: Field<Term> = Field::Absent;
 static NO_TERMS: Field<Vec<Term>> = Field::Absent;
 static NO_MEDIA: Field<Vec<Media>> = Field::Absent;
 static NO_ATTRIBUTES: Field<Vec<Attribute>> = Field::Absent;

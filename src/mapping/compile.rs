@@ -179,7 +179,7 @@ fn add(tree: &mut Tree, entity: Entity, rules: &[Rule], rule: &Rule) -> Result<(
     let def = fields::field(entity, &rule.field).ok_or_else(|| {
         invalid("no such canonical field").with_remedy("mapping::fields::names lists the fields of a record")
     })?;
-    if def.kind != rule.transform.kind() {
+    if !rule.transform.fits(def.kind) {
         return Err(invalid(format!(
             "the field holds {:?}, and the transform gives {:?}",
             def.kind,
@@ -196,7 +196,17 @@ fn add(tree: &mut Tree, entity: Entity, rules: &[Rule], rule: &Rule) -> Result<(
         return Err(invalid("an array's elements need a list field, or a key that selects one of them"));
     }
     // An object stands for a list of one where the field has a list more than the place has arrays.
-    let singles = lists.len() - wildcards;
+    let mut singles = lists.len() - wildcards;
+    if rule.transform.is_list() {
+        // One text of the wire stands for the innermost list.
+        if singles == 0 || !rule.field.ends_with("[]") {
+            return Err(invalid(
+                "a text that holds a list needs a list field with a list more than its place",
+            ));
+        }
+        lists.pop();
+        singles -= 1;
+    }
     if singles > 1 || (singles == 1 && (wildcards > 0 || steps.len() < 2)) {
         return Err(invalid("the field has more lists than the place has arrays"));
     }

@@ -7,7 +7,7 @@ use rust_decimal::prelude::ToPrimitive;
 
 use crate::model::{
     Attribute, Availability, Dimensions, Entity, ExternalId, Field, Inventory, Length, OptionValue, Product,
-    ProductStatus, Record, RecordRef, StockTracking, Variant,
+    ProductStatus, Record, RecordRef, StockTracking, Term, Text, Variant,
 };
 
 /// A canonical field that holds one value: by name, kind, and the way to set it.
@@ -154,6 +154,8 @@ fn status(word: &str) -> ProductStatus {
         "private" => ProductStatus::Private,
         "scheduled" => ProductStatus::Scheduled,
         "trashed" => ProductStatus::Trashed,
+        "archived" => ProductStatus::Archived,
+        "unlisted" => ProductStatus::Unlisted,
         other => ProductStatus::Other(other.into()),
     }
 }
@@ -348,8 +350,33 @@ static PRODUCT_CATEGORIES: [FieldDef; 2] = term_fields!(categories, "categories[
 static PRODUCT_TAGS: [FieldDef; 2] = term_fields!(tags, "tags[].id", "tags[].name");
 static PRODUCT_BRANDS: [FieldDef; 2] = term_fields!(brands, "brands[].id", "brands[].name");
 
+fn put_values(attribute: &mut Attribute, value: Canon<'_>) -> bool {
+    match value {
+        Canon::Texts { values, raw, of_type } => {
+            let is_list = |word: &Text| word.starts_with(of_type);
+            if attribute.value_type.as_ref().is_none_or(is_list) {
+                attribute.values.extend(values);
+                attribute.raw_list = Some(raw);
+            } else {
+                attribute.values.push(raw);
+            }
+            true
+        }
+        value => {
+            if let (Some(raw), Ok(place)) = (value.raw(), u32::try_from(attribute.values.len())) {
+                attribute.raw_values.insert(place, raw);
+            }
+            push(Some(&mut attribute.values), value, Canon::text)
+        }
+    }
+}
+
 fn attribute(record: &mut Record) -> Option<&mut Attribute> {
     product(record).and_then(|product| last(&mut product.attributes))
+}
+
+fn taxonomy(record: &mut Record) -> Option<&mut Term> {
+    product(record).map(|product| product.taxonomy.get_or_default())
 }
 
 fn option(record: &mut Record) -> Option<&mut OptionValue> {
@@ -363,6 +390,23 @@ static PRODUCT: &[FieldDef] = &[
     text_field!(product, "seo.description", seo.description),
     text_field!(product, "seo.focus_keyword", seo.focus_keyword),
     text_field!(product, "slug", slug),
+    text_field!(product, "product_type", product_type),
+    FieldDef {
+        name: "taxonomy.id",
+        kind: Kind::Id,
+        put: |r, c| match c {
+            Canon::Null => true,
+            c => set_option(taxonomy(r).map(|term| &mut term.id), c, Canon::id),
+        },
+    },
+    FieldDef {
+        name: "taxonomy.name",
+        kind: Kind::Text,
+        put: |r, c| match c {
+            Canon::Null => true,
+            c => set_plain(taxonomy(r).map(|term| &mut term.name), c, Canon::text),
+        },
+    },
     FieldDef {
         name: "attributes[].id",
         kind: Kind::Id,
@@ -394,11 +438,23 @@ static PRODUCT: &[FieldDef] = &[
         kind: Kind::Text,
         put: |r, c| {
             let Some(attribute) = attribute(r) else { return false };
-            if let (Some(raw), Ok(place)) = (c.raw(), u32::try_from(attribute.values.len())) {
-                attribute.raw_values.insert(place, raw);
-            }
-            push(Some(&mut attribute.values), c, Canon::text)
+            put_values(attribute, c)
         },
+    },
+    FieldDef {
+        name: "attributes[].namespace",
+        kind: Kind::Text,
+        put: |r, c| set_option(attribute(r).map(|a| &mut a.namespace), c, Canon::text),
+    },
+    FieldDef {
+        name: "attributes[].value_type",
+        kind: Kind::Text,
+        put: |r, c| set_option(attribute(r).map(|a| &mut a.value_type), c, Canon::text),
+    },
+    FieldDef {
+        name: "attributes[].version",
+        kind: Kind::Text,
+        put: |r, c| set_option(attribute(r).map(|a| &mut a.version), c, Canon::text),
     },
     FieldDef {
         name: "attributes[].position",
@@ -478,6 +534,7 @@ static PRODUCT_LISTS: &[ListDef] = &[
             if let Some(attribute) = attribute(r) {
                 attribute.values.clear();
                 attribute.raw_values.clear();
+                attribute.raw_list = None;
             }
         },
         open: |_| {},

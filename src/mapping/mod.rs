@@ -21,7 +21,7 @@ use serde_json::value::RawValue;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Entity, ExternalId, FieldName, Normaliser, Platform, RawItems, Record, RecordRef, Shape, StoreProfile,
-    TokenDigest, Tokens,
+    Tokens,
 };
 use cells::CellAccess;
 use compile::Tree;
@@ -110,7 +110,9 @@ impl SchemaMap {
             .filter_map(|def| {
                 let rule = rules.iter().find(|rule| rule.field == def.rule)?;
                 let normaliser = match def.access {
-                    CellAccess::Text(_) | CellAccess::Alts(_) => rule.transform.normaliser(),
+                    CellAccess::Text(_) | CellAccess::TermId(_) | CellAccess::Alts(_) => {
+                        rule.transform.normaliser()
+                    }
                     CellAccess::Terms(_) => Normaliser::Folded1,
                     CellAccess::Attributes(_) => Normaliser::Values1,
                 };
@@ -189,6 +191,7 @@ impl SchemaMap {
                 RecordSeed(&mut out).deserialize(&mut deserializer)?;
                 self.finish(out, page);
             }
+            Shape::ListAt(_) | Shape::Parts => return Err(serde::de::Error::custom("not read yet")),
         }
         deserializer.end()
     }
@@ -203,6 +206,7 @@ impl SchemaMap {
         let cut: Result<Vec<&RawValue>, serde_json::Error> = match shape {
             Shape::List => serde_json::from_str(body),
             Shape::One => serde_json::from_str(body).map(|one| vec![one]),
+            Shape::ListAt(_) | Shape::Parts => Err(serde::de::Error::custom("not read yet")),
         };
         let cut = cut.map_err(|error| {
             broken("not the JSON that was asked for")
@@ -261,11 +265,7 @@ impl SchemaMap {
             if unread.iter().any(|place| cell.is_touched_by(place)) {
                 continue;
             }
-            if let CellAccess::Text(get) = cell.access {
-                let token = match get(record).value() {
-                    Some(text) => TokenDigest::of_text(text, cell.normaliser),
-                    None => TokenDigest::absent(cell.normaliser),
-                };
+            if let Some(token) = cells::token(cell.access, record, cell.normaliser) {
                 record.base_mut().set(cell.field.clone(), token);
             } else if let Some(keys) = cells::tokens(cell.access, record, cell.normaliser) {
                 record.base_mut().set_keys(cell.field.clone(), keys);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::Normaliser;
+use crate::model::{MassUnit, Normaliser};
 
 /// A rule of a map: a place on the wire, a canonical field, and the way between them.
 ///
@@ -66,18 +66,45 @@ pub enum Transform {
     Html,
     /// An id: text or a whole number.
     Id,
+    /// The last part of an id that is written as a path, without its query: `7` of `app://shop/Thing/7?x=1`. The
+    /// way back is the connector's.
+    LastSegment,
     /// A truth value.
     Bool,
+    /// True where there is anything but `null`.
+    Present,
     /// A decimal, as text or as a number; the empty text means that there is none.
     Decimal,
     /// A decimal in the store's currency.
     Money,
+    /// An object of a decimal and its currency, by their keys.
+    MoneyWith {
+        /// The key of the decimal.
+        amount: &'static str,
+        /// The key of the currency's code.
+        currency: &'static str,
+    },
     /// A decimal in the store's unit of mass.
     Mass,
+    /// An object of a decimal and its unit of mass, by their keys, with the platform's words for the units.
+    MassWith {
+        /// The key of the decimal.
+        value: &'static str,
+        /// The key of the unit.
+        unit: &'static str,
+        /// The platform's words.
+        words: &'static [(&'static str, MassUnit)],
+    },
     /// A decimal in the store's unit of length.
     Length,
     /// A date and time without a zone, in UTC.
     UtcTime,
+    /// A date and time with its offset, as RFC 3339 has it.
+    Rfc3339,
+    /// Several values in one text that is a JSON array of texts; any other text is one value. Such a spelling is
+    /// kept whole. Where the type of the values stands before them on the wire and does not begin with this word,
+    /// the text is one value whatever it looks like.
+    JsonList(&'static str),
     /// A word of the platform, with the canonical word for it. A truth value reads as `true` or `false`.
     Word(&'static [(&'static str, &'static str)]),
 }
@@ -88,17 +115,7 @@ impl Transform {
     pub const fn normaliser(self) -> Normaliser {
         match self {
             Self::EscapedText => Normaliser::Trimmed1,
-            Self::Text
-            | Self::OptionalText
-            | Self::Html
-            | Self::Id
-            | Self::Bool
-            | Self::Decimal
-            | Self::Money
-            | Self::Mass
-            | Self::Length
-            | Self::UtcTime
-            | Self::Word(_) => Normaliser::Exact1,
+            _ => Normaliser::Exact1,
         }
     }
 
@@ -108,13 +125,7 @@ impl Transform {
         match self {
             Self::Text | Self::OptionalText | Self::Html | Self::Id => Some(Cow::Borrowed(text)),
             Self::EscapedText => Some(super::entities::escape(text)),
-            Self::Bool
-            | Self::Decimal
-            | Self::Money
-            | Self::Mass
-            | Self::Length
-            | Self::UtcTime
-            | Self::Word(_) => None,
+            _ => None,
         }
     }
 }

@@ -165,6 +165,11 @@ impl<'de> DeserializeSeed<'de> for Walk<'_, '_> {
                 self.out.put(self.at, target, value);
                 Ok(())
             }
+            Some(target) if target.transform.is_object() => {
+                let raw = <&RawValue as serde::Deserialize>::deserialize(deserializer)?;
+                self.out.put(self.at, target, canon::from_object(target.transform, raw.get()));
+                Ok(())
+            }
             Some(target) => deserializer.deserialize_any(Leaf { out: self.out, at: self.at, target }),
             None => deserializer.deserialize_any(self),
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{ExternalId, Text};
+use super::{ExternalId, Normaliser, Text};
 
 /// An entry of a taxonomy: a category, tag or brand.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -29,8 +29,15 @@ pub struct Attribute {
     /// The platform's key, such as a slug.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Text>,
+    /// The platform's name of the group that the key is unique in, where it has groups. Such an attribute is told
+    /// from others by [`Attribute::list_key`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Text>,
     /// The name as a reader sees it.
     pub label: Text,
+    /// The platform's word for the type of the values, where it has such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_type: Option<Text>,
     /// The values, in the platform's order.
     #[serde(default)]
     pub values: Vec<Text>,
@@ -49,6 +56,25 @@ pub struct Attribute {
     /// The platform's spelling of values, by their place, where a value alone does not lead back to it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "places")]
     pub raw_values: BTreeMap<u32, Text>,
+    /// The platform's spelling of all values in one text, where it keeps them so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_list: Option<Text>,
+    /// An opaque version for compare-and-set. It is no part of the value: two attributes with the same values are
+    /// equal cells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Text>,
+}
+
+impl Attribute {
+    /// What tells it from the other attributes of its product: `namespace.key` where it has a namespace, else its
+    /// label, folded.
+    #[must_use]
+    pub fn list_key(&self) -> Text {
+        match &self.namespace {
+            Some(namespace) => format!("{namespace}.{}", self.key.as_deref().unwrap_or_default()).into(),
+            None => Normaliser::Folded1.apply(&self.label).into(),
+        }
+    }
 }
 
 /// Reads keys as the texts that JSON has for them: a record's kind stands among its fields, and behind such a tag

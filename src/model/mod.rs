@@ -37,7 +37,7 @@ pub use media::Media;
 pub use money::{Currency, Money};
 pub use product::{Product, ProductStatus, Seo};
 pub use profile::StoreProfile;
-pub use raw::{RawItems, Shape};
+pub use raw::{PartKind, Place, RawItems, RawPart, Shape};
 pub use record::{ContentHash, Record, Tokens};
 pub use reference::{Entity, ExternalId, Platform, RecordRef, StoreKey};
 pub use secret::Secret;

@@ -24,6 +24,10 @@ pub enum ProductStatus {
     Scheduled,
     /// In the bin.
     Trashed,
+    /// Put away: no longer sold, and not shown.
+    Archived,
+    /// Published for those who have its address only.
+    Unlisted,
     /// A status that this crate does not know, in the platform's word.
     Other(Text),
 }
@@ -94,6 +98,12 @@ pub struct Product {
     /// Brands, in the platform's order.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub brands: Field<Vec<Term>>,
+    /// The merchant's own word for what kind of product it is.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub product_type: Field<Text>,
+    /// Its one place in the taxonomy that all stores of the platform share.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub taxonomy: Field<Term>,
     /// Categories, in the platform's order.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub categories: Field<Vec<Term>>,
@@ -158,6 +168,8 @@ impl Product {
             slug: Field::Absent,
             url: Field::Absent,
             brands: Field::Absent,
+            product_type: Field::Absent,
+            taxonomy: Field::Absent,
             categories: Field::Absent,
             tags: Field::Absent,
             attributes: Field::Absent,

@@ -1,5 +1,7 @@
 //! Records as they came from the wire.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use super::{Entity, RecordRef};
@@ -19,13 +21,26 @@ pub struct RawItems {
     pub shape: Shape,
     /// What they stand below, where their own bytes do not say it: the attribute whose values they are.
     pub below: Option<RecordRef>,
+    /// The pieces of the body, in their order, where the shape is [`Shape::Parts`].
+    pub parts: Vec<RawPart>,
+    /// The lists that each record of [`Shape::Parts`] has, so that they are empty where no part says more.
+    pub lists: &'static [Place],
 }
+
+/// A place on the wire as rules have it, a path of keys from the record on: `/variants/nodes`.
+pub type Place = &'static str;
 
 impl RawItems {
     /// Wraps a response's body.
     #[must_use]
     pub fn new(entity: Entity, body: Bytes, shape: Shape) -> Self {
-        Self { entity, body, shape, below: None }
+        Self { entity, body, shape, below: None, parts: Vec::new(), lists: &[] }
+    }
+
+    /// Wraps a body that is a row of pieces: records, and what belongs to lists of the record before.
+    #[must_use]
+    pub fn of_parts(entity: Entity, body: Bytes, parts: Vec<RawPart>, lists: &'static [Place]) -> Self {
+        Self { parts, lists, ..Self::new(entity, body, Shape::Parts) }
     }
 
     /// Says what the records stand below.
@@ -44,4 +59,39 @@ pub enum Shape {
     List,
     /// The body is one record.
     One,
+    /// The body is an object, and an array of records stands in it behind these keys. An element that is `null`
+    /// is no record.
+    ListAt(&'static [&'static str]),
+    /// The body is a row of pieces of JSON, as [`RawItems::parts`] has them.
+    Parts,
+}
+
+/// One piece of JSON of a body: a record, or what belongs to a list of the record before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RawPart {
+    /// Where in the body it is, in bytes.
+    pub range: Range<u32>,
+    /// What it is.
+    pub kind: PartKind,
+}
+
+impl RawPart {
+    /// A piece of that kind.
+    #[must_use]
+    pub const fn new(range: Range<u32>, kind: PartKind) -> Self {
+        Self { range, kind }
+    }
+}
+
+/// What a piece of JSON is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PartKind {
+    /// An object that begins a record.
+    Record,
+    /// One more element of a list of the record before it. Where no rule reads such a list it is passed over.
+    Element(Place),
+    /// An array of more elements of a list of the record before it.
+    Elements(Place),
 }
