@@ -1,6 +1,26 @@
-//! Shopify.
+//! Shopify, over its Admin GraphQL API.
+#![doc = include_str!("docs.md")]
 
 pub mod auth;
+mod check;
+mod classify;
+mod client;
+mod config;
+mod connector;
+mod discover;
+mod documents;
+mod lists;
+mod map;
+mod metafields;
+mod names;
+mod nested;
+mod read;
+mod wire;
+mod writable;
+mod write;
+
+pub use config::{ApiVersion, ShopifyBuilder, ShopifyConfig, TOKEN_HEADER};
+pub use connector::Shopify;
 
 /// The platform's name.
 pub const PLATFORM: crate::model::Platform = crate::model::Platform::new("shopify");

@@ -1,0 +1,274 @@
+//! Settings of a store: checked without a call; [`ShopifyConfig::connect`] is the step that calls.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use super::auth::ShopDomain;
+use super::connector::Shopify;
+use super::discover::{Found, discover};
+use super::writable::WriteSettings;
+use super::{PLATFORM, client, map};
+use crate::auth::{Authenticator, HeaderKey, Origin};
+use crate::error::{Error, ErrorKind, Result};
+use crate::mapping::Overrides;
+use crate::model::{Entity, Secret, StoreKey, StoreProfile, Text};
+use crate::runtime::Runtime;
+
+/// The header that carries a token.
+pub const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-shopify-access-token");
+
+/// A version of the Admin API that the connector's documents were held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ApiVersion {
+    /// 2026-01, the oldest that has what the connector needs; supported until about 2027-01.
+    V2026_01,
+    /// 2026-10, supported until 2027-10-01.
+    #[default]
+    V2026_10,
+}
+
+impl ApiVersion {
+    /// The name in addresses and headers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V2026_01 => "2026-01",
+            Self::V2026_10 => "2026-10",
+        }
+    }
+
+    pub(super) const fn path(self) -> &'static str {
+        match self {
+            Self::V2026_01 => "admin/api/2026-01/graphql.json",
+            Self::V2026_10 => "admin/api/2026-10/graphql.json",
+        }
+    }
+}
+
+/// How to reach a Shopify store.
+///
+/// ```
+/// # use lily_connect::connectors::shopify::ShopifyConfig;
+/// # use lily_connect::model::Secret;
+/// let config = ShopifyConfig::builder("some-shop.myshopify.com")
+///     .access_token(Secret::new("shpat_0123"))
+///     .build()?;
+/// # Ok::<(), lily_connect::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ShopifyConfig {
+    pub(super) origin: Origin,
+    pub(super) authenticator: Arc<dyn Authenticator>,
+    pub(super) store: StoreKey,
+    pub(super) private_hosts: bool,
+    pub(super) max_in_flight: NonZeroU32,
+    pub(super) budget_share: f64,
+    pub(super) version: ApiVersion,
+    profile: Option<StoreProfile>,
+    pub(super) list_window: u64,
+    writes: WriteSettings,
+    mapping: Overrides,
+}
+
+impl ShopifyConfig {
+    /// Begins with the shop's permanent domain, `name.myshopify.com`.
+    #[must_use]
+    pub fn builder(shop: impl Into<String>) -> ShopifyBuilder {
+        ShopifyBuilder {
+            shop: shop.into(),
+            url: None,
+            token: None,
+            authenticator: None,
+            tenant: "default".into(),
+            private_hosts: false,
+            max_in_flight: NonZeroU32::MIN.saturating_add(3),
+            budget_share: 1.0,
+            version: ApiVersion::default(),
+            profile: None,
+            list_window: super::wire::WINDOW,
+            writes: WriteSettings::default(),
+            mapping: Overrides::default(),
+        }
+    }
+
+    /// The store, as everything that is kept about it is keyed.
+    #[must_use]
+    pub fn store(&self) -> &StoreKey {
+        &self.store
+    }
+
+    /// What this store has elsewhere than the connector's map says.
+    #[must_use]
+    pub fn mapping(&self) -> &Overrides {
+        &self.mapping
+    }
+
+    /// Reads the store's profile, unless one was supplied, and gives the connector.
+    ///
+    /// # Errors
+    /// `Auth` or `Forbidden` where the token is refused; else what the pipeline says.
+    pub async fn connect(&self, runtime: &Runtime) -> Result<Shopify> {
+        let client = client::open(self, runtime)?;
+        let found = match &self.profile {
+            Some(profile) => Found::supplied(client, profile.clone()),
+            None => discover(client, self.version).await?,
+        };
+        Shopify::new(found, runtime.clone(), self, self.writes)
+    }
+}
+
+/// Settings of a [`ShopifyConfig`].
+#[derive(Debug, Clone)]
+pub struct ShopifyBuilder {
+    shop: String,
+    url: Option<String>,
+    token: Option<Secret>,
+    authenticator: Option<Arc<dyn Authenticator>>,
+    tenant: Text,
+    private_hosts: bool,
+    max_in_flight: NonZeroU32,
+    budget_share: f64,
+    version: ApiVersion,
+    profile: Option<StoreProfile>,
+    list_window: u64,
+    writes: WriteSettings,
+    mapping: Overrides,
+}
+
+impl ShopifyBuilder {
+    /// Sets a token that does not change: that of a custom app.
+    #[must_use]
+    pub fn access_token(mut self, token: Secret) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    /// Sets where tokens come from, in place of one that does not change: see [`super::auth`].
+    #[must_use]
+    pub fn authenticator(mut self, authenticator: Arc<dyn Authenticator>) -> Self {
+        self.authenticator = Some(authenticator);
+        self
+    }
+
+    /// Sets another address than the shop's own, such as that of a test server.
+    #[must_use]
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
+    /// Sets whose store it is (default `default`).
+    #[must_use]
+    pub fn tenant(mut self, tenant: impl Into<Text>) -> Self {
+        self.tenant = tenant.into();
+        self
+    }
+
+    /// Allows loopback and private addresses (default forbidden).
+    #[must_use]
+    pub fn private_hosts(mut self, allowed: bool) -> Self {
+        self.private_hosts = allowed;
+        self
+    }
+
+    /// Sets the most calls in flight at the store (default 4).
+    #[must_use]
+    pub fn max_in_flight(mut self, calls: NonZeroU32) -> Self {
+        self.max_in_flight = calls;
+        self
+    }
+
+    /// Sets which share of the store's query budget is ours, above 0 and at most 1 (default 1): the rest is left
+    /// to others who use the same app's token.
+    #[must_use]
+    pub fn budget_share(mut self, share: f64) -> Self {
+        self.budget_share = share;
+        self
+    }
+
+    /// Sets the version of the API (default the newest that is known).
+    #[must_use]
+    pub fn api_version(mut self, version: ApiVersion) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// Supplies the profile: connecting then makes no call, and takes the token to have all rights.
+    #[must_use]
+    pub fn profile(mut self, profile: StoreProfile) -> Self {
+        self.profile = Some(profile);
+        self
+    }
+
+    /// Sets after how many records a list is begun anew behind the last id (default 24,000: the platform's lists
+    /// end at 25,000 without a word).
+    #[must_use]
+    pub fn list_window(mut self, records: u64) -> Self {
+        self.list_window = records;
+        self
+    }
+
+    /// Allows handles to be written, each with a redirect from the one before (default forbidden).
+    #[must_use]
+    pub fn write_slugs(mut self, allowed: bool) -> Self {
+        self.writes.slugs = allowed;
+        self
+    }
+
+    /// Says what this store has elsewhere than the connector's map says (default nothing).
+    #[must_use]
+    pub fn mapping(mut self, overrides: Overrides) -> Self {
+        self.mapping = overrides;
+        self
+    }
+
+    /// Checks the settings; nothing is sent.
+    ///
+    /// # Errors
+    /// `Config` where the shop's domain is none, the token is missing, the share is out of bounds, or the overrides
+    /// of the map do not fit it.
+    pub fn build(self) -> Result<ShopifyConfig> {
+        let shop = ShopDomain::new(&self.shop)?;
+        let rules = self.mapping.apply(Entity::Product, map::PRODUCT)?;
+        map::must_write_content(&self.mapping, &rules)?;
+        self.mapping.apply(Entity::Variant, map::VARIANT)?;
+        let origin = match &self.url {
+            Some(url) if url.trim_start().starts_with("http://") => Origin::http(url)?,
+            Some(url) => Origin::https(url)?,
+            None => shop.origin()?,
+        };
+        let authenticator = match (self.authenticator, self.token) {
+            (Some(authenticator), _) => authenticator,
+            (None, Some(token)) if !token.is_empty() => {
+                Arc::new(HeaderKey::new(origin.clone(), TOKEN_HEADER, &token)?)
+            }
+            (None, _) => {
+                return Err(Error::new(ErrorKind::Config, "setting_missing", "the setting access_token is missing")
+                    .with_remedy("install the app in the shop, or copy the Admin API token of a custom app"));
+            }
+        };
+        if !(self.budget_share > 0.0 && self.budget_share <= 1.0) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "budget_share_unusable",
+                "the share of the store's budget must be above 0 and at most 1",
+            ));
+        }
+        Ok(ShopifyConfig {
+            store: StoreKey::new(self.tenant, PLATFORM, shop.as_str()),
+            origin,
+            authenticator,
+            private_hosts: self.private_hosts,
+            max_in_flight: self.max_in_flight,
+            budget_share: self.budget_share,
+            version: self.version,
+            profile: self.profile,
+            list_window: self.list_window.max(1),
+            writes: self.writes,
+            mapping: self.mapping,
+        })
+    }
+}

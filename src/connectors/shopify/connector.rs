@@ -1,0 +1,129 @@
+//! The connector: what it is, and which way each question goes.
+
+use async_trait::async_trait;
+
+use super::config::{ApiVersion, ShopifyConfig};
+use super::discover::{Found, capabilities};
+use super::read::PageSizes;
+use super::writable::WriteSettings;
+use super::{PLATFORM, map};
+use crate::connector::{
+    Answer, Connector, ConnectorInfo, Detail, Health, Known, LookUp, Page, PullRequest, PushRequest, Select,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::ApiClient;
+use crate::mapping::SchemaMap;
+use crate::model::{Capabilities, Entity, RecordRef};
+use crate::runtime::Runtime;
+
+/// A connected Shopify store.
+#[derive(Debug)]
+pub struct Shopify {
+    pub(super) client: ApiClient,
+    pub(super) runtime: Runtime,
+    pub(super) version: ApiVersion,
+    pub(super) info: ConnectorInfo,
+    pub(super) capabilities: Capabilities,
+    pub(super) products: SchemaMap,
+    variants: SchemaMap,
+    collections: SchemaMap,
+    /// After how many records a list is begun anew.
+    pub(super) list_window: u64,
+    /// What pages were seen to cost.
+    pub(super) sizes: PageSizes,
+    /// What the token may do, where it was asked.
+    pub(super) scopes: Option<Vec<String>>,
+}
+
+impl Shopify {
+    pub(super) fn new(
+        found: Found,
+        runtime: Runtime,
+        config: &ShopifyConfig,
+        writes: WriteSettings,
+    ) -> Result<Self> {
+        let mapping = config.mapping();
+        let products = mapping.apply(Entity::Product, map::PRODUCT)?;
+        let variants = mapping.apply(Entity::Variant, map::VARIANT)?;
+        let mut capabilities = capabilities(&found, writes);
+        for claims in &mut capabilities.entities {
+            let own = match claims.entity {
+                Entity::Product => map::PRODUCT,
+                Entity::Variant => map::VARIANT,
+                _ => map::COLLECTION,
+            };
+            mapping.narrow(own, claims);
+        }
+        Ok(Self {
+            capabilities,
+            products: SchemaMap::compile(PLATFORM, Entity::Product, &products)?,
+            variants: SchemaMap::compile(PLATFORM, Entity::Variant, &variants)?,
+            collections: SchemaMap::compile(PLATFORM, Entity::Category, map::COLLECTION)?,
+            info: ConnectorInfo::new(config.store().clone(), config.version.as_str(), found.profile),
+            client: found.client,
+            runtime,
+            version: config.version,
+            list_window: config.list_window,
+            sizes: PageSizes::default(),
+            scopes: found.scopes,
+        })
+    }
+}
+
+#[async_trait]
+impl Connector for Shopify {
+    fn info(&self) -> &ConnectorInfo {
+        &self.info
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn schema(&self, entity: Entity) -> Option<&SchemaMap> {
+        match entity {
+            Entity::Product => Some(&self.products),
+            Entity::Variant => Some(&self.variants),
+            Entity::Category => Some(&self.collections),
+            Entity::Media | Entity::Tag | Entity::Brand | Entity::Attribute | Entity::AttributeValue => None,
+        }
+    }
+
+    async fn check(&self) -> Result<Health> {
+        Ok(self.examine().await)
+    }
+
+    async fn pull_page(&self, request: &PullRequest) -> Result<Page> {
+        let Some(claims) = self.capabilities.entity(request.entity) else {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "entity_unsupported",
+                format!("this platform has no list of the kind {}", request.entity),
+            )
+            .with_remedy("pull what the capabilities name: tags and vendors stand in the products"));
+        };
+        if request.detail == Detail::Unclocked && claims.unclocked.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "detail_unsupported",
+                format!("the store lists no fields of a {} alone", request.entity),
+            ));
+        }
+        match &request.select {
+            Select::Ids(ids) => self.ids_page(request, ids).await,
+            Select::All | Select::Since(_) => self.list_page(request).await,
+        }
+    }
+
+    async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {
+        self.write_all(request).await
+    }
+
+    async fn look_up(&self, names: &LookUp) -> Result<Vec<Known>> {
+        self.look_up_names(names).await
+    }
+
+    async fn shown_by(&self, holders: &[RecordRef]) -> Result<Vec<Vec<RecordRef>>> {
+        self.records_showing(holders).await
+    }
+}

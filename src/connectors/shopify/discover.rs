@@ -1,0 +1,182 @@
+//! What is true of a store: its profile, and what it can do.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::config::ApiVersion;
+use super::wire::{self, MAX_PAGE};
+use super::writable::{Rights, WriteSettings, of_products};
+use super::{client, documents};
+use crate::error::Result;
+use crate::http::ApiClient;
+use crate::model::{
+    AnswerHolds, Capabilities, DeltaClock, Entity, EntityCapabilities, FieldName, MassUnit, ProductStatus,
+    StoreProfile,
+};
+
+/// The search index lags behind writes; how far is not known (2026-11-22), so deltas overlap by minutes.
+const OVERLAP: Duration = Duration::from_secs(300);
+/// The most records of one push: each is a mutation of its own, and all are read in one call before and after.
+const MAX_BATCH: u32 = 20;
+
+/// A store as connecting found it.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) client: ApiClient,
+    pub(super) profile: StoreProfile,
+    /// The scopes that the token has, where it was asked.
+    pub(super) scopes: Option<Vec<String>>,
+}
+
+impl Found {
+    /// A store whose profile was supplied: nothing is asked.
+    pub(super) fn supplied(client: ApiClient, profile: StoreProfile) -> Self {
+        Self { client, profile, scopes: None }
+    }
+
+    fn may(&self, scope: &str) -> bool {
+        self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|own| own == scope))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ShopProfile {
+    shop: Shop,
+    current_app_installation: Installation,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Shop {
+    currency_code: String,
+    weight_unit: String,
+    iana_timezone: String,
+    timezone_offset_minutes: i32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Installation {
+    access_scopes: Vec<Scope>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Scope {
+    handle: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Locales {
+    shop_locales: Vec<Locale>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Locale {
+    locale: String,
+    primary: bool,
+}
+
+/// Reads what is true of the store. A token without the right to read languages is no obstacle.
+pub(super) async fn discover(client: ApiClient, version: ApiVersion) -> Result<Found> {
+    let call = documents::SHOP.request(version.path(), &json!({}))?;
+    let read: ShopProfile = client::data(&client, call).await?;
+    let mut profile = StoreProfile::unknown();
+    let ShopProfile { shop, current_app_installation } = read;
+    profile.currency = shop.currency_code.parse().ok();
+    profile.mass_unit = mass_unit(&shop.weight_unit);
+    profile.time_zone = plain(&shop.iana_timezone).map(Into::into);
+    profile.utc_offset_seconds = Some(shop.timezone_offset_minutes.saturating_mul(60));
+    let scopes: Vec<String> = current_app_installation
+        .access_scopes
+        .into_iter()
+        .filter_map(|scope| plain(&scope.handle).map(str::to_owned))
+        .collect();
+    let mut found = Found { client, profile, scopes: Some(scopes) };
+    if found.may("read_locales") {
+        let call = documents::LOCALES.request(version.path(), &json!({}))?;
+        let locales: Locales = client::data(&found.client, call).await?;
+        let primary = locales.shop_locales.iter().find(|locale| locale.primary);
+        found.profile.locale = primary.and_then(|locale| plain(&locale.locale)).map(Into::into);
+    }
+    Ok(found)
+}
+
+/// A word that looks like one: the text comes from outside.
+fn plain(text: &str) -> Option<&str> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-' | b'+');
+    (!text.is_empty() && text.len() <= 64 && text.bytes().all(fits)).then_some(text)
+}
+
+fn mass_unit(word: &str) -> Option<MassUnit> {
+    match word {
+        "KILOGRAMS" => Some(MassUnit::Kilogram),
+        "GRAMS" => Some(MassUnit::Gram),
+        "POUNDS" => Some(MassUnit::Pound),
+        "OUNCES" => Some(MassUnit::Ounce),
+        _ => None,
+    }
+}
+
+pub(super) fn capabilities(found: &Found, writes: WriteSettings) -> Capabilities {
+    let listed = |entity| {
+        let mut claims = EntityCapabilities::new(entity, NonZeroU32::MIN.saturating_add(MAX_PAGE - 1));
+        // A shared file's text and a collection's members move no product's time.
+        claims.delta = DeltaClock::CanLie;
+        claims.counted = true;
+        claims.sorted_by_id = true;
+        claims.ids_only = true;
+        claims.numeric_ids = true;
+        claims.by_ids = true;
+        claims.overlap = OVERLAP;
+        claims
+    };
+    let mut products = listed(Entity::Product);
+    products.unclocked = ["media", "categories"].map(FieldName::new).to_vec();
+    products.statuses = vec![
+        ProductStatus::Active,
+        ProductStatus::Draft,
+        ProductStatus::Archived,
+        ProductStatus::Unlisted,
+    ];
+    let rights = match &found.scopes {
+        None => Rights::all(),
+        Some(_) => Rights {
+            products: found.may("write_products"),
+            files: found.may("write_files") || found.may("write_images") || found.may("write_themes"),
+        },
+    };
+    (products.writable, products.unavailable) = of_products(writes, rights);
+    let entities = vec![products, listed(Entity::Variant), listed(Entity::Category)];
+    let mut capabilities = Capabilities::new(entities);
+    // Landed is what a read by id finds.
+    capabilities.answer_holds = AnswerHolds::Nothing;
+    capabilities.max_batch = NonZeroU32::MIN.saturating_add(MAX_BATCH - 1);
+    capabilities
+}
+
+/// The scopes that reading and writing need, each with what it is for.
+pub(super) const SCOPES: [(&str, &str); 4] = [
+    ("read_products", "products, variants and collections cannot be read"),
+    ("write_products", "products cannot be written"),
+    ("read_locales", "the shop's languages are not known"),
+    ("write_files", "alternative texts of pictures cannot be written"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn words_from_outside_are_plain() {
+        assert_eq!(plain("America/New_York"), Some("America/New_York"));
+        for wrong in ["", "a b", "<b>", &"x".repeat(65)] {
+            assert_eq!(plain(wrong), None);
+        }
+        assert_eq!(super::wire::MAX_PAGE, 250);
+    }
+}

@@ -1,0 +1,46 @@
+//! The documents that are sent, each in a file of its own. A test holds them against the official schemas.
+
+use crate::graphql::Document;
+
+macro_rules! documents {
+    ($($constant:ident = $name:literal: $($file:literal)+;)+) => {
+        $(pub(super) static $constant: Document =
+            Document::new($name, concat!($(include_str!(concat!("documents/", $file, ".graphql"))),+));)+
+
+        /// All of them.
+        #[cfg(test)]
+        const ALL: &[&Document] = &[$(&$constant),+];
+    };
+}
+
+documents! {
+    PRODUCTS = "Products": "products" "product_fields" "collection_term" "media_fields" "metafield_fields";
+    PRODUCTS_BY_ID = "ProductsById": "products_by_id" "product_fields" "collection_term" "media_fields" "metafield_fields";
+    PRODUCTS_UNCLOCKED = "ProductsUnclocked": "products_unclocked" "collection_term" "media_fields";
+    PRODUCT_IDS = "ProductIds": "product_ids";
+    PRODUCTS_COUNTED = "ProductsCounted": "products_counted";
+    VARIANTS = "Variants": "variants" "variant_fields" "media_fields";
+    VARIANTS_BY_ID = "VariantsById": "variants_by_id" "variant_fields" "media_fields";
+    VARIANT_IDS = "VariantIds": "variant_ids";
+    VARIANTS_COUNTED = "VariantsCounted": "variants_counted";
+    COLLECTIONS = "Collections": "collections" "collection_fields";
+    COLLECTIONS_BY_ID = "CollectionsById": "collections_by_id" "collection_fields";
+    COLLECTION_IDS = "CollectionIds": "collection_ids";
+    COLLECTIONS_COUNTED = "CollectionsCounted": "collections_counted";
+    MORE_COLLECTIONS = "MoreCollections": "more_collections" "collection_term";
+    MORE_MEDIA = "MoreMedia": "more_media" "media_fields";
+    MORE_METAFIELDS = "MoreMetafields": "more_metafields" "metafield_fields";
+    MORE_VARIANTS = "MoreVariants": "more_variants";
+    SHOP = "ShopProfile": "shop";
+    LOCALES = "Locales": "locales";
+    MEDIA_SHOWN = "MediaShown": "media_shown";
+    COLLECTION_NAMES = "CollectionNames": "collection_names";
+    METAFIELD_NAMES = "MetafieldNames": "metafield_names";
+    OWNER_OF_HANDLE = "OwnerOfHandle": "owner_of_handle";
+    UPDATE_PRODUCT = "UpdateProduct": "update_product";
+    ADD_TAGS = "AddTags": "add_tags";
+    REMOVE_TAGS = "RemoveTags": "remove_tags";
+    SET_METAFIELDS = "SetMetafields": "set_metafields";
+    DELETE_METAFIELDS = "DeleteMetafields": "delete_metafields";
+    UPDATE_FILES = "UpdateFiles": "update_files";
+}

@@ -1,0 +1,200 @@
+//! Where Shopify keeps each canonical field (Admin GraphQL 2026-10, official schema of 2026-11-22).
+//!
+//! Places are those of our own documents, in `documents/`.
+
+use crate::error::Result;
+use crate::mapping::{Direction, Overrides, Rule, Transform, rule};
+use crate::model::{Entity, MassUnit};
+
+use Direction::{Read, ReadWrite};
+use Transform::{
+    Decimal, Html, Id, JsonList, LastSegment, MassWith, Money, MoneyWith, OptionalText, Present, Rfc3339,
+    Text, Word,
+};
+
+const STATUS: Transform = Word(&[
+    ("ACTIVE", "active"),
+    ("DRAFT", "draft"),
+    ("ARCHIVED", "archived"),
+    ("UNLISTED", "unlisted"),
+]);
+
+/// Products do not say on which level stock is kept: where it is, it is kept by variant.
+const TRACKING: Transform = Word(&[("true", "own"), ("false", "none")]);
+
+const WEIGHT: Transform = MassWith {
+    value: "value",
+    unit: "unit",
+    words: &[
+        ("GRAMS", MassUnit::Gram),
+        ("KILOGRAMS", MassUnit::Kilogram),
+        ("OUNCES", MassUnit::Ounce),
+        ("POUNDS", MassUnit::Pound),
+    ],
+};
+
+/// Products. Options are attributes by which variants differ; metafields are attributes with a namespace.
+pub(super) static PRODUCT: &[Rule] = &[
+    rule("/id", "ref.id", LastSegment, Read),
+    rule("/title", "title", Text, ReadWrite),
+    rule("/handle", "slug", Text, ReadWrite),
+    rule("/onlineStoreUrl", "url", Text, Read),
+    rule("/createdAt", "created_at", Rfc3339, Read),
+    rule("/updatedAt", "modified_at", Rfc3339, Read),
+    rule("/status", "status", STATUS, Read),
+    rule("/descriptionHtml", "description", Html, ReadWrite),
+    rule("/seo/title", "seo.title", Text, ReadWrite),
+    rule("/seo/description", "seo.description", Text, ReadWrite),
+    rule("/productType", "product_type", OptionalText, ReadWrite),
+    rule("/vendor", "brands[].name", Text, Read),
+    rule("/category/id", "taxonomy.id", LastSegment, ReadWrite),
+    rule("/category/fullName", "taxonomy.name", Text, Read),
+    rule(
+        "/priceRangeV2/minVariantPrice",
+        "price",
+        MoneyWith { amount: "amount", currency: "currencyCode" },
+        Read,
+    ),
+    rule("/tracksInventory", "inventory.tracking", TRACKING, Read),
+    rule("/totalInventory", "inventory.quantity", Decimal, Read),
+    rule("/tags/*", "tags[].name", Text, ReadWrite),
+    rule("/collections/nodes/*/id", "categories[].id", LastSegment, ReadWrite),
+    rule("/collections/nodes/*/title", "categories[].name", Text, ReadWrite),
+    rule("/media/nodes/*/id", "media[].id", Id, ReadWrite),
+    rule("/media/nodes/*/alt", "media[].alt", Text, ReadWrite),
+    rule("/media/nodes/*/image/url", "media[].url", Text, Read),
+    rule("/options/*/id", "attributes[].id", LastSegment, Read),
+    rule("/options/*/name", "attributes[].label", Text, Read),
+    rule("/options/*/position", "attributes[].position", Decimal, Read),
+    rule("/options/*/optionValues", "attributes[].distinguishes_variants", Present, Read),
+    rule("/options/*/optionValues/*/name", "attributes[].values[]", Text, Read),
+    rule("/metafields/nodes/*/id", "attributes[].id", LastSegment, Read),
+    rule("/metafields/nodes/*/namespace", "attributes[].namespace", Text, ReadWrite),
+    rule("/metafields/nodes/*/key", "attributes[].key", Text, ReadWrite),
+    rule("/metafields/nodes/*/type", "attributes[].value_type", Text, ReadWrite),
+    rule("/metafields/nodes/*/value", "attributes[].values[]", JsonList("list."), ReadWrite),
+    rule("/metafields/nodes/*/compareDigest", "attributes[].version", Text, Read),
+    rule("/variants/nodes/*/id", "variants[]", LastSegment, Read),
+];
+
+/// The lists of a product that are paged within it.
+pub(super) const PRODUCT_LISTS: &[&str] =
+    &["/collections/nodes", "/media/nodes", "/metafields/nodes", "/variants/nodes"];
+
+/// Variants: one picture or none.
+pub(super) static VARIANT: &[Rule] = &[
+    rule("/id", "ref.id", LastSegment, Read),
+    rule("/product/id", "product_ref.id", LastSegment, Read),
+    rule("/title", "title", Text, Read),
+    rule("/createdAt", "created_at", Rfc3339, Read),
+    rule("/updatedAt", "modified_at", Rfc3339, Read),
+    rule("/sku", "sku", OptionalText, Read),
+    rule("/barcode", "gtin", OptionalText, Read),
+    rule("/price", "price", Money, Read),
+    rule("/compareAtPrice", "compare_at", Money, Read),
+    rule("/inventoryQuantity", "inventory.quantity", Decimal, Read),
+    rule("/inventoryItem/tracked", "inventory.tracking", TRACKING, Read),
+    rule("/inventoryItem/measurement/weight", "weight", WEIGHT, Read),
+    rule("/media/nodes/*/id", "media[].id", Id, Read),
+    rule("/media/nodes/*/alt", "media[].alt", Text, Read),
+    rule("/media/nodes/*/image/url", "media[].url", Text, Read),
+    rule("/selectedOptions/*/name", "options[].name", Text, Read),
+    rule("/selectedOptions/*/value", "options[].value", Text, Read),
+];
+
+/// Collections: what this platform has for categories.
+pub(super) static COLLECTION: &[Rule] = &[
+    rule("/id", "ref.id", LastSegment, Read),
+    rule("/title", "title", Text, Read),
+    rule("/handle", "slug", Text, Read),
+    rule("/descriptionHtml", "description", Html, Read),
+    rule("/productsCount/count", "product_count", Decimal, Read),
+    rule("/image/id", "media[].id", Id, Read),
+    rule("/image/url", "media[].url", Text, Read),
+    rule("/image/altText", "media[].alt", Text, Read),
+];
+
+/// Refuses overrides by which the connector would write where no content is: each field has one place that the
+/// mutations take.
+///
+/// # Errors
+/// `Config` with the entry's line.
+pub(super) fn must_write_content(mapping: &Overrides, rules: &[Rule]) -> Result<()> {
+    let elsewhere = |rule: &&Rule| {
+        rule.direction == ReadWrite
+            && !PRODUCT.iter().any(|own| {
+                own.direction == ReadWrite && own.field == rule.field && own.from == rule.from
+            })
+    };
+    let Some(rule) = rules.iter().find(elsewhere) else { return Ok(()) };
+    Err(mapping
+        .refuse(Entity::Product, &rule.field, "the connector cannot write to this place")
+        .with_context("from", rule.from.to_string())
+        .with_remedy("add write = false: what metafields hold is written as attributes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::super::PLATFORM;
+    use super::*;
+    use crate::mapping::SchemaMap;
+    use crate::model::{RawItems, Shape, StoreProfile};
+
+    #[test]
+    fn the_maps_compile_and_read_what_the_documents_ask_for() {
+        let products = SchemaMap::compile(PLATFORM, Entity::Product, PRODUCT).unwrap();
+        let body = r#"{"data":{"products":{"nodes":[{"id":"gid://shopify/Product/7","title":"Cap","handle":"cap",
+            "descriptionHtml":"<p>x</p>","vendor":"Acme","productType":"","status":"UNLISTED","tags":["Sale","New"],
+            "createdAt":"2026-11-01T10:15:30Z","updatedAt":"2026-11-02T10:15:30Z","onlineStoreUrl":null,
+            "totalInventory":3,"tracksInventory":true,"seo":{"title":null,"description":"D"},
+            "category":{"id":"gid://shopify/TaxonomyCategory/aa-1","fullName":"A > B"},
+            "priceRangeV2":{"minVariantPrice":{"amount":"12.5","currencyCode":"EUR"}},
+            "options":[{"id":"gid://shopify/ProductOption/5","name":"Size","position":1,"optionValues":[{"name":"S"},{"name":"M"}]}],
+            "collections":{"nodes":[{"id":"gid://shopify/Collection/9","title":"Caps"}],"pageInfo":{"hasNextPage":false,"endCursor":null}},
+            "media":{"nodes":[{"id":"gid://shopify/MediaImage/3","alt":"","image":{"url":"https://x/y.jpg"}}],"pageInfo":{"hasNextPage":false}},
+            "metafields":{"nodes":[{"id":"gid://shopify/Metafield/4","namespace":"custom","key":"materials","type":"list.single_line_text_field","value":"[\"wool\",\"silk\"]","compareDigest":"d1"}]},
+            "variants":{"nodes":[{"id":"gid://shopify/ProductVariant/70"}]}}],"pageInfo":{"hasNextPage":false,"endCursor":null}}}}"#;
+        let shape = Shape::ListAt(&["data", "products", "nodes"]);
+        let items = RawItems::new(Entity::Product, Bytes::from_static(body.as_bytes()), shape);
+        let page = products.map(&items, &StoreProfile::unknown()).unwrap();
+        assert_eq!(page.issues, Vec::new());
+        let json = serde_json::to_value(&page.records[0]).unwrap();
+        let expected = serde_json::json!({
+            "entity": "product",
+            "ref": {"platform": "shopify", "kind": "product", "id": "7"},
+            "status": "unlisted", "title": "Cap", "slug": "cap", "description": "<p>x</p>", "url": null,
+            "seo": {"title": null, "description": "D"}, "product_type": null,
+            "brands": [{"name": "Acme"}], "taxonomy": {"id": "aa-1", "name": "A > B"},
+            "price": {"amount": "12.5", "currency": "EUR"},
+            "inventory": {"tracking": "own", "quantity": "3"},
+            "tags": [{"name": "Sale"}, {"name": "New"}], "categories": [{"id": "9", "name": "Caps"}],
+            "media": [{"id": "gid://shopify/MediaImage/3", "url": "https://x/y.jpg", "alt": ""}],
+            "attributes": [
+                {"id": "5", "label": "Size", "values": ["S", "M"], "distinguishes_variants": true, "position": 1},
+                {"id": "4", "key": "materials", "namespace": "custom", "label": json["attributes"][1]["label"],
+                    "value_type": "list.single_line_text_field", "values": ["wool", "silk"],
+                    "raw_list": "[\"wool\",\"silk\"]", "version": "d1"}],
+            "variants": ["70"], "created_at": "2026-11-01T10:15:30Z", "modified_at": "2026-11-02T10:15:30Z",
+            "base": json["base"],
+        });
+        assert_eq!(json, expected);
+
+        let variants = SchemaMap::compile(PLATFORM, Entity::Variant, VARIANT).unwrap();
+        let body = r#"{"id":"gid://shopify/ProductVariant/70","product":{"id":"gid://shopify/Product/7"},"title":"S","sku":"",
+            "price":"12.50","compareAtPrice":null,"selectedOptions":[{"name":"Size","value":"S"}],"inventoryItem":{"tracked":false,
+            "measurement":{"weight":{"value":1.5,"unit":"POUNDS"}}},"media":{"nodes":[]}}"#;
+        let items = RawItems::new(Entity::Variant, Bytes::from_static(body.as_bytes()), Shape::One);
+        let mut profile = StoreProfile::unknown();
+        profile.currency = Some("USD".parse().unwrap());
+        let page = variants.map(&items, &profile).unwrap();
+        assert_eq!(page.issues, Vec::new());
+        let json = serde_json::to_value(&page.records[0]).unwrap();
+        assert_eq!(json["product_ref"]["id"], "7");
+        assert_eq!(json["weight"]["source_unit"], "lb");
+        assert_eq!(json["options"][0]["value"], "S");
+
+        SchemaMap::compile(PLATFORM, Entity::Category, COLLECTION).unwrap();
+    }
+}

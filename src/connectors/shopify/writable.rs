@@ -1,0 +1,117 @@
+//! What can be written to a product of a store, and what the platform would refuse or change.
+
+use crate::model::{
+    Entity, FieldName, NameSource, Normaliser, TextCheck, Unavailable, WritableField,
+};
+
+/// Far below what a request may carry.
+const MAX_HTML_BYTES: usize = 512 * 1024;
+/// The platform keeps titles, types and handles in 255 characters (UNVERIFIED; a longer one is refused by it).
+const MAX_NAME_BYTES: usize = 255;
+/// A tag has at most 255 characters (UNVERIFIED), a product at most 250 tags below the Plus plan.
+const MAX_TAG_BYTES: usize = 255;
+/// The platform refuses longer alternative texts (`ALT_VALUE_LIMIT_EXCEEDED`, SDL 2026-10): 512 characters.
+const MAX_ALT_BYTES: usize = 512;
+/// Far more than a search engine shows of a title or description.
+const MAX_SEO_BYTES: usize = 2000;
+/// The platform's bound of a metafield's value is 64 KB (2026-11-22).
+const MAX_METAFIELD_BYTES: usize = 64 * 1000;
+
+/// What a store's settings say of writes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct WriteSettings {
+    /// Whether handles are written.
+    pub(super) slugs: bool,
+}
+
+/// The fields of a product that can be written, and those that cannot be in this store.
+pub(super) fn of_products(
+    settings: WriteSettings,
+    rights: Rights,
+) -> (Vec<WritableField>, Vec<(FieldName, Unavailable)>) {
+    let mut title = WritableField::text(FieldName::new("title"), Normaliser::Exact1);
+    (title.max_bytes, title.check) = (MAX_NAME_BYTES, Some(ONE_LINE));
+    let description = WritableField::html(FieldName::new("description"), MAX_HTML_BYTES);
+    let seo = |name| {
+        let mut field = WritableField::text(FieldName::new(name), Normaliser::Exact1);
+        (field.max_bytes, field.removable, field.check) = (MAX_SEO_BYTES, true, Some(NO_MARKUP));
+        field
+    };
+    let mut kind = WritableField::text(FieldName::new("product_type"), Normaliser::Exact1);
+    (kind.max_bytes, kind.removable, kind.check) = (MAX_NAME_BYTES, true, Some(ONE_LINE));
+    let mut tags = WritableField::set(FieldName::new("tags"));
+    (tags.max_bytes, tags.check) = (MAX_TAG_BYTES, Some(TAG));
+    let mut collections = WritableField::set(FieldName::new("categories"));
+    (collections.max_bytes, collections.names) = (MAX_NAME_BYTES, NameSource::Known);
+    let mut metafields = WritableField::keyed(FieldName::new("attributes"), Normaliser::Values1, true);
+    (metafields.max_bytes, metafields.names) = (MAX_METAFIELD_BYTES, NameSource::Known);
+    let mut alt = WritableField::keyed(FieldName::new("media.alt"), Normaliser::Exact1, false);
+    (alt.max_bytes, alt.check, alt.shared_holder) = (MAX_ALT_BYTES, Some(ONE_LINE), Some(Entity::Media));
+    let mut slug = WritableField::text(FieldName::new("slug"), Normaliser::Exact1);
+    (slug.max_bytes, slug.unique, slug.check) = (MAX_NAME_BYTES, true, Some(HANDLE));
+    slug.followed_by = vec![FieldName::new("url")];
+    slug.partly = Some("the redirect from the present address stays");
+
+    let fields = vec![
+        (title, rights.products),
+        (description, rights.products),
+        (seo("seo.title"), rights.products),
+        (seo("seo.description"), rights.products),
+        (kind, rights.products),
+        (tags, rights.products),
+        (collections, rights.products),
+        (metafields, rights.products),
+        // The right to write products is not enough for their files.
+        (alt, rights.files),
+        (slug, rights.products && settings.slugs),
+    ];
+    let (can, cannot): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(_, may)| *may);
+    let cannot = cannot.into_iter().map(|(field, _)| (field.field, Unavailable::NotEnabled));
+    (can.into_iter().map(|(field, _)| field).collect(), cannot.collect())
+}
+
+/// What the token may write.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rights {
+    pub(super) products: bool,
+    pub(super) files: bool,
+}
+
+impl Rights {
+    /// All: where nobody said otherwise, a write finds out.
+    pub(super) const fn all() -> Self {
+        Self { products: true, files: true }
+    }
+}
+
+const ONE_LINE: TextCheck = TextCheck { name: "one_line", altered: one_line };
+const TAG: TextCheck = TextCheck { name: "tag", altered: tag };
+const HANDLE: TextCheck = TextCheck { name: "handle", altered: handle };
+const NO_MARKUP: TextCheck = TextCheck { name: "no_markup", altered: markup };
+
+/// Blanks at the ends are taken off by the platform (UNVERIFIED), and a line break has no place in a name.
+fn one_line(text: &str) -> Option<&'static str> {
+    match text {
+        _ if text.trim() != text => Some("blanks at its ends are taken off"),
+        _ if text.contains(['\n', '\r']) => Some("it has one line only"),
+        _ => None,
+    }
+}
+
+/// In lists of tags a comma is what stands between two.
+fn tag(text: &str) -> Option<&'static str> {
+    if text.contains(',') { Some("a comma splits a tag in two") } else { one_line(text) }
+}
+
+fn handle(text: &str) -> Option<&'static str> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let ends = text.starts_with('-') || text.ends_with('-') || text.contains("--");
+    (!plain || ends).then_some("a handle has small letters, digits and single hyphens between them")
+}
+
+fn markup(text: &str) -> Option<&'static str> {
+    let mut after = text.split('<').skip(1).map(|rest| rest.bytes().next());
+    let opens =
+        |byte: Option<u8>| matches!(byte, Some(b'/' | b'!')) || byte.is_some_and(|b| b.is_ascii_alphabetic());
+    if after.any(opens) { Some("this is plain text, and has markup") } else { one_line(text) }
+}
