@@ -26,6 +26,7 @@ pub mod connector;
 pub mod connectors;
 pub mod doctor;
 pub mod error;
+pub mod graphql;
 pub mod http;
 pub mod mapping;
 pub mod model;

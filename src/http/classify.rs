@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{StatusCode, header};
 use url::Url;
 
-use super::{ApiRequest, ApiResponse};
+use super::{ApiRequest, ApiResponse, BudgetReading};
 use crate::error::{Effect, Error, ErrorKind, Retry};
 use crate::time::Timestamp;
 
@@ -38,6 +38,14 @@ pub enum Outcome {
 pub trait Classifier: fmt::Debug + Send + Sync + 'static {
     /// Gives the outcome; `by_status` is what the status table made of it.
     fn classify(&self, request: &ApiRequest, response: &ApiResponse, by_status: Outcome) -> Outcome;
+
+    /// Reads what an answer says of the points it cost and of those that are left; `None` where it says
+    /// nothing. It is asked for each answer, refusals too, where the client has a budget
+    /// ([`ApiClientBuilder::budget`](super::ApiClientBuilder::budget)).
+    fn budget(&self, request: &ApiRequest, response: &ApiResponse) -> Option<BudgetReading> {
+        let _ = (request, response);
+        None
+    }
 }
 
 /// The classifier that leaves it at the status.

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod breaker;
+mod budget;
 mod classify;
 mod client;
 mod observe;
@@ -20,6 +21,7 @@ mod tests;
 
 pub use backoff::Backoff;
 pub use breaker::BreakerSettings;
+pub use budget::{BudgetReading, BudgetSettings};
 pub use classify::{Classifier, Outcome, StatusTable};
 pub use client::{ApiClient, Route};
 pub use observe::{AttemptEvent, AttemptResult, Observer, WaitReason};

@@ -25,6 +25,9 @@ pub struct ApiRequest {
     pub body: Option<Bytes>,
     /// What it costs of the store's budget (default 1).
     pub cost: u32,
+    /// What shape of request this is, where requests of one shape cost the same: a budget then takes what the
+    /// last one of it was really asked for, and not `cost`.
+    pub cost_key: Option<u64>,
     /// Whether it may be repeated when its answer was lost.
     pub idempotency: Idempotency,
     /// Who waits for it.
@@ -69,6 +72,7 @@ impl ApiRequest {
             query: Vec::new(),
             body: None,
             cost: 1,
+            cost_key: None,
             idempotency,
             lane: Lane::default(),
             timeout: Duration::from_secs(300),
@@ -111,6 +115,13 @@ impl ApiRequest {
     #[must_use]
     pub fn cost(mut self, cost: u32) -> Self {
         self.cost = cost;
+        self
+    }
+
+    /// Names the shape of the request, for a budget that learns what the shape costs.
+    #[must_use]
+    pub fn cost_key(mut self, key: u64) -> Self {
+        self.cost_key = Some(key);
         self
     }
 

@@ -11,6 +11,7 @@ use url::Position;
 
 use super::Backoff;
 use super::breaker::BreakerSettings;
+use super::budget::BudgetSettings;
 use super::classify::{Classifier, StatusTable};
 use super::client::{ApiClient, Route};
 use super::rate::Rate;
@@ -28,6 +29,8 @@ pub struct ClientSettings {
     pub max_in_flight: NonZeroU32,
     /// A ceiling that is known beforehand (default none).
     pub rate: Option<Rate>,
+    /// The points that the store gives out, as it announces them (default none).
+    pub budget: Option<BudgetSettings>,
     /// The most attempts of a call, the first included (default 5).
     pub attempts: u32,
     /// The waits between attempts.
@@ -47,6 +50,7 @@ impl Default for ClientSettings {
         Self {
             max_in_flight: NonZeroU32::MIN.saturating_add(1),
             rate: None,
+            budget: None,
             attempts: 5,
             backoff: Backoff::default(),
             retry_after_cap: Duration::from_secs(300),
@@ -128,6 +132,14 @@ impl ApiClientBuilder {
     #[must_use]
     pub fn rate(mut self, rate: Rate) -> Self {
         self.settings.rate = Some(rate);
+        self
+    }
+
+    /// Sets the points that the store gives out, as far as they are known before its first answer (default
+    /// none). The classifier reads what the answers say of them.
+    #[must_use]
+    pub fn budget(mut self, budget: BudgetSettings) -> Self {
+        self.settings.budget = Some(budget);
         self
     }
 
