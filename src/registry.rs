@@ -9,6 +9,12 @@
 //! | `LILY_ALLOW_PRIVATE_HOSTS` | `1` allows private and loopback hosts |
 //! | `LILY_EXTRA_CA_FILE` | a PEM file with further certificate authorities |
 //! | `LILY_MAPPING_FILE` | a TOML file with what the store has elsewhere (`docs/mapping.md`; feature `overrides`) |
+//! | `SHOPIFY_SHOP` | the shop's permanent domain, `name.myshopify.com` |
+//! | `SHOPIFY_ACCESS_TOKEN` | the Admin API token of a custom app |
+//! | `SHOPIFY_CLIENT_ID`, `SHOPIFY_CLIENT_SECRET` | in its place: the credentials of an app of the shop's own organisation |
+//! | `SHOPIFY_URL` | another address than the shop's own, such as that of a test server |
+//! | `SHOPIFY_WRITE_SLUGS` | `1` allows handles to be written |
+//! | `SHOPIFY_BUDGET_SHARE` | which share of the query budget is ours, above 0 and at most 1 (default 1) |
 //! | `WOOCOMMERCE_URL`, `WOOCOMMERCE_KEY`, `WOOCOMMERCE_SECRET` | the site's address and a REST API key |
 //! | `WOOCOMMERCE_SEO_PLUGIN` | `yoast` or `rank_math`: which plugin keeps the SEO fields (default: found out) |
 //! | `WOOCOMMERCE_WRITE_SLUGS` | `1` allows slugs to be written |
@@ -21,22 +27,24 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::connector::Connector;
+#[cfg(feature = "shopify")]
+use crate::connectors::shopify::ShopifyConfig;
 #[cfg(feature = "woocommerce")]
 use crate::connectors::woocommerce::{KeyInQuery, SeoPlugin, WooCommerceConfig};
 use crate::error::{Error, ErrorKind, Result};
-#[cfg(feature = "woocommerce")]
+#[cfg(any(feature = "shopify", feature = "woocommerce"))]
 use crate::mapping::Overrides;
-#[cfg(feature = "woocommerce")]
+#[cfg(any(feature = "shopify", feature = "woocommerce"))]
 use crate::model::Secret;
 use crate::runtime::Runtime;
 use crate::transport::ReqwestTransport;
 
 /// The largest file that a variable may name, in bytes.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
-#[cfg(feature = "woocommerce")]
+#[cfg(any(feature = "shopify", feature = "woocommerce"))]
 const MAPPING_FILE: &str = "LILY_MAPPING_FILE";
 /// Every platform that this crate has a connector for, each also the name of its feature.
-const PLATFORMS: [&str; 1] = ["woocommerce"];
+const PLATFORMS: [&str; 2] = ["shopify", "woocommerce"];
 
 /// The settings of a store of any platform that this build knows.
 ///
@@ -53,6 +61,9 @@ const PLATFORMS: [&str; 1] = ["woocommerce"];
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ConnectorConfig {
+    /// A Shopify store.
+    #[cfg(feature = "shopify")]
+    Shopify(ShopifyConfig),
     /// A WooCommerce store.
     #[cfg(feature = "woocommerce")]
     WooCommerce(WooCommerceConfig),
@@ -76,6 +87,25 @@ impl ConnectorConfig {
         let variables = Variables(lookup);
         let platform = variables.required("LILY_CONNECTOR")?;
         match platform.as_str() {
+            #[cfg(feature = "shopify")]
+            "shopify" => {
+                let (mapping, file) = variables.mapping()?;
+                let mut builder = ShopifyConfig::builder(variables.required("SHOPIFY_SHOP")?)
+                    .access_token(Secret::new(variables.required("SHOPIFY_ACCESS_TOKEN")?))
+                    .private_hosts(variables.switch("LILY_ALLOW_PRIVATE_HOSTS")?)
+                    .write_slugs(variables.switch("SHOPIFY_WRITE_SLUGS")?)
+                    .mapping(mapping);
+                if let Some(url) = variables.optional("SHOPIFY_URL")? {
+                    builder = builder.url(url);
+                }
+                if let Some(share) = variables.share("SHOPIFY_BUDGET_SHARE")? {
+                    builder = builder.budget_share(share);
+                }
+                let config = builder
+                    .build()
+                    .map_err(|error| in_variable(in_mapping(error, file.as_deref()), "SHOPIFY_URL"))?;
+                Ok(Self::Shopify(config))
+            }
             #[cfg(feature = "woocommerce")]
             "woocommerce" => {
                 let (mapping, file) = variables.mapping()?;
@@ -113,7 +143,7 @@ impl ConnectorConfig {
     /// # Errors
     /// What the platform's own `connect` says.
     #[cfg_attr(
-        not(feature = "woocommerce"),
+        not(any(feature = "shopify", feature = "woocommerce")),
         expect(
             clippy::unused_async,
             unused_variables,
@@ -122,6 +152,8 @@ impl ConnectorConfig {
     )]
     pub async fn connect(&self, runtime: &Runtime) -> Result<Arc<dyn Connector>> {
         match *self {
+            #[cfg(feature = "shopify")]
+            Self::Shopify(ref config) => Ok(Arc::new(config.connect(runtime).await?)),
             #[cfg(feature = "woocommerce")]
             Self::WooCommerce(ref config) => Ok(Arc::new(config.connect(runtime).await?)),
         }
@@ -188,7 +220,13 @@ impl Variables<'_> {
         Ok(Some(value.to_owned()))
     }
 
-    #[cfg(feature = "woocommerce")]
+    #[cfg(feature = "shopify")]
+    fn share(&self, name: &'static str) -> Result<Option<f64>> {
+        let Some(text) = self.optional(name)? else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| wrong(name, "variable_wrong", "must be a number such as 0.5"))
+    }
+
+    #[cfg(any(feature = "shopify", feature = "woocommerce"))]
     fn switch(&self, name: &'static str) -> Result<bool> {
         match self.optional(name)?.as_deref() {
             None | Some("0") => Ok(false),
@@ -218,7 +256,7 @@ impl Variables<'_> {
     }
 
     /// The overrides of the connector's map, and the file that they stand in.
-    #[cfg(feature = "woocommerce")]
+    #[cfg(any(feature = "shopify", feature = "woocommerce"))]
     fn mapping(&self) -> Result<(Overrides, Option<std::path::PathBuf>)> {
         let path = (self.0)(MAPPING_FILE).filter(|path| !path.is_empty());
         let Some(path) = path.map(std::path::PathBuf::from) else { return Ok((Overrides::default(), None)) };
@@ -260,7 +298,7 @@ fn may_be_shown(platform: &str) -> bool {
     platform.len() <= 20 && platform.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-#[cfg(feature = "woocommerce")]
+#[cfg(any(feature = "shopify", feature = "woocommerce"))]
 fn in_variable(error: Error, name: &'static str) -> Error {
     if error.code() == "origin_invalid" {
         error.with_remedy(format!("set {name} to the store's address, in the form https://shop.example"))
@@ -270,7 +308,7 @@ fn in_variable(error: Error, name: &'static str) -> Error {
 }
 
 /// Names the file of an error about overrides.
-#[cfg(feature = "woocommerce")]
+#[cfg(any(feature = "shopify", feature = "woocommerce"))]
 fn in_mapping(error: Error, file: Option<&Path>) -> Error {
     match file {
         Some(file) if error.code().starts_with("override") => {
@@ -340,7 +378,7 @@ mod tests {
         fn a_store_is_read_and_shows_no_secret() {
             let all = with(&[("WOOCOMMERCE_SECRET", SECRET)]);
             let read = config(&all).unwrap();
-            let ConnectorConfig::WooCommerce(store) = &read;
+            let ConnectorConfig::WooCommerce(store) = &read else { panic!("{read:?}") };
             assert_eq!(store.store().account.as_str(), "shop.example/eu");
             assert!(!format!("{read:?}").contains(SECRET), "{read:?}");
         }
@@ -372,7 +410,8 @@ mod tests {
             let path = file.to_str().unwrap();
             let all = with(&[("WOOCOMMERCE_SECRET", SECRET), (MAPPING_FILE, path)]);
             std::fs::write(&file, "[[product]]\nfield = \"gtin\"\nfrom = \"/ean\"\n").unwrap();
-            let ConnectorConfig::WooCommerce(store) = &config(&all).unwrap();
+            let read = config(&all).unwrap();
+            let ConnectorConfig::WooCommerce(store) = &read else { panic!("{read:?}") };
             assert!(!store.mapping().is_empty());
             // What the text alone shows, what the connector's map shows, and what is no TOML.
             for (text, line) in [

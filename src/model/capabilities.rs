@@ -70,6 +70,9 @@ pub struct EntityCapabilities {
     pub sorted_by_id: bool,
     /// Whether neighbouring pages of one list share a record, so that a shift between them shows.
     pub pages_overlap: bool,
+    /// Whether a page begins behind the record that the one before ended with, told by that record's unchanging
+    /// place in the order and not by a count of records: nothing slips between two such pages.
+    pub keyset: bool,
     /// Whether a pull can ask for ids only.
     pub ids_only: bool,
     /// Whether its ids are whole numbers, whatever the order of its lists.
@@ -107,6 +110,7 @@ impl EntityCapabilities {
             counted: false,
             sorted_by_id: false,
             pages_overlap: false,
+            keyset: false,
             ids_only: false,
             numeric_ids: false,
             by_ids: false,

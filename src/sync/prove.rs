@@ -116,7 +116,8 @@ impl Work<'_> {
             (true, false) => CheckOutcome::Held,
             (true, true) => CheckOutcome::Failed,
         };
-        let overlap = outcome(self.capabilities.pages_overlap, self.checkpoint.overlap_broken);
+        let joined = self.capabilities.pages_overlap || self.capabilities.keyset;
+        let overlap = outcome(joined, self.checkpoint.overlap_broken);
         checks.push(Check::new(
             Rule::PagesOverlap,
             overlap,
@@ -124,6 +125,7 @@ impl Work<'_> {
                 Calls::PerParent => {
                     "read parent by parent: pages of one parent's list, and of the list of parents, share a record"
                 }
+                _ if self.capabilities.keyset => "each page is asked for behind the last record of the one before",
                 Calls::PerPage | Calls::Whole => "each page begins with the last record of the one before",
             },
         ));

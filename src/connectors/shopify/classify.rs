@@ -45,7 +45,10 @@ impl ShopifyClassifier {
             return Outcome::Success;
         };
         if self.is_older(response) {
-            tracing::warn!(asked = self.version.as_str(), "the store answered with another version of its API");
+            tracing::warn!(
+                asked = self.version.as_str(),
+                "the store answered with another version of its API"
+            );
         }
         let Some(first) = answer.errors.first() else {
             return match answer.data {
@@ -60,7 +63,11 @@ impl ShopifyClassifier {
                 Data::Present => Outcome::Success,
                 _ => Outcome::Fail(possible(
                     request,
-                    sent(Error::new(ErrorKind::Protocol, "answer_without_data", "the store's answer has no data")),
+                    sent(Error::new(
+                        ErrorKind::Protocol,
+                        "answer_without_data",
+                        "the store's answer has no data",
+                    )),
                 )),
             };
         };
@@ -74,15 +81,17 @@ impl ShopifyClassifier {
         if let Some(error) = coded("MAX_COST_EXCEEDED") {
             let what = "one query may not cost so much, whatever is left of the budget";
             return Outcome::Fail(
-                made(ErrorKind::TooLarge, "query_too_costly", what, error).with_remedy("ask for fewer records"),
+                made(ErrorKind::TooLarge, "query_too_costly", what, error)
+                    .with_remedy("ask for fewer records"),
             );
         }
         if let Some(error) = coded("ACCESS_DENIED") {
             let what = "the app may not see or do this";
             return Outcome::Fail(possible(
                 request,
-                made(ErrorKind::Forbidden, "scope_missing", what, error)
-                    .with_remedy("give the app the scope that the message names, and have the merchant accept it"),
+                made(ErrorKind::Forbidden, "scope_missing", what, error).with_remedy(
+                    "give the app the scope that the message names, and have the merchant accept it",
+                ),
             ));
         }
         if let Some(error) = coded("SHOP_INACTIVE") {
@@ -93,7 +102,8 @@ impl ShopifyClassifier {
         }
         if let Some(error) = coded("INTERNAL_SERVER_ERROR") {
             let what = "the store failed at the query";
-            let error = made(ErrorKind::Unavailable, "store_failed", what, error).with_effect(Effect::Possible);
+            let error =
+                made(ErrorKind::Unavailable, "store_failed", what, error).with_effect(Effect::Possible);
             return Outcome::Retry { error, after: None };
         }
         let what = "the store does not take the query";
@@ -190,8 +200,12 @@ impl Classifier for ShopifyClassifier {
                     .with_remedy("try again another day"),
             ),
             (404, _) => Outcome::Fail(
-                made(ErrorKind::NotFound, "shop_missing", "there is no such shop, or no such version of its API")
-                    .with_remedy("check the shop's domain, name.myshopify.com"),
+                made(
+                    ErrorKind::NotFound,
+                    "shop_missing",
+                    "there is no such shop, or no such version of its API",
+                )
+                .with_remedy("check the shop's domain, name.myshopify.com"),
             ),
             (423, _) => Outcome::Fail(
                 made(ErrorKind::Forbidden, "shop_locked", "the platform has locked the shop")

@@ -13,7 +13,7 @@ use super::config::ShopifyConfig;
 use super::wire;
 use crate::connector::Page;
 use crate::error::{Error, ErrorKind, Result};
-use crate::graphql::{self, Answer, PageInfo};
+use crate::graphql::{Answer, PageInfo};
 use crate::http::{ApiClient, ApiRequest, ApiResponse, BodyFault, BudgetSettings};
 use crate::runtime::Runtime;
 use crate::time::Timestamp;

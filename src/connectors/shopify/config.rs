@@ -116,7 +116,7 @@ impl ShopifyConfig {
             Some(profile) => Found::supplied(client, profile.clone()),
             None => discover(client, self.version).await?,
         };
-        Shopify::new(found, runtime.clone(), self, self.writes)
+        Shopify::new(found, self, self.writes)
     }
 }
 
@@ -246,8 +246,12 @@ impl ShopifyBuilder {
                 Arc::new(HeaderKey::new(origin.clone(), TOKEN_HEADER, &token)?)
             }
             (None, _) => {
-                return Err(Error::new(ErrorKind::Config, "setting_missing", "the setting access_token is missing")
-                    .with_remedy("install the app in the shop, or copy the Admin API token of a custom app"));
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    "setting_missing",
+                    "the setting access_token is missing",
+                )
+                .with_remedy("install the app in the shop, or copy the Admin API token of a custom app"));
             }
         };
         if !(self.budget_share > 0.0 && self.budget_share <= 1.0) {

@@ -14,13 +14,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::mapping::SchemaMap;
 use crate::model::{Capabilities, Entity, RecordRef};
-use crate::runtime::Runtime;
 
 /// A connected Shopify store.
 #[derive(Debug)]
 pub struct Shopify {
     pub(super) client: ApiClient,
-    pub(super) runtime: Runtime,
     pub(super) version: ApiVersion,
     pub(super) info: ConnectorInfo,
     pub(super) capabilities: Capabilities,
@@ -36,12 +34,7 @@ pub struct Shopify {
 }
 
 impl Shopify {
-    pub(super) fn new(
-        found: Found,
-        runtime: Runtime,
-        config: &ShopifyConfig,
-        writes: WriteSettings,
-    ) -> Result<Self> {
+    pub(super) fn new(found: Found, config: &ShopifyConfig, writes: WriteSettings) -> Result<Self> {
         let mapping = config.mapping();
         let products = mapping.apply(Entity::Product, map::PRODUCT)?;
         let variants = mapping.apply(Entity::Variant, map::VARIANT)?;
@@ -61,7 +54,6 @@ impl Shopify {
             collections: SchemaMap::compile(PLATFORM, Entity::Category, map::COLLECTION)?,
             info: ConnectorInfo::new(config.store().clone(), config.version.as_str(), found.profile),
             client: found.client,
-            runtime,
             version: config.version,
             list_window: config.list_window,
             sizes: PageSizes::default(),

@@ -33,12 +33,16 @@ impl List {
     pub(super) fn of(entity: Entity, detail: Detail) -> Self {
         let (document, connection, nodes): (_, &'static [&'static str], &'static [&'static str]) =
             match (entity, detail) {
-                (Entity::Variant, Detail::IdsOnly) => {
-                    (&documents::VARIANT_IDS, &["data", "productVariants"], &["data", "productVariants", "nodes"])
-                }
-                (Entity::Variant, _) => {
-                    (&documents::VARIANTS, &["data", "productVariants"], &["data", "productVariants", "nodes"])
-                }
+                (Entity::Variant, Detail::IdsOnly) => (
+                    &documents::VARIANT_IDS,
+                    &["data", "productVariants"],
+                    &["data", "productVariants", "nodes"],
+                ),
+                (Entity::Variant, _) => (
+                    &documents::VARIANTS,
+                    &["data", "productVariants"],
+                    &["data", "productVariants", "nodes"],
+                ),
                 (Entity::Category, Detail::IdsOnly) => {
                     (&documents::COLLECTION_IDS, &["data", "collections"], &["data", "collections", "nodes"])
                 }

@@ -12,12 +12,8 @@ use Transform::{
     Text, Word,
 };
 
-const STATUS: Transform = Word(&[
-    ("ACTIVE", "active"),
-    ("DRAFT", "draft"),
-    ("ARCHIVED", "archived"),
-    ("UNLISTED", "unlisted"),
-]);
+const STATUS: Transform =
+    Word(&[("ACTIVE", "active"), ("DRAFT", "draft"), ("ARCHIVED", "archived"), ("UNLISTED", "unlisted")]);
 
 /// Products do not say on which level stock is kept: where it is, it is kept by variant.
 const TRACKING: Transform = Word(&[("true", "own"), ("false", "none")]);
@@ -46,7 +42,6 @@ pub(super) static PRODUCT: &[Rule] = &[
     rule("/seo/title", "seo.title", Text, ReadWrite),
     rule("/seo/description", "seo.description", Text, ReadWrite),
     rule("/productType", "product_type", OptionalText, ReadWrite),
-    rule("/vendor", "brands[].name", Text, Read),
     rule("/category/id", "taxonomy.id", LastSegment, ReadWrite),
     rule("/category/fullName", "taxonomy.name", Text, Read),
     rule(
@@ -122,9 +117,9 @@ pub(super) static COLLECTION: &[Rule] = &[
 pub(super) fn must_write_content(mapping: &Overrides, rules: &[Rule]) -> Result<()> {
     let elsewhere = |rule: &&Rule| {
         rule.direction == ReadWrite
-            && !PRODUCT.iter().any(|own| {
-                own.direction == ReadWrite && own.field == rule.field && own.from == rule.from
-            })
+            && !PRODUCT
+                .iter()
+                .any(|own| own.direction == ReadWrite && own.field == rule.field && own.from == rule.from)
     };
     let Some(rule) = rules.iter().find(elsewhere) else { return Ok(()) };
     Err(mapping
@@ -166,7 +161,7 @@ mod tests {
             "ref": {"platform": "shopify", "kind": "product", "id": "7"},
             "status": "unlisted", "title": "Cap", "slug": "cap", "description": "<p>x</p>", "url": null,
             "seo": {"title": null, "description": "D"}, "product_type": null,
-            "brands": [{"name": "Acme"}], "taxonomy": {"id": "aa-1", "name": "A > B"},
+            "taxonomy": {"id": "aa-1", "name": "A > B"},
             "price": {"amount": "12.5", "currency": "EUR"},
             "inventory": {"tracking": "own", "quantity": "3"},
             "tags": [{"name": "Sale"}, {"name": "New"}], "categories": [{"id": "9", "name": "Caps"}],

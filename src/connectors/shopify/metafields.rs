@@ -21,7 +21,8 @@ pub(super) fn steps(
     let mut set: Vec<Value> = Vec::new();
     for attribute in after {
         let known = before.iter().find(|known| known.list_key() == attribute.list_key());
-        if known.is_some_and(|known| known.values == attribute.values && known.raw_list == attribute.raw_list) {
+        if known.is_some_and(|known| known.values == attribute.values && known.raw_list == attribute.raw_list)
+        {
             continue;
         }
         let (namespace, key) = name(attribute)?;

@@ -7,12 +7,12 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::connector::Shopify;
-use super::nested::PageInfo;
+use super::nested::moved;
 use super::wire::{self, MAX_PAGE};
 use super::{PLATFORM, client, documents};
 use crate::connector::{Known, LookUp};
 use crate::error::{Error, ErrorKind, Result};
-use crate::graphql::Document;
+use crate::graphql::{Document, PageInfo};
 use crate::model::{Entity, ExternalId, Normaliser, RecordRef, Text};
 
 /// The most pages of a list of names: 25,000 names, past which the platform's lists end.
@@ -90,7 +90,8 @@ impl Shopify {
     async fn owners_of_handles(&self, handles: &[Text]) -> Result<Vec<Known>> {
         let mut known = Vec::with_capacity(handles.len());
         for handle in handles {
-            let call = documents::OWNER_OF_HANDLE.request(self.version.path(), &json!({ "handle": handle }))?;
+            let call =
+                documents::OWNER_OF_HANDLE.request(self.version.path(), &json!({ "handle": handle }))?;
             let owner: Option<Owner> = client::member(&self.client, call, &["productByIdentifier"]).await?;
             known.push(match owner {
                 Some(owner) => Known::One { id: wire::number_of(&owner.id).into(), name: handle.clone() },
@@ -116,13 +117,14 @@ impl Shopify {
                     pictures.extend(self.further_pictures(&product.id, product.media.page_info).await?);
                 }
                 for (holder, shown) in holders.iter().zip(&mut shown) {
-                    if pictures.iter().any(|picture| picture == holder.id.as_str()) && !shown.contains(&reference)
+                    if pictures.iter().any(|picture| picture == holder.id.as_str())
+                        && !shown.contains(&reference)
                     {
                         shown.push(reference.clone());
                     }
                 }
             }
-            after = match page.page_info.moved(after.as_deref())? {
+            after = match moved(page.page_info, after.as_deref())? {
                 Some(next) => Some(next),
                 None => return Ok(shown),
             };
@@ -132,7 +134,7 @@ impl Shopify {
 
     async fn further_pictures(&self, id: &str, from: PageInfo) -> Result<Vec<String>> {
         let mut pictures = Vec::new();
-        let mut after = from.moved(None)?;
+        let mut after = moved(from, None)?;
         for _ in 0..MAX_NAME_PAGES {
             if after.is_none() {
                 return Ok(pictures);
@@ -143,7 +145,7 @@ impl Shopify {
                 client::member(&self.client, call, &["product", "media"]).await?;
             let Some(page) = page else { return Ok(pictures) };
             pictures.extend(page.nodes.into_iter().map(|picture| picture.id));
-            after = page.page_info.moved(after.as_deref())?;
+            after = moved(page.page_info, after.as_deref())?;
         }
         Err(endless())
     }
@@ -159,7 +161,7 @@ impl Shopify {
             let call = document.request(self.version.path(), &variables)?;
             let page: Connection<T> = client::member(&self.client, call, &[root]).await?;
             all.extend(page.nodes);
-            after = match page.page_info.moved(after.as_deref())? {
+            after = match moved(page.page_info, after.as_deref())? {
                 Some(next) => Some(next),
                 None => return Ok(all),
             };
@@ -173,6 +175,10 @@ fn no_names() -> Error {
 }
 
 fn endless() -> Error {
-    Error::new(ErrorKind::TooLarge, "list_too_long", "a list of the store is longer than can be looked through")
-        .with_remedy("plan without names to look up, or without pictures that others may show")
+    Error::new(
+        ErrorKind::TooLarge,
+        "list_too_long",
+        "a list of the store is longer than can be looked through",
+    )
+    .with_remedy("plan without names to look up, or without pictures that others may show")
 }

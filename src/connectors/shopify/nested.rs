@@ -10,7 +10,7 @@ use super::wire::{self, MAX_PAGE};
 use super::{client, documents, map};
 use crate::connector::PullRequest;
 use crate::error::{Error, ErrorKind, Result};
-use crate::graphql::Document;
+use crate::graphql::{Document, PageInfo};
 use crate::model::{PartKind, RawItems, RawPart};
 
 /// The most pages of one list of one record: 25,000 entries, far more than the platform allows a product.
@@ -47,21 +47,12 @@ struct Connection {
     page_info: PageInfo,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct PageInfo {
-    pub(super) has_next_page: bool,
-    pub(super) end_cursor: Option<String>,
-}
-
-impl PageInfo {
-    /// Where the list goes on, where it does: a position that does not move would never end.
-    pub(super) fn moved(self, from: Option<&str>) -> Result<Option<String>> {
-        match (self.has_next_page, self.end_cursor) {
-            (false, _) => Ok(None),
-            (true, Some(next)) if Some(next.as_str()) != from => Ok(Some(next)),
-            (true, _) => Err(stands_still()),
-        }
+/// Where a list goes on, where it does: a position that does not move would never end.
+pub(super) fn moved(info: PageInfo, from: Option<&str>) -> Result<Option<String>> {
+    match (info.has_next_page, info.end_cursor) {
+        (false, _) => Ok(None),
+        (true, Some(next)) if Some(next.as_str()) != from => Ok(Some(next)),
+        (true, _) => Err(stands_still()),
     }
 }
 
@@ -106,7 +97,7 @@ impl Shopify {
             let lists: Lists<'_> = serde_json::from_str(raw.get()).map_err(|_| wire::unreadable())?;
             for inner in &INNER {
                 let Some(page) = lists.rest(inner.key) else { continue };
-                let after = page.clone().moved(None)?;
+                let after = moved(page.clone(), None)?;
                 self.read_on(request, &lists.id, inner, after, &mut pieces).await?;
             }
         }
@@ -131,7 +122,7 @@ impl Shopify {
             let connection = wire::at(&answered.body, &["data", "product", inner.key])?;
             let read: More<'_> = serde_json::from_str(connection.get()).map_err(|_| wire::unreadable())?;
             pieces.add(read.nodes.get(), PartKind::Elements(inner.place))?;
-            after = read.page_info.moved(after.as_deref())?;
+            after = moved(read.page_info, after.as_deref())?;
         }
         Err(stands_still())
     }
@@ -175,7 +166,8 @@ mod tests {
 
     #[test]
     fn only_connections_count_and_no_text_does() {
-        let body = br#"{"a":{"pageInfo":{"hasNextPage":true}},"b":{"hasNextPage" : true},"c":{"hasNextPage":false},
+        let body =
+            br#"{"a":{"pageInfo":{"hasNextPage":true}},"b":{"hasNextPage" : true},"c":{"hasNextPage":false},
             "t":"\"hasNextPage\":true"}"#;
         assert_eq!(going_on(body), 2);
     }

@@ -7,14 +7,14 @@ use std::sync::{Mutex, PoisonError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::client::{self, Answered};
 use super::connector::Shopify;
 use super::lists::{self, List};
-use super::nested::{PageInfo, going_on};
+use super::nested::{going_on, moved};
 use super::wire::{self, MAX_PAGE, Order, Position};
-use super::{client, client::Answered};
-use crate::connector::{Detail, Page, PullRequest, Select, Total};
-use crate::error::{Error, ErrorKind, Result};
-use crate::graphql::Document;
+use crate::connector::{Detail, Page, PullRequest, Total};
+use crate::error::{ErrorKind, Result};
+use crate::graphql::{Document, PageInfo};
 use crate::http::ApiRequest;
 use crate::model::{Entity, ExternalId, RawItems, Shape};
 
@@ -71,12 +71,13 @@ impl Shopify {
         }
         let (answered, first) = self.answered_list(&list, &position, request).await?;
         let info = answered.page_info(list.connection)?;
+        // The page's own connection counts among those that say that they go on.
+        let goes_on = usize::from(info.has_next_page);
         page.next = self.behind(&list, &position, request, &answered, info, first)?.map(|it| it.cursor());
         if page.next.is_none() && request.cursor.is_some() {
             page.total = self.count(request).await?;
         }
         answered.fill(&mut page);
-        let goes_on = usize::from(page.next.is_some() && answered.has_next);
         page.items = if list.is_nested() && going_on(&answered.body) > goes_on {
             vec![self.whole(request, &answered.body, list.nodes).await?]
         } else {
@@ -95,7 +96,7 @@ impl Shopify {
         info: PageInfo,
         first: u32,
     ) -> Result<Option<Position>> {
-        let Some(after) = info.moved(position.after.as_deref())? else { return Ok(None) };
+        let Some(after) = moved(info, position.after.as_deref())? else { return Ok(None) };
         let seen = position.seen.saturating_add(u64::from(first));
         if seen.saturating_add(u64::from(first)) <= self.list_window {
             return Ok(Some(Position { behind: position.behind, seen, after: Some(after) }));
@@ -160,7 +161,11 @@ impl Shopify {
         let (document, root) = lists::counted(request.entity);
         let filter = wire::filter(&request.select, Order::Id, 0)?;
         let call = self.call(document, &json!({ "filter": filter }), request)?;
-        let count: Option<Count> = client::member(&self.client, call, &[root]).await?;
+        // A count is a check and not the list: a store that gives none is swept.
+        let count: Option<Count> = match client::member(&self.client, call, &[root]).await {
+            Err(error) if matches!(error.kind(), ErrorKind::Rejected | ErrorKind::Forbidden) => None,
+            count => count?,
+        };
         Ok(match count {
             Some(Count { count, precision }) if precision == "EXACT" => Total::Exact(count),
             Some(Count { count, .. }) => Total::AtLeast(count),

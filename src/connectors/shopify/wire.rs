@@ -69,9 +69,11 @@ impl Position {
         let (behind, seen, after) = (parts.next(), parts.next(), parts.next());
         let number = |part: Option<&str>| part.and_then(|part| part.parse().ok());
         match (number(behind), number(seen), after) {
-            (Some(behind), Some(seen), Some(after)) => {
-                Ok(Self { behind, seen, after: Some(after).filter(|after| !after.is_empty()).map(str::to_owned) })
-            }
+            (Some(behind), Some(seen), Some(after)) => Ok(Self {
+                behind,
+                seen,
+                after: Some(after).filter(|after| !after.is_empty()).map(str::to_owned),
+            }),
             _ => Err(unreadable_cursor()),
         }
     }
@@ -185,7 +187,8 @@ mod tests {
     #[test]
     fn filters_are_in_the_platforms_grammar() {
         let since = Select::Since("2026-11-22T10:00:00Z".parse().unwrap());
-        let filter = |select: &Select, order, behind| filter(select, order, behind).unwrap().unwrap_or_default();
+        let filter =
+            |select: &Select, order, behind| filter(select, order, behind).unwrap().unwrap_or_default();
         assert_eq!(filter(&Select::All, Order::Id, 0), "");
         assert_eq!(filter(&Select::All, Order::Id, 9), "id:>9");
         assert_eq!(filter(&since, Order::Time, 0), "updated_at:>='2026-11-22T10:00:00Z'");
@@ -197,7 +200,8 @@ mod tests {
     fn ids_are_numbers_of_global_ids() {
         assert_eq!(gid(Entity::Variant, "5"), "gid://shopify/ProductVariant/5");
         assert_eq!(number_of("gid://shopify/InventoryLevel/123?inventory_item_id=456"), "123");
-        let body = Bytes::from_static(br#"{"data":{"nodes":[{"id":"gid:\/\/shopify\/Product\/7"},null,{}]}}"#);
+        let body =
+            Bytes::from_static(br#"{"data":{"nodes":[{"id":"gid:\/\/shopify\/Product\/7"},null,{}]}}"#);
         let ids = ids(&body, &["data", "nodes"]).unwrap();
         assert_eq!(ids, [Some("7".into()), None, None]);
         for (id, known) in [("7", true), ("0", false), ("07", false), ("x", false), ("-7", false)] {

@@ -1,8 +1,6 @@
 //! What can be written to a product of a store, and what the platform would refuse or change.
 
-use crate::model::{
-    Entity, FieldName, NameSource, Normaliser, TextCheck, Unavailable, WritableField,
-};
+use crate::model::{Entity, FieldName, NameSource, Normaliser, TextCheck, Unavailable, WritableField};
 
 /// Far below what a request may carry.
 const MAX_HTML_BYTES: usize = 512 * 1024;

@@ -35,11 +35,8 @@ struct Written {
 impl Shopify {
     /// Writes the patches, and answers once per patch, in order.
     pub(super) async fn write_all(&self, request: &PushRequest) -> Result<Vec<Answer>> {
-        let written: Vec<Written> = stream::iter(&request.patches)
-            .map(|patch| self.write_one(patch, request))
-            .buffered(AT_ONCE)
-            .collect()
-            .await;
+        let writes: Vec<_> = request.patches.iter().map(|patch| self.write_one(patch, request)).collect();
+        let written: Vec<Written> = stream::iter(writes).buffered(AT_ONCE).collect().await;
         let (mut answers, mut unsent) = (Vec::with_capacity(written.len()), Vec::new());
         for one in written {
             answers.push(one.answer);
@@ -138,19 +135,19 @@ impl Shopify {
                 (PatchValue::Removed, _) => {
                     product.put(self.products.write_place(&change.field)?, "", &change.field)?;
                 }
-                (PatchValue::Terms(after), Some(PatchValue::Terms(before))) => {
-                    match change.field.as_str() {
-                        "categories" => product.collections(before, after, &change.field)?,
-                        _ => tags(&id, before, after, &change.field, &mut steps),
-                    }
-                }
+                (PatchValue::Terms(after), Some(PatchValue::Terms(before))) => match change.field.as_str() {
+                    "categories" => product.collections(before, after, &change.field)?,
+                    _ => tags(&id, before, after, &change.field, &mut steps),
+                },
                 (PatchValue::Attributes(after), Some(PatchValue::Attributes(before))) => {
                     steps.extend(metafields::steps(&id, before, after, &change.field)?);
                 }
                 (PatchValue::Media(media), _) => {
                     let files: Vec<Value> = media
                         .iter()
-                        .filter_map(|media| Some(json!({ "id": media.id.as_ref()?, "alt": media.alt.as_ref()? })))
+                        .filter_map(|media| {
+                            Some(json!({ "id": media.id.as_ref()?, "alt": media.alt.as_ref()? }))
+                        })
                         .collect();
                     if !files.is_empty() {
                         steps.push(Step {
