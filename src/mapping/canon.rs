@@ -1,12 +1,11 @@
 //! One value on its way from the wire to a canonical field.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
-use serde_json::value::RawValue;
 
 use super::entities;
+use super::json::{Broken, Json};
 use super::rule::Transform;
 use crate::model::{ExternalId, Length, Mass, Money, StoreProfile, Text};
 use crate::time::Timestamp;
@@ -42,14 +41,9 @@ impl Transform {
         }
     }
 
-    /// Whether the value is read as text of the wire, so that a number keeps all its digits.
+    /// Whether it is a decimal by itself.
     pub(super) const fn is_decimal(self) -> bool {
         matches!(self, Self::Decimal | Self::Money | Self::Mass | Self::Length)
-    }
-
-    /// Whether the value is read as an object of the wire.
-    pub(super) const fn is_object(self) -> bool {
-        matches!(self, Self::MoneyWith { .. } | Self::MassWith { .. })
     }
 
     /// Whether one value of the wire can be several canonical ones.
@@ -220,8 +214,8 @@ fn json_list<'a>(text: Cow<'a, str>, of_type: &'static str) -> Result<Canon<'a>,
     }
 }
 
-/// Reads an object of a number and its unit, whose raw spelling this is.
-pub(super) fn from_object(transform: Transform, raw: &str) -> Result<Canon<'static>, Fault> {
+/// Reads an object of a number and its unit.
+fn from_object(transform: Transform, raw: &str) -> Result<Canon<'static>, Fault> {
     let (number, word) = match transform {
         Transform::MoneyWith { amount, currency } => (amount, currency),
         Transform::MassWith { value, unit, .. } => (value, unit),
@@ -244,22 +238,37 @@ pub(super) fn from_object(transform: Transform, raw: &str) -> Result<Canon<'stat
 }
 
 /// A number in its own spelling, and the word beside it.
-struct Pair {
-    number: String,
-    word: String,
+struct Pair<'a> {
+    number: Cow<'a, str>,
+    word: Cow<'a, str>,
 }
 
-impl Pair {
-    /// Nothing where the object is none, or has no number.
-    fn read(raw: &str, number: &str, word: &str) -> Result<Option<Self>, Fault> {
-        let object: Option<BTreeMap<Cow<'_, str>, &RawValue>> =
-            serde_json::from_str(raw).map_err(|_| "not_an_object")?;
-        let text = |key: &str| match object.as_ref().and_then(|object| object.get(key)).map(|raw| raw.get()) {
-            None | Some("null") => Ok(String::new()),
-            Some(raw) if raw.starts_with('"') => serde_json::from_str(raw).map_err(|_| "not_a_decimal"),
-            Some(raw) => Ok(raw.to_owned()),
+impl<'a> Pair<'a> {
+    /// Nothing where the object has no number.
+    fn read(raw: &'a str, number: &str, word: &str) -> Result<Option<Self>, Fault> {
+        let mut json = Json::new(raw);
+        let read = |json: &mut Json<'a>| {
+            let mut pair = Self { number: Cow::Borrowed(""), word: Cow::Borrowed("") };
+            if json.peek() != b'{' {
+                return Err(Broken);
+            }
+            let mut more = json.open(b'}')?;
+            while more {
+                let key = json.key()?.text;
+                let value = match json.peek() {
+                    b'"' => json.text()?.text,
+                    _ => Cow::Borrowed(Some(json.raw()?).filter(|raw| *raw != "null").unwrap_or_default()),
+                };
+                if key == number {
+                    pair.number = value;
+                } else if key == word {
+                    pair.word = value;
+                }
+                more = json.more(b'}')?;
+            }
+            Ok(pair)
         };
-        let pair = Self { number: text(number)?, word: text(word)? };
+        let pair = read(&mut json).map_err(|_| "not_an_object")?;
         Ok(Some(pair).filter(|pair| !pair.number.is_empty()))
     }
 }
@@ -318,28 +327,47 @@ fn exact(text: &str) -> Option<Decimal> {
     }
 }
 
-/// Reads a whole number of the wire.
-pub(super) fn from_integer(
+/// Reads a number of the wire as it is written; where no decimal is asked for, a whole one.
+pub(super) fn from_number<'a>(
     transform: Transform,
-    number: impl ToString + Copy,
+    number: &'a str,
     profile: &StoreProfile,
+) -> Result<Canon<'a>, Fault> {
+    match transform {
+        Transform::Decimal | Transform::Money | Transform::Mass | Transform::Length => {
+            return from_decimal(transform, number, profile);
+        }
+        Transform::Present => return Ok(Canon::Bool(true)),
+        Transform::MoneyWith { .. } | Transform::MassWith { .. } => return Err("not_an_object"),
+        _ => {}
+    }
+    let is_short = number.len() < 19 && number.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_short && (number == "-0" || (number.parse::<u64>().is_err() && number.parse::<i64>().is_err())) {
+        return Err("not_a_whole_number");
+    }
+    match transform {
+        Transform::Id | Transform::LastSegment => Ok(Canon::Id(Text::from(number).into())),
+        Transform::Word(_) => from_text(transform, Cow::Borrowed(number), profile),
+        Transform::Bool => Err("not_a_truth_value"),
+        _ => Err("not_a_text"),
+    }
+}
+
+/// Reads an array or object of the wire where one value belongs. An empty one is PHP's word for none.
+pub(super) fn from_container(
+    transform: Transform,
+    raw: &str,
+    is_empty: bool,
 ) -> Result<Canon<'static>, Fault> {
     match transform {
-        Transform::Id | Transform::LastSegment => Ok(Canon::Id(Text::from(number.to_string()).into())),
         Transform::Present => Ok(Canon::Bool(true)),
-        Transform::Word(_) => from_text(transform, Cow::Owned(number.to_string()), profile),
-        Transform::Decimal | Transform::Money | Transform::Mass | Transform::Length => {
-            from_decimal(transform, &number.to_string(), profile)
+        _ if transform.is_decimal() => {
+            let is_none = raw.bytes().all(|byte| matches!(byte, b'[' | b']') || byte.is_ascii_whitespace());
+            if is_none { Ok(Canon::Null) } else { Err("not_a_decimal") }
         }
-        Transform::Text
-        | Transform::OptionalText
-        | Transform::EscapedText
-        | Transform::Html
-        | Transform::JsonList(_)
-        | Transform::Rfc3339
-        | Transform::UtcTime => Err("not_a_text"),
-        Transform::MoneyWith { .. } | Transform::MassWith { .. } => Err("not_an_object"),
-        Transform::Bool => Err("not_a_truth_value"),
+        _ if is_empty => Ok(Canon::Null),
+        Transform::MoneyWith { .. } | Transform::MassWith { .. } => from_object(transform, raw),
+        _ => Err("not_one_value"),
     }
 }
 
@@ -354,6 +382,7 @@ pub(super) fn from_bool(transform: Transform, truth: bool) -> Result<Canon<'stat
             Ok(Canon::Word(Cow::Borrowed(word)))
         }
         _ if !truth => Ok(Canon::Null),
+        _ if transform.is_decimal() => Err("not_a_decimal"),
         _ => Err("not_a_text"),
     }
 }

@@ -40,6 +40,10 @@ pub(super) struct List {
     pub(super) def: &'static ListDef,
     /// Whether the node is an object that stands for a list of one.
     pub(super) single: bool,
+    /// Whether other places feed it, too: then none of them clears what another one gave.
+    pub(super) is_shared: bool,
+    /// Its bit among the lists of a record; none for a list within a list.
+    pub(super) bit: u64,
 }
 
 impl std::fmt::Debug for List {
@@ -149,8 +153,28 @@ impl Keys {
 /// The compiled tree; node 0 is the record.
 #[derive(Debug)]
 pub(super) struct Tree {
-    pub(super) nodes: Vec<Node>,
-    pub(super) contests: usize,
+    nodes: Vec<Node>,
+    contests: usize,
+    /// The names of the lists that are in no other list.
+    lists: Vec<&'static str>,
+    nowhere: Node,
+}
+
+impl Tree {
+    pub(super) fn node(&self, at: NodeId) -> &Node {
+        self.nodes.get(usize::from(at)).unwrap_or(&self.nowhere)
+    }
+
+    /// The node of an array that a place names, where rules read its elements.
+    pub(super) fn list_at(&self, place: &str) -> Option<NodeId> {
+        let mut at = ROOT;
+        for step in place.strip_prefix('/')?.split('/') {
+            let node = self.node(at);
+            at = if step == "*" { node.each? } else { node.keys.get(step)? };
+        }
+        let node = self.node(at);
+        (node.each.is_some() || node.select.is_some()).then_some(at)
+    }
 }
 
 pub(super) const ROOT: NodeId = 0;
@@ -160,11 +184,13 @@ pub(super) fn compile(entity: Entity, rules: &[Rule]) -> Result<Tree> {
     if rules.len() > MAX_RULES {
         return Err(invalid(format!("a map can have at most {MAX_RULES} rules, got {}", rules.len())));
     }
-    let mut tree = Tree { nodes: vec![Node::default()], contests: 0 };
+    let mut tree =
+        Tree { nodes: vec![Node::default()], contests: 0, lists: Vec::new(), nowhere: Node::default() };
     for rule in rules {
         add(&mut tree, entity, rules, rule)
             .map_err(|error| error.with_context("rule", format!("{} to {}", rule.from, rule.field)))?;
     }
+    share_lists(&mut tree)?;
     for node in &mut tree.nodes {
         if node.select.is_some() && (node.each.is_some() || !node.keys.keys.is_empty()) {
             return Err(invalid("a place cannot be both an array of named elements and something else")
@@ -232,13 +258,14 @@ fn add(tree: &mut Tree, entity: Entity, rules: &[Rule], rule: &Rule) -> Result<(
     }
     let same: Vec<&Rule> = rules.iter().filter(|other| other.field == rule.field).collect();
     let contest = if same.len() > 1 {
-        if rule.field.contains('[') {
-            return Err(invalid("a field of a list can have one rule only"));
-        }
         if same.iter().any(|other| other.transform.normaliser() != rule.transform.normaliser()) {
             return Err(invalid("several rules fill this field, and compare its values in different ways"));
         }
-        if same.iter().filter(|other| other.rank == rule.rank).count() > 1 {
+        let is_list = rule.field.contains('[');
+        if is_list && same.iter().filter(|other| list_place(other) == list_place(rule)).count() > 1 {
+            return Err(invalid("a field of a list can have one rule only for each array"));
+        }
+        if !is_list && same.iter().filter(|other| other.rank == rule.rank).count() > 1 {
             return Err(invalid("several rules fill this field: each needs a rank of its own"));
         }
         let known = tree
@@ -254,10 +281,10 @@ fn add(tree: &mut Tree, entity: Entity, rules: &[Rule], rule: &Rule) -> Result<(
             },
             |(number, _)| number,
         );
-        if number >= MAX_CONTESTS {
+        if !is_list && number >= MAX_CONTESTS {
             return Err(invalid(format!("at most {MAX_CONTESTS} fields can have several rules")));
         }
-        Some((number, rule.rank))
+        Some((number, rule.rank)).filter(|_| !is_list)
     } else {
         None
     };
@@ -272,19 +299,85 @@ fn add(tree: &mut Tree, entity: Entity, rules: &[Rule], rule: &Rule) -> Result<(
 
 fn begin_list(tree: &mut Tree, at: NodeId, entity: Entity, name: &str, single: bool) -> Result<()> {
     let def = fields::list(entity, name).ok_or_else(|| invalid(format!("no such list: {name}")))?;
-    // A list is begun anew where it is met: a second place would clear what the first one gave.
-    let mut nodes = tree.nodes.iter().enumerate();
-    let elsewhere = |(id, node): (usize, &Node)| {
-        id != usize::from(at) && node.list.is_some_and(|list| list.def.name == name)
+    // A list within a list is cleared by the element that it belongs to.
+    let bit = match name.matches("[]").count() {
+        1 => {
+            let known = tree.lists.iter().position(|known| *known == name).unwrap_or_else(|| {
+                tree.lists.push(def.name);
+                tree.lists.len() - 1
+            });
+            u32::try_from(known).ok().and_then(|known| 1_u64.checked_shl(known)).unwrap_or(0)
+        }
+        _ => 0,
     };
-    if nodes.any(elsewhere) {
-        return Err(invalid(format!("the fields of {name} must all be read from one array")));
-    }
     let node = node_mut(tree, at)?;
     match node.list {
-        None => node.list = Some(List { def, single }),
+        None => node.list = Some(List { def, single, is_shared: false, bit }),
         Some(list) if list.def.name == name && list.single == single => {}
         Some(_) => return Err(invalid("another rule reads this place as another list")),
+    }
+    Ok(())
+}
+
+/// The array that a rule of a list reads, or the object that stands for it.
+fn list_place(rule: &Rule) -> &str {
+    let from: &str = &rule.from;
+    match from.find("/*/").or_else(|| from.ends_with("/*").then(|| from.len() - 2)) {
+        Some(at) => from.get(..at).unwrap_or(from),
+        None => from.rsplit_once('/').map_or(from, |(object, _)| object),
+    }
+}
+
+/// Marks the lists that several arrays feed. Each must fill a field that the first one fills: else half of an
+/// element would come from one array, and half from another.
+fn share_lists(tree: &mut Tree) -> Result<()> {
+    let within = |inner: &Node, outer: &Node| {
+        inner.pattern.strip_prefix(outer.pattern.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    };
+    let lists: Vec<(usize, List)> =
+        tree.nodes.iter().enumerate().filter_map(|(at, node)| Some((at, node.list?))).collect();
+    let mut shared = Vec::new();
+    for (at, list) in &lists {
+        let same: Vec<usize> =
+            lists.iter().filter(|(_, other)| other.def.name == list.def.name).map(|(at, _)| *at).collect();
+        let (Some(first), Some(node)) =
+            (same.first().and_then(|at| tree.nodes.get(*at)), tree.nodes.get(*at))
+        else {
+            continue;
+        };
+        if same.len() == 1 {
+            continue;
+        }
+        let fields = |of: &Node| -> Vec<&'static str> {
+            let nodes = tree.nodes.iter().filter(|node| within(node, of));
+            nodes.filter_map(|node| Some(node.target.as_ref()?.field)).collect()
+        };
+        let together = fields(node).iter().any(|field| fields(first).contains(field));
+        // Two lists of one element: each clears the other.
+        let of_one = list.bit == 0 && {
+            let outer = |inner: &Node| {
+                lists
+                    .iter()
+                    .rposition(|(at, _)| tree.nodes.get(*at).is_some_and(|outer| within(inner, outer)))
+            };
+            same.iter()
+                .filter_map(|at| tree.nodes.get(*at))
+                .filter(|other| outer(other) == outer(node))
+                .count()
+                > 1
+        };
+        if !together || of_one {
+            return Err(invalid(format!(
+                "the fields of {} must all be read from one array, or each array must fill the same ones",
+                list.def.name
+            )));
+        }
+        shared.push(*at);
+    }
+    for at in shared {
+        if let Some(list) = tree.nodes.get_mut(at).and_then(|node| node.list.as_mut()) {
+            list.is_shared = list.bit != 0;
+        }
     }
     Ok(())
 }

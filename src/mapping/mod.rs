@@ -8,15 +8,14 @@ mod compile;
 mod entities;
 pub mod fields;
 mod html;
+mod json;
 mod overrides;
+mod parts;
 mod rule;
 mod walk;
 mod write;
 
 use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer as _, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
@@ -25,7 +24,8 @@ use crate::model::{
 };
 use cells::CellAccess;
 use compile::Tree;
-use walk::{Out, RecordSeed};
+use json::{Broken, Json};
+use walk::Out;
 
 pub use entities::unescape as read_escaped;
 pub use html::{HtmlVerdict, sanitise_html};
@@ -165,10 +165,22 @@ impl SchemaMap {
         let body = std::str::from_utf8(&items.body)
             .map_err(|error| broken("not UTF-8").with_context("offset", error.valid_up_to().to_string()))?;
         let mut page = MappedPage::default();
-        if self.one_pass(body, items.shape, profile, &mut page).is_err() {
-            // One value that cannot be read must not fail its neighbours: cut, then map each alone.
-            page = MappedPage::default();
-            self.one_by_one(body, items.shape, profile, &mut page)?;
+        let mut json = Json::new(body);
+        let read = match items.shape {
+            Shape::List => self.list(&mut json, profile, false, &mut page),
+            Shape::One => self.one(&mut json, profile, false, &mut page),
+            Shape::ListAt(path) => match self.list_at(&mut json, path, profile, &mut page) {
+                Ok(false) => return Err(broken("without the list that was asked for")),
+                read => read.map(drop),
+            },
+            Shape::Parts => {
+                self.parts(body, items, profile, &mut page)?;
+                json.back_to(body.len());
+                Ok(())
+            }
+        };
+        if read.is_err() || !json.is_at_end() {
+            return Err(not_json(body, json.at()));
         }
         if let Some(parent) = &items.below {
             page.records.iter_mut().for_each(|record| record.put_below(parent));
@@ -176,54 +188,85 @@ impl SchemaMap {
         Ok(page)
     }
 
-    fn one_pass(
+    /// Reads an array of records.
+    fn list(
         &self,
-        body: &str,
-        shape: Shape,
+        json: &mut Json<'_>,
         profile: &StoreProfile,
+        skips_null: bool,
         page: &mut MappedPage,
-    ) -> Result<(), serde_json::Error> {
-        let mut deserializer = serde_json::Deserializer::from_str(body);
-        match shape {
-            Shape::List => deserializer.deserialize_seq(PageVisitor { map: self, profile, page })?,
-            Shape::One => {
-                let mut out = self.out(profile);
-                RecordSeed(&mut out).deserialize(&mut deserializer)?;
-                self.finish(out, page);
-            }
-            Shape::ListAt(_) | Shape::Parts => return Err(serde::de::Error::custom("not read yet")),
+    ) -> Result<(), Broken> {
+        if json.peek() != b'[' {
+            return Err(Broken);
         }
-        deserializer.end()
+        let mut more = json.open(b']')?;
+        while more {
+            self.one(json, profile, skips_null, page)?;
+            more = json.more(b']')?;
+        }
+        Ok(())
     }
 
-    fn one_by_one(
+    /// Reads an object, and the array of records behind these keys; whether there was one.
+    fn list_at(
         &self,
-        body: &str,
-        shape: Shape,
+        json: &mut Json<'_>,
+        path: &[&str],
         profile: &StoreProfile,
         page: &mut MappedPage,
-    ) -> Result<()> {
-        let cut: Result<Vec<&RawValue>, serde_json::Error> = match shape {
-            Shape::List => serde_json::from_str(body),
-            Shape::One => serde_json::from_str(body).map(|one| vec![one]),
-            Shape::ListAt(_) | Shape::Parts => Err(serde::de::Error::custom("not read yet")),
+    ) -> Result<bool, Broken> {
+        let Some((step, rest)) = path.split_first() else {
+            let is_list = json.peek() == b'[';
+            if is_list {
+                self.list(json, profile, true, page)?
+            } else {
+                json.skip()?
+            }
+            return Ok(is_list);
         };
-        let cut = cut.map_err(|error| {
-            broken("not the JSON that was asked for")
-                .with_context("line", error.line().to_string())
-                .with_context("column", error.column().to_string())
-        })?;
-        for raw in cut {
-            let mut out = self.out(profile);
-            let mut deserializer = serde_json::Deserializer::from_str(raw.get());
-            match RecordSeed(&mut out).deserialize(&mut deserializer) {
-                Ok(()) => self.finish(out, page),
-                Err(_) => {
-                    let id = Some(out.record.reference().id.clone()).filter(|id| !id.as_str().is_empty());
-                    let mut issues = out.issues;
-                    issues.push(MapIssue { path: "/".to_owned(), code: "unreadable" });
-                    page.rejected.push(RejectedRecord { id, issues });
+        if json.peek() != b'{' {
+            json.skip()?;
+            return Ok(false);
+        }
+        let mut found = false;
+        let mut more = json.open(b'}')?;
+        while more {
+            let key = json.key()?;
+            if key.text != *step {
+                json.skip()?;
+            } else if found {
+                // Which of the two counts cannot be told.
+                return Err(Broken);
+            } else {
+                found = self.list_at(json, rest, profile, page)?;
+            }
+            more = json.more(b'}')?;
+        }
+        Ok(found)
+    }
+
+    /// Reads one record. A value that cannot be read does not fail its neighbours: the record is rejected alone.
+    fn one(
+        &self,
+        json: &mut Json<'_>,
+        profile: &StoreProfile,
+        skips_null: bool,
+        page: &mut MappedPage,
+    ) -> Result<(), Broken> {
+        json.peek();
+        let start = json.at();
+        let mut out = self.out(profile);
+        match out.record(json) {
+            Ok(is_null) if is_null && skips_null => {}
+            Ok(_) => self.finish(out, page),
+            Err(Broken) => {
+                let at = json.at();
+                json.back_to(start);
+                if json.skip().is_err() {
+                    json.back_to(at.max(json.at()));
+                    return Err(Broken);
                 }
+                reject(out, page);
             }
         }
         Ok(())
@@ -249,11 +292,7 @@ impl SchemaMap {
             }
         }
         record.place(profile, raws);
-        let unread: Vec<&str> = unread
-            .iter()
-            .filter_map(|node| self.tree.nodes.get(usize::from(*node)))
-            .map(|node| node.pattern.as_str())
-            .collect();
+        let unread: Vec<&str> = unread.iter().map(|node| self.tree.node(*node).pattern.as_str()).collect();
         self.add_tokens(&mut record, &unread);
         page.records.push(record);
     }
@@ -274,28 +313,20 @@ impl SchemaMap {
     }
 }
 
-struct PageVisitor<'p, 'm> {
-    map: &'m SchemaMap,
-    profile: &'m StoreProfile,
-    page: &'p mut MappedPage,
+/// Rejects a record that is no JSON to the letter.
+fn reject(out: Out<'_>, page: &mut MappedPage) {
+    let id = Some(out.record.reference().id.clone()).filter(|id| !id.as_str().is_empty());
+    let mut issues = out.issues;
+    issues.push(MapIssue { path: "/".to_owned(), code: "unreadable" });
+    page.rejected.push(RejectedRecord { id, issues });
 }
 
-impl<'de> Visitor<'de> for PageVisitor<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of records")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
-        loop {
-            let mut out = self.map.out(self.profile);
-            if sequence.next_element_seed(RecordSeed(&mut out))?.is_none() {
-                return Ok(());
-            }
-            self.map.finish(out, self.page);
-        }
-    }
+fn not_json(body: &str, at: usize) -> Error {
+    let before = body.get(..at).unwrap_or(body);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    broken("not the JSON that was asked for")
+        .with_context("line", (before.matches('\n').count() + 1).to_string())
+        .with_context("column", (line.chars().count() + 1).to_string())
 }
 
 fn broken(what: &'static str) -> Error {

@@ -1,14 +1,11 @@
 //! One pass over the bytes of a response: every key is looked up in the tree, and what no rule names is
 //! skipped without being built.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
-
 use super::canon::{self, Canon, Fault};
-use super::compile::{MAX_ARRAYS, MAX_CONTESTS, NodeId, ROOT, Target, Tree};
+use super::compile::{List, MAX_ARRAYS, MAX_CONTESTS, Node, NodeId, ROOT, Target, Tree};
+use super::json::{Broken, Json};
 use crate::model::{Record, StoreProfile, Text};
 
 /// The most issues that are kept of one record; more are counted by the record's rejection all the same.
@@ -45,6 +42,10 @@ pub(super) struct Out<'m> {
     indexes: [usize; MAX_ARRAYS],
     depth: usize,
     ranks: [Option<u8>; MAX_CONTESTS],
+    /// The lists that were begun, a bit each.
+    begun: u64,
+    /// How many elements parts have added to a list.
+    added: Vec<(NodeId, usize)>,
 }
 
 impl<'m> Out<'m> {
@@ -59,6 +60,8 @@ impl<'m> Out<'m> {
             indexes: [0; MAX_ARRAYS],
             depth: 0,
             ranks: [None; MAX_CONTESTS],
+            begun: 0,
+            added: Vec::new(),
         }
     }
 
@@ -73,18 +76,21 @@ impl<'m> Out<'m> {
         }
     }
 
-    /// Marks a key of an object as seen; one that comes twice is told, and the last one counts.
+    /// Marks a key of an object as seen; one that comes twice is told. Whether its value is read: the last one
+    /// counts, but in a list that several places feed it could not take the place of the first.
     #[inline]
-    fn seen_once(&mut self, seen: &mut u64, number: usize, child: NodeId) {
+    fn is_read(&mut self, seen: &mut u64, number: usize, child: NodeId) -> bool {
         let bit = 1_u64 << (number % 64);
-        if *seen & bit != 0 {
+        let is_twice = *seen & bit != 0;
+        *seen |= bit;
+        if is_twice {
             self.issue(child, "key_occurs_twice");
         }
-        *seen |= bit;
+        !is_twice || !self.tree.node(child).list.is_some_and(|list| list.is_shared)
     }
 
     fn path(&self, at: NodeId) -> String {
-        let pattern = self.tree.nodes.get(usize::from(at)).map_or("", |node| &node.pattern);
+        let pattern = &self.tree.node(at).pattern;
         let mut indexes = self.indexes.iter().take(self.depth);
         let mut path = String::new();
         for part in pattern.split('/').skip(1) {
@@ -135,506 +141,269 @@ impl<T, I: Iterator<Item = T>> NextIf<T> for I {
     }
 }
 
-/// Reads one record.
-pub(super) struct RecordSeed<'o, 'm>(pub(super) &'o mut Out<'m>);
+type Walked = Result<(), Broken>;
 
-impl<'de> DeserializeSeed<'de> for RecordSeed<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        Walk { out: self.0, at: ROOT }.deserialize(deserializer)
+/// The walk itself. A wrong shape is an issue; only what is no JSON breaks it off.
+impl Out<'_> {
+    /// Reads one record; whether it was `null`.
+    pub(super) fn record(&mut self, json: &mut Json<'_>) -> Result<bool, Broken> {
+        let is_null = json.peek() == b'n';
+        self.walk(json, ROOT)?;
+        Ok(is_null)
     }
-}
 
-struct Walk<'o, 'm> {
-    out: &'o mut Out<'m>,
-    at: NodeId,
-}
-
-impl<'de> DeserializeSeed<'de> for Walk<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        let Some(node) = self.out.tree.nodes.get(usize::from(self.at)) else {
-            return IgnoredAny.visit_unit().map(drop);
+    /// Reads a part: one element of the list at a place, or with `several` an array of them.
+    pub(super) fn part(&mut self, json: &mut Json<'_>, at: NodeId, several: bool) -> Walked {
+        let tree = self.tree;
+        let node = tree.node(at);
+        self.begin_once(at);
+        let within = self.depth;
+        // The arrays around the list: which of their elements the part belongs to is not told.
+        self.depth = node.pattern.split('/').filter(|step| *step == "*").count();
+        let place = self.added.iter().position(|(list, _)| *list == at).unwrap_or_else(|| {
+            self.added.push((at, 0));
+            self.added.len() - 1
+        });
+        let first = self.added.get(place).map_or(0, |(_, count)| *count);
+        let count = match (several, json.peek()) {
+            (false, _) => {
+                self.enter(first);
+                self.one_of(json, node, at, &mut 0)?;
+                first + 1
+            }
+            (true, b'[') => self.elements(json, at, first)?,
+            (true, b'n') => {
+                json.word("null")?;
+                first
+            }
+            (true, _) => {
+                self.issue(at, "not_a_list");
+                json.skip()?;
+                first
+            }
         };
-        match node.target {
-            Some(target) if target.transform.is_decimal() => {
-                let raw = <&RawValue as serde::Deserialize>::deserialize(deserializer)?;
-                let value = decimal(target, raw.get(), self.out.profile);
-                self.out.put(self.at, target, value);
+        if let Some((_, added)) = self.added.get_mut(place) {
+            *added = count;
+        }
+        self.depth = within;
+        Ok(())
+    }
+
+    /// Begins the list at a node, where it was not begun by this record before.
+    pub(super) fn begin_once(&mut self, at: NodeId) {
+        if let Some(list) = self.tree.node(at).list
+            && list.bit != 0
+            && self.begun & list.bit == 0
+        {
+            self.begin(List { is_shared: false, ..list });
+        }
+    }
+
+    #[inline]
+    fn begin(&mut self, list: List) {
+        if !list.is_shared || self.begun & list.bit == 0 {
+            (list.def.begin)(&mut self.record);
+        }
+        self.begun |= list.bit;
+    }
+
+    fn walk(&mut self, json: &mut Json<'_>, at: NodeId) -> Walked {
+        let tree = self.tree;
+        let node = tree.node(at);
+        if let Some(target) = node.target {
+            return self.leaf(json, at, target);
+        }
+        match json.peek() {
+            b'{' => self.object(json, node, at),
+            b'[' => self.list(json, node, at),
+            b'n' => {
+                json.word("null")?;
+                if let Some(list) = node.list {
+                    self.begin(list);
+                }
                 Ok(())
             }
-            Some(target) if target.transform.is_object() => {
-                let raw = <&RawValue as serde::Deserialize>::deserialize(deserializer)?;
-                self.out.put(self.at, target, canon::from_object(target.transform, raw.get()));
+            // PHP says so that there is none.
+            b'f' => json.word("false"),
+            _ => {
+                json.skip()?;
+                self.issue(at, "not_an_object");
                 Ok(())
             }
-            Some(target) => deserializer.deserialize_any(Leaf { out: self.out, at: self.at, target }),
-            None => deserializer.deserialize_any(self),
         }
     }
-}
 
-fn decimal(target: Target, raw: &str, profile: &StoreProfile) -> Result<Canon<'static>, Fault> {
-    match raw.as_bytes().first() {
-        // Nearly all: a text without escapes.
-        Some(b'"') if !raw.contains('\\') => {
-            let text = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
-            canon::from_decimal(target.transform, text, profile)
-        }
-        Some(b'"') => {
-            let text: Cow<'_, str> = serde_json::from_str(raw).map_err(|_| "not_a_decimal")?;
-            canon::from_decimal(target.transform, &text, profile)
-        }
-        Some(b'-' | b'0'..=b'9') => canon::from_decimal(target.transform, raw, profile),
-        Some(b'n' | b'f') => Ok(Canon::Null),
-        Some(b'[') if raw.bytes().all(|byte| matches!(byte, b'[' | b']') || byte.is_ascii_whitespace()) => {
-            Ok(Canon::Null)
-        }
-        _ => Err("not_a_decimal"),
-    }
-}
-
-/// A key of an object: its number among the mapped ones and its node, or nothing.
-struct KeySeed<'m>(&'m super::compile::Keys);
-
-impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
-    type Value = Option<(usize, NodeId)>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for KeySeed<'_> {
-    type Value = Option<(usize, NodeId)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self.0.find(key))
-    }
-}
-
-impl<'de> Visitor<'de> for Walk<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object or an array")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let tree = self.out.tree;
-        let Some(node) = tree.nodes.get(usize::from(self.at)) else { return Ok(()) };
+    fn object(&mut self, json: &mut Json<'_>, node: &Node, at: NodeId) -> Walked {
         if let Some(list) = node.list {
-            (list.def.begin)(&mut self.out.record);
+            self.begin(list);
             if list.single {
-                (list.def.open)(&mut self.out.record);
+                (list.def.open)(&mut self.record);
             } else {
-                self.out.issue(self.at, "not_a_list");
+                self.issue(at, "not_a_list");
             }
         }
         let mut seen = 0_u64;
-        while let Some(found) = map.next_key_seed(KeySeed(&node.keys))? {
-            match found {
-                None => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-                Some((number, child)) => {
-                    self.out.seen_once(&mut seen, number, child);
-                    map.next_value_seed(Walk { out: self.out, at: child })?;
-                }
+        let mut more = json.open(b'}')?;
+        while more {
+            let key = json.key()?;
+            match node.keys.find(&key.text) {
+                Some((number, child)) if self.is_read(&mut seen, number, child) => self.walk(json, child)?,
+                _ => json.skip()?,
             }
+            more = json.more(b'}')?;
         }
         Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
-        let tree = self.out.tree;
-        let Some(node) = tree.nodes.get(usize::from(self.at)) else { return Ok(()) };
-        let list = node.list.filter(|list| !list.single);
+    fn list(&mut self, json: &mut Json<'_>, node: &Node, at: NodeId) -> Walked {
         if let Some(list) = node.list {
-            (list.def.begin)(&mut self.out.record);
+            self.begin(list);
         }
-        match (node.each, &node.select) {
-            (Some(each), _) => {
-                let depth = self.out.depth;
-                self.out.depth += 1;
-                if let Some(index) = self.out.indexes.get_mut(depth) {
-                    *index = 0;
+        if node.each.is_some() || node.select.is_some() {
+            let depth = self.depth;
+            self.elements(json, at, 0)?;
+            self.depth = depth;
+            return Ok(());
+        }
+        // PHP writes an empty object as an empty array.
+        if !is_empty(json.raw()?) {
+            self.issue(at, "not_an_object");
+        }
+        Ok(())
+    }
+
+    /// Says which element of an array it is that is read now.
+    #[inline]
+    fn enter(&mut self, index: usize) {
+        if let Some(place) = self.indexes.get_mut(self.depth) {
+            *place = index;
+        }
+        self.depth += 1;
+    }
+
+    /// Reads the elements of the array that begins here, of which the first one has that number; the number of the
+    /// next one.
+    fn elements(&mut self, json: &mut Json<'_>, at: NodeId, first: usize) -> Result<usize, Broken> {
+        let tree = self.tree;
+        let node = tree.node(at);
+        let depth = self.depth;
+        let (mut index, mut found) = (first, 0_u64);
+        let mut more = json.open(b']')?;
+        while more {
+            self.depth = depth;
+            self.enter(index);
+            self.one_of(json, node, at, &mut found)?;
+            index += 1;
+            more = json.more(b']')?;
+        }
+        self.depth = depth;
+        Ok(index)
+    }
+
+    /// Reads one element of the array at a node: its list gets an entry for it first. `null` and `false` are none.
+    fn one_of(&mut self, json: &mut Json<'_>, node: &Node, at: NodeId, found: &mut u64) -> Walked {
+        let Some(each) = node.each else { return self.selected(json, node, at, found) };
+        match json.peek() {
+            b'n' => json.word("null"),
+            b'f' if self.tree.node(each).target.is_none() => json.word("false"),
+            _ => {
+                if let Some(list) = node.list.filter(|list| !list.single) {
+                    (list.def.open)(&mut self.record);
                 }
-                while sequence
-                    .next_element_seed(Element {
-                        out: self.out,
-                        at: each,
-                        open: list.map(|list| list.def.open),
-                    })?
-                    .is_some()
-                {
-                    if let Some(index) = self.out.indexes.get_mut(depth) {
-                        *index += 1;
-                    }
-                }
-                self.out.depth = depth;
+                self.walk(json, each)
             }
-            (None, Some(_)) => {
-                let mut found = 0;
-                while sequence
-                    .next_element_seed(Selected { out: self.out, at: self.at, found: &mut found })?
-                    .is_some()
-                {}
-            }
-            // PHP writes an empty object as an empty array.
-            (None, None) => {
-                let mut empty = true;
-                while sequence.next_element::<IgnoredAny>()?.is_some() {
-                    empty = false;
+        }
+    }
+
+    /// Reads an element that is told from its siblings by a key: first for that key, then for what is asked of it.
+    fn selected(&mut self, json: &mut Json<'_>, node: &Node, at: NodeId, found: &mut u64) -> Walked {
+        let Some(select) = node.select.as_ref().filter(|_| json.peek() == b'{') else { return json.skip() };
+        let start = json.at();
+        let (mut branch, mut times) = (None, 0);
+        let mut more = json.open(b'}')?;
+        while more {
+            let key = json.key()?;
+            if key.text != select.key {
+                json.skip()?;
+            } else {
+                times += 1;
+                if json.peek() == b'"' {
+                    let name = json.text()?.text;
+                    branch = select.branches.iter().enumerate().find(|(_, (known, _))| *known == name);
+                } else {
+                    json.skip()?;
                 }
-                if !empty {
-                    self.out.issue(self.at, "not_an_object");
-                }
             }
+            more = json.more(b'}')?;
         }
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        let node = self.out.tree.nodes.get(usize::from(self.at));
-        if let Some(list) = node.and_then(|node| node.list) {
-            (list.def.begin)(&mut self.out.record);
+        if times > 1 {
+            // Which element it is cannot be told.
+            self.issue(at, "key_occurs_twice");
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, truth: bool) -> Result<(), E> {
-        if truth {
-            self.out.issue(self.at, "not_an_object");
+        let Some((number, (_, branch))) = branch else { return Ok(()) };
+        // Which of two entries counts is the platform's business: the first one, here.
+        let bit = 1_u64 << (number % 64);
+        if *found & bit != 0 {
+            self.issue(*branch, "entry_occurs_twice");
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        self.out.issue(self.at, "not_an_object");
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        self.out.issue(self.at, "not_an_object");
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        self.out.issue(self.at, "not_an_object");
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        self.out.issue(self.at, "not_an_object");
-        Ok(())
-    }
-}
-
-/// An element of an array: its list gets an entry for it first.
-struct Element<'o, 'm> {
-    out: &'o mut Out<'m>,
-    at: NodeId,
-    open: Option<fn(&mut Record)>,
-}
-
-impl<'de> DeserializeSeed<'de> for Element<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        if let Some(open) = self.open {
-            open(&mut self.out.record);
-        }
-        Walk { out: self.out, at: self.at }.deserialize(deserializer)
-    }
-}
-
-/// An element that is told from its siblings by a key; what stands before the key is held as it is.
-struct Selected<'o, 'm, 'f> {
-    out: &'o mut Out<'m>,
-    at: NodeId,
-    found: &'f mut u64,
-}
-
-impl<'de> DeserializeSeed<'de> for Selected<'_, '_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-/// A key of such an element: the one that selects, or another in its own spelling.
-enum SelectKey<'de> {
-    Selector,
-    Other(Cow<'de, str>),
-}
-
-struct SelectKeySeed<'s>(&'s str);
-
-impl<'de> DeserializeSeed<'de> for SelectKeySeed<'_> {
-    type Value = SelectKey<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for SelectKeySeed<'_> {
-    type Value = SelectKey<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
-        Ok(if key == self.0 { SelectKey::Selector } else { SelectKey::Other(Cow::Borrowed(key)) })
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(if key == self.0 { SelectKey::Selector } else { SelectKey::Other(Cow::Owned(key.to_owned())) })
-    }
-}
-
-/// The selecting value: which branch it names.
-struct BranchSeed<'m>(&'m [(String, NodeId)]);
-
-impl<'de> DeserializeSeed<'de> for BranchSeed<'_> {
-    type Value = Option<(usize, NodeId)>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for BranchSeed<'_> {
-    type Value = Option<(usize, NodeId)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.0.iter().enumerate().find(|(_, (known, _))| known == name).map(|(at, (_, node))| (at, *node)))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
-        while sequence.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(None)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(None)
-    }
-}
-
-impl<'de> Visitor<'de> for Selected<'_, '_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let tree = self.out.tree;
-        let node = tree.nodes.get(usize::from(self.at));
-        let Some(select) = node.and_then(|node| node.select.as_ref()) else { return Ok(()) };
-        let mut held: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::new();
-        let mut chosen: Option<Option<NodeId>> = None;
+        *found |= bit;
+        json.back_to(start);
+        let node = self.tree.node(*branch);
         let mut seen = 0_u64;
-        while let Some(key) = map.next_key_seed(SelectKeySeed(&select.key))? {
-            match (key, chosen) {
-                // Which element it is cannot be told.
-                (SelectKey::Selector, Some(_)) => {
-                    map.next_value::<IgnoredAny>()?;
-                    self.out.issue(self.at, "key_occurs_twice");
-                    chosen = Some(None);
-                    held.clear();
-                }
-                (SelectKey::Selector, None) => {
-                    let branch = map.next_value_seed(BranchSeed(&select.branches))?;
-                    chosen = Some(
-                        branch
-                            .map(|(number, node)| {
-                                // Which of two entries counts is the platform's business: the first one, here.
-                                let bit = 1_u64 << (number % 64);
-                                if *self.found & bit != 0 {
-                                    self.out.issue(node, "entry_occurs_twice");
-                                    return None;
-                                }
-                                *self.found |= bit;
-                                Some(node)
-                            })
-                            .unwrap_or_default(),
-                    );
-                }
-                (SelectKey::Other(_), Some(None)) => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-                (SelectKey::Other(key), Some(Some(branch))) => {
-                    let child = tree.nodes.get(usize::from(branch)).and_then(|node| node.keys.find(&key));
-                    match child {
-                        Some((number, child)) => {
-                            self.out.seen_once(&mut seen, number, child);
-                            map.next_value_seed(Walk { out: self.out, at: child })?;
-                        }
-                        None => drop(map.next_value::<IgnoredAny>()?),
-                    }
-                }
-                (SelectKey::Other(key), None) => held.push((key, map.next_value()?)),
+        let mut more = json.open(b'}')?;
+        while more {
+            let key = json.key()?;
+            match node.keys.find(&key.text) {
+                Some((number, child)) if self.is_read(&mut seen, number, child) => self.walk(json, child)?,
+                _ => json.skip()?,
             }
-        }
-        let Some(Some(branch)) = chosen else { return Ok(()) };
-        for (key, raw) in held {
-            let child = tree.nodes.get(usize::from(branch)).and_then(|node| node.keys.find(&key));
-            if let Some((number, child)) = child {
-                self.out.seen_once(&mut seen, number, child);
-                let mut inner = serde_json::Deserializer::from_str(raw.get());
-                Walk { out: self.out, at: child }
-                    .deserialize(&mut inner)
-                    .map_err(|_| A::Error::custom("unreadable"))?;
-            }
+            more = json.more(b'}')?;
         }
         Ok(())
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
-        while sequence.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(())
-    }
-}
-
-/// One value for one field.
-struct Leaf<'o, 'm> {
-    out: &'o mut Out<'m>,
-    at: NodeId,
-    target: Target,
-}
-
-impl Leaf<'_, '_> {
-    fn put(self, value: Result<Canon<'_>, Fault>) {
-        self.out.put(self.at, self.target, value);
-    }
-}
-
-impl<'de> Visitor<'de> for Leaf<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<(), E> {
-        let value = canon::from_text(self.target.transform, Cow::Borrowed(text), self.out.profile);
-        self.put(value);
-        Ok(())
-    }
-
-    /// A text with escapes: only such a one can hold a NUL, which PostgreSQL keeps none of and no platform shows.
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        let value = if text.contains('\0') {
-            Err("has_nul")
-        } else {
-            canon::from_text(self.target.transform, Cow::Borrowed(text), self.out.profile)
+    /// Reads one value for one field.
+    fn leaf(&mut self, json: &mut Json<'_>, at: NodeId, target: Target) -> Walked {
+        let transform = target.transform;
+        let value = match json.peek() {
+            b'"' => {
+                let read = json.text()?;
+                // PostgreSQL keeps no NUL, and no platform shows one.
+                if read.has_nul {
+                    Err("has_nul")
+                } else {
+                    canon::from_text(transform, read.text, self.profile)
+                }
+            }
+            b'n' => {
+                json.word("null")?;
+                Ok(Canon::Null)
+            }
+            b't' => {
+                json.word("true")?;
+                canon::from_bool(transform, true)
+            }
+            b'f' => {
+                json.word("false")?;
+                canon::from_bool(transform, false)
+            }
+            b'{' | b'[' => {
+                let raw = json.raw()?;
+                canon::from_container(transform, raw, is_empty(raw))
+            }
+            _ => canon::from_number(transform, json.number()?, self.profile),
         };
-        self.put(value);
+        self.put(at, target, value);
         Ok(())
     }
+}
 
-    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
-        let value = canon::from_integer(self.target.transform, number, self.out.profile);
-        self.put(value);
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<(), E> {
-        let value = canon::from_integer(self.target.transform, number, self.out.profile);
-        self.put(value);
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        self.put(Err("not_a_whole_number"));
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, truth: bool) -> Result<(), E> {
-        let value = canon::from_bool(self.target.transform, truth);
-        self.put(value);
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        self.put(Ok(Canon::Null));
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
-        let mut empty = true;
-        while sequence.next_element::<IgnoredAny>()?.is_some() {
-            empty = false;
-        }
-        self.put(if empty { Ok(Canon::Null) } else { Err("not_one_value") });
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut empty = true;
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
-            empty = false;
-        }
-        self.put(if empty { Ok(Canon::Null) } else { Err("not_one_value") });
-        Ok(())
-    }
+/// Whether an array or object in its raw spelling has nothing.
+fn is_empty(raw: &str) -> bool {
+    raw.bytes()
+        .skip(1)
+        .find(|byte| !byte.is_ascii_whitespace())
+        .is_some_and(|byte| matches!(byte, b']' | b'}'))
 }

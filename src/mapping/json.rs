@@ -1,0 +1,608 @@
+//! A reader of JSON that goes forward over a text, and passes over what nobody asks for without building it.
+//!
+//! The text is UTF-8 already. What is read is checked to the letter. What is passed over is checked as far as its
+//! structure goes: brackets, commas, colons, numbers and words; within its texts only where they end.
+
+use std::borrow::Cow;
+
+/// The text is no JSON at the place where the reader stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Broken;
+
+type Result<T> = std::result::Result<T, Broken>;
+
+/// A place in a JSON text.
+#[derive(Debug, Clone)]
+pub(super) struct Json<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+/// A text as it reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Read<'a> {
+    pub(super) text: Cow<'a, str>,
+    /// Whether an escape in it spells a NUL; without escapes JSON can have none.
+    pub(super) has_nul: bool,
+}
+
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const TOPS: u64 = ONES << 7;
+
+/// A word with the top bit set of the bytes that are zero; above the lowest of them it may be wrong.
+#[inline]
+const fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & TOPS
+}
+
+#[inline]
+const fn are(word: u64, byte: u8) -> u64 {
+    zeros(word ^ (ONES * byte as u64))
+}
+
+/// Bytes that a text cannot hold as they are.
+#[inline]
+const fn are_special(word: u64) -> u64 {
+    let control = word.wrapping_sub(ONES * 0x20) & !word & TOPS;
+    control | are(word, b'"') | are(word, b'\\')
+}
+
+/// The first byte from `at` on that `found` marks in a word of eight; the length where there is none.
+#[inline]
+fn first(bytes: &[u8], mut at: usize, found: impl Fn(u64) -> u64) -> usize {
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let marks = found(u64::from_le_bytes(*chunk));
+        if marks != 0 {
+            return at + (marks.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while let Some(byte) = bytes.get(at) {
+        // Eight times the same byte: the lowest mark is right.
+        if found(ONES * u64::from(*byte)) != 0 {
+            break;
+        }
+        at += 1;
+    }
+    at
+}
+
+impl<'a> Json<'a> {
+    pub(super) const fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// Where it stands, in bytes.
+    pub(super) const fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Goes back to a place where it stood.
+    pub(super) const fn back_to(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    /// The byte here; 0 at the end, which is no byte of JSON outside of texts.
+    #[inline]
+    fn byte(&self) -> u8 {
+        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
+    }
+
+    /// Passes over blanks; the byte that comes then, 0 at the end.
+    #[inline]
+    pub(super) fn peek(&mut self) -> u8 {
+        loop {
+            let byte = self.byte();
+            if byte > b' ' || !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                return byte;
+            }
+            self.at += 1;
+        }
+    }
+
+    /// Whether nothing but blanks is left.
+    pub(super) fn is_at_end(&mut self) -> bool {
+        self.peek();
+        self.at >= self.text.len()
+    }
+
+    /// Steps into the array or object that begins here; whether it has anything.
+    #[inline]
+    pub(super) fn open(&mut self, close: u8) -> Result<bool> {
+        self.at += 1;
+        let is_empty = self.peek() == close;
+        self.at += usize::from(is_empty);
+        Ok(!is_empty)
+    }
+
+    /// Steps behind a value of an array or object; whether another one comes.
+    #[inline]
+    pub(super) fn more(&mut self, close: u8) -> Result<bool> {
+        let byte = self.peek();
+        self.at += 1;
+        match byte {
+            b',' => Ok(true),
+            byte if byte == close => Ok(false),
+            _ => self.broken(),
+        }
+    }
+
+    /// Reads a key and its colon.
+    #[inline]
+    pub(super) fn key(&mut self) -> Result<Read<'a>> {
+        if self.peek() != b'"' {
+            return Err(Broken);
+        }
+        let key = self.text()?;
+        self.colon()?;
+        Ok(key)
+    }
+
+    #[inline]
+    fn colon(&mut self) -> Result<()> {
+        if self.peek() != b':' {
+            return Err(Broken);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    #[cold]
+    fn broken<T>(&mut self) -> Result<T> {
+        self.at = self.at.saturating_sub(1);
+        Err(Broken)
+    }
+
+    /// Reads the text that begins here.
+    #[inline]
+    pub(super) fn text(&mut self) -> Result<Read<'a>> {
+        let bytes = self.text.as_bytes();
+        let start = self.at + 1;
+        let end = first(bytes, start, are_special);
+        match bytes.get(end) {
+            Some(b'"') => {
+                self.at = end + 1;
+                let text = self.text.get(start..end).ok_or(Broken)?;
+                Ok(Read { text: Cow::Borrowed(text), has_nul: false })
+            }
+            Some(b'\\') => self.escaped(start, end),
+            _ => Err(Broken),
+        }
+    }
+
+    /// Reads a text whose first escape stands at `at`.
+    fn escaped(&mut self, start: usize, mut at: usize) -> Result<Read<'a>> {
+        let mut behind = self.clone();
+        behind.skip_text()?;
+        let bytes = self.text.as_bytes();
+        let mut text = String::with_capacity(behind.at - start);
+        let (mut run, mut has_nul) = (start, false);
+        loop {
+            text.push_str(self.text.get(run..at).ok_or(Broken)?);
+            match bytes.get(at) {
+                Some(b'"') => break,
+                Some(b'\\') => {}
+                _ => return Err(Broken),
+            }
+            let escape = bytes.get(at + 1).copied().unwrap_or(0);
+            at += 2;
+            text.push(match escape {
+                b'"' | b'\\' | b'/' => char::from(escape),
+                b'n' => '\n',
+                b'r' => '\r',
+                b't' => '\t',
+                b'b' => '\u{8}',
+                b'f' => '\u{c}',
+                b'u' => {
+                    let (character, length) = hex_escape(bytes.get(at..).unwrap_or_default())?;
+                    at += length;
+                    has_nul |= character == '\0';
+                    character
+                }
+                _ => return Err(Broken),
+            });
+            run = at;
+            at = first(bytes, at, are_special);
+        }
+        self.at = at + 1;
+        Ok(Read { text: Cow::Owned(text), has_nul })
+    }
+
+    #[inline]
+    fn skip_text(&mut self) -> Result<()> {
+        let bytes = self.text.as_bytes();
+        let start = self.at + 1;
+        let mut at = start;
+        loop {
+            at = first(bytes, at, |word| are(word, b'"'));
+            let before = bytes.get(start..at).unwrap_or_default();
+            if at >= bytes.len() {
+                return Err(Broken);
+            }
+            at += 1;
+            // An odd number of backslashes before a quote: it belongs to the text.
+            if before.last() != Some(&b'\\')
+                || before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
+            {
+                self.at = at;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads the number that begins here, as it is written.
+    pub(super) fn number(&mut self) -> Result<&'a str> {
+        let start = self.at;
+        self.at += usize::from(self.byte() == b'-');
+        match self.byte() {
+            b'0' => self.at += 1,
+            _ => self.digits()?,
+        }
+        if self.byte() == b'.' {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.byte(), b'e' | b'E') {
+            self.at += 1;
+            self.at += usize::from(matches!(self.byte(), b'+' | b'-'));
+            self.digits()?;
+        }
+        self.text.get(start..self.at).ok_or(Broken)
+    }
+
+    /// At least one.
+    fn digits(&mut self) -> Result<()> {
+        let start = self.at;
+        while self.byte().is_ascii_digit() {
+            self.at += 1;
+        }
+        if self.at > start { Ok(()) } else { Err(Broken) }
+    }
+
+    /// Reads one of the three words of JSON.
+    #[inline]
+    pub(super) fn word(&mut self, word: &'static str) -> Result<()> {
+        let end = self.at + word.len();
+        if self.text.as_bytes().get(self.at..end) != Some(word.as_bytes()) {
+            return Err(Broken);
+        }
+        self.at = end;
+        Ok(())
+    }
+
+    /// Reads the value that begins here as it is written, unread.
+    pub(super) fn raw(&mut self) -> Result<&'a str> {
+        self.peek();
+        let start = self.at;
+        self.skip()?;
+        self.text.get(start..self.at).ok_or(Broken)
+    }
+
+    /// Passes over the value that begins here.
+    #[inline]
+    pub(super) fn skip(&mut self) -> Result<()> {
+        match self.peek() {
+            b'"' => self.skip_text(),
+            b'{' | b'[' => self.skip_nested(),
+            _ => self.skip_plain(),
+        }
+    }
+
+    #[inline]
+    fn skip_plain(&mut self) -> Result<()> {
+        match self.byte() {
+            b't' => self.word("true"),
+            b'f' => self.word("false"),
+            b'n' => self.word("null"),
+            b'-' | b'0'..=b'9' => self.number().map(drop),
+            _ => Err(Broken),
+        }
+    }
+
+    fn skip_key(&mut self) -> Result<()> {
+        if self.peek() != b'"' {
+            return Err(Broken);
+        }
+        self.skip_text()?;
+        self.colon()
+    }
+
+    /// Passes over an array or object, however deep, without recursion.
+    fn skip_nested(&mut self) -> Result<()> {
+        let mut around = Around::default();
+        loop {
+            match self.peek() {
+                b'"' => self.skip_text()?,
+                b'{' => {
+                    if self.open(b'}')? {
+                        self.skip_key()?;
+                        around.push(true);
+                        continue;
+                    }
+                }
+                b'[' => {
+                    if self.open(b']')? {
+                        around.push(false);
+                        continue;
+                    }
+                }
+                _ => self.skip_plain()?,
+            }
+            loop {
+                let Some(is_object) = around.last() else { return Ok(()) };
+                if self.more(if is_object { b'}' } else { b']' })? {
+                    if is_object {
+                        self.skip_key()?;
+                    }
+                    break;
+                }
+                around.pop();
+            }
+        }
+    }
+}
+
+/// The character of four hexadecimal digits, or of two such escapes that are a pair of surrogates, and how many
+/// bytes it took.
+fn hex_escape(bytes: &[u8]) -> Result<(char, usize)> {
+    let first = hex(bytes)?;
+    if !matches!(first, 0xd800..=0xdbff) {
+        // One of the lower surrogates alone is no character.
+        return Ok((char::from_u32(first).ok_or(Broken)?, 4));
+    }
+    let low = bytes.get(4..).and_then(|rest| rest.strip_prefix(b"\\u")).ok_or(Broken)?;
+    match hex(low)? {
+        low @ 0xdc00..=0xdfff => {
+            let code = 0x1_0000 + ((first - 0xd800) << 10) + (low - 0xdc00);
+            Ok((char::from_u32(code).ok_or(Broken)?, 10))
+        }
+        _ => Err(Broken),
+    }
+}
+
+fn hex(bytes: &[u8]) -> Result<u32> {
+    let digits = bytes.first_chunk::<4>().ok_or(Broken)?;
+    digits.iter().try_fold(0, |code, digit| {
+        let digit = char::from(*digit).to_digit(16).ok_or(Broken)?;
+        Ok(code << 4 | digit)
+    })
+}
+
+/// The arrays and objects around a place, innermost last: a bit each, set of objects.
+#[derive(Default)]
+struct Around {
+    depth: usize,
+    /// The innermost, the last one lowest.
+    bits: u64,
+    /// The others, by 64.
+    outer: Vec<u64>,
+}
+
+impl Around {
+    #[inline]
+    fn push(&mut self, is_object: bool) {
+        if self.depth > 0 && self.depth.is_multiple_of(64) {
+            self.outer.push(self.bits);
+        }
+        self.bits = self.bits << 1 | u64::from(is_object);
+        self.depth += 1;
+    }
+
+    #[inline]
+    fn last(&self) -> Option<bool> {
+        (self.depth > 0).then_some(self.bits & 1 == 1)
+    }
+
+    #[inline]
+    fn pop(&mut self) {
+        self.depth -= 1;
+        self.bits >>= 1;
+        if self.depth.is_multiple_of(64) {
+            self.bits = self.outer.pop().unwrap_or(0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Reads a whole text to the letter.
+    fn read(text: &str) -> Result<Value> {
+        let mut json = Json::new(text);
+        let value = value(&mut json)?;
+        if json.is_at_end() { Ok(value) } else { Err(Broken) }
+    }
+
+    fn value(json: &mut Json<'_>) -> Result<Value> {
+        Ok(match json.peek() {
+            b'"' => json.text()?.text.into(),
+            b'{' => {
+                let mut object = serde_json::Map::new();
+                let mut more = json.open(b'}')?;
+                while more {
+                    let key = json.key()?.text.into_owned();
+                    object.insert(key, value(json)?);
+                    more = json.more(b'}')?;
+                }
+                object.into()
+            }
+            b'[' => {
+                let mut list = Vec::new();
+                let mut more = json.open(b']')?;
+                while more {
+                    list.push(value(json)?);
+                    more = json.more(b']')?;
+                }
+                list.into()
+            }
+            b'-' | b'0'..=b'9' => serde_json::from_str(json.number()?).map_err(|_| Broken)?,
+            b't' => json.word("true").map(|()| true.into())?,
+            b'f' => json.word("false").map(|()| false.into())?,
+            _ => json.word("null").map(|()| Value::Null)?,
+        })
+    }
+
+    fn skipped(text: &str) -> Result<()> {
+        let mut json = Json::new(text);
+        json.skip()?;
+        if json.is_at_end() { Ok(()) } else { Err(Broken) }
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let text = prop_oneof![any::<String>(), r#"[\\\\"/a-z\n\u{0}é💡]{0,40}"#];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            text.clone().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(6, 60, 6, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                proptest::collection::hash_map(text.clone(), inner, 0..6)
+                    .prop_map(|map| map.into_iter().collect::<serde_json::Map<_, _>>().into()),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            rng_seed: proptest::test_runner::RngSeed::Fixed(0x6a73),
+            cases: 2_000,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        /// What another reader of JSON takes is taken, and reads the same; blanks or none.
+        #[test]
+        fn json_reads_as_another_reader_reads_it(json in any_json(), pretty in any::<bool>()) {
+            let text = if pretty { serde_json::to_string_pretty(&json) } else { serde_json::to_string(&json) };
+            let text = text.unwrap();
+            prop_assert_eq!(read(&text).ok(), serde_json::from_str(&text).ok());
+            prop_assert_eq!(skipped(&text), Ok(()));
+        }
+
+        /// Changed at one place, cut or doubled: what is read to the letter is taken by both or by none, and what
+        /// is passed over is refused by none that the other takes.
+        #[test]
+        fn broken_json_is_told_as_another_reader_tells_it(
+            json in any_json(),
+            at in any::<proptest::sample::Index>(),
+            sign in prop_oneof![Just('"'), Just('\\'), Just('{'), Just(']'), Just(','), Just('0'), any::<char>()],
+            change in 0..4,
+        ) {
+            let text = serde_json::to_string(&json).unwrap();
+            let mut characters: Vec<char> = text.chars().collect();
+            let at = at.index(characters.len());
+            match change {
+                0 => characters[at] = sign,
+                1 => characters.truncate(at),
+                2 => drop(characters.remove(at)),
+                _ => characters.insert(at, sign),
+            }
+            let text: String = characters.into_iter().collect();
+            let known = serde_json::from_str::<Value>(&text).map_err(|_| Broken);
+            prop_assert_eq!(&read(&text), &known, "{}", text);
+            if known.is_ok() {
+                prop_assert_eq!(skipped(&text), Ok(()), "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_passed_over_has_the_structure_of_json() {
+        for text in [
+            "",
+            " ",
+            "[",
+            "{",
+            "\"",
+            "\"\\\"",
+            "[1",
+            "[1,",
+            "[1,]",
+            "[1 2]",
+            "[,1]",
+            "]",
+            "{]",
+            "[}",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{\"a\" 1}",
+            "{1:1}",
+            "[\"a\":1]",
+            "nul",
+            "truex",
+            "01",
+            "1.",
+            ".5",
+            "+1",
+            "1e",
+            "-",
+            "--1",
+            "[tru]",
+            "[1e+]",
+            "1 1",
+            "\u{0}",
+            "[\u{c}1]",
+            "{\"a\":1}}",
+        ] {
+            assert_eq!(skipped(text), Err(Broken), "{text:?}");
+            assert_eq!(read(text), Err(Broken), "{text:?}");
+        }
+        for text in
+            ["{}", "[ ]", " [1 , {\"a\\\"\" : [ ] } ]\n", "-0.5E-7", r#""\\""#, r#""\\\"""#, "\"\u{1}\""]
+        {
+            assert_eq!(skipped(text), Ok(()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn nesting_is_followed_to_any_depth() {
+        for depth in [1, 63, 64, 65, 128, 129, 50_000] {
+            let signs: Vec<bool> = (0..depth).map(|at| at % 3 == 0).collect();
+            let open: String =
+                signs.iter().map(|is_object| if *is_object { "{\"k\":" } else { "[" }).collect();
+            let close: String =
+                signs.iter().rev().map(|is_object| if *is_object { "}" } else { "]" }).collect();
+            assert_eq!(skipped(&format!("{open}1{close}")), Ok(()), "{depth}");
+            let odd: String = close.chars().rev().collect();
+            if odd != close {
+                assert_eq!(skipped(&format!("{open}1{odd}")), Err(Broken), "{depth}");
+            }
+        }
+    }
+
+    #[test]
+    fn escapes_read_as_their_characters_or_not_at_all() {
+        fn read(text: &str) -> Result<Read<'_>> {
+            Json::new(text).text()
+        }
+        let fine = read(r#""a\u00e9\/\"\\\n\ud83d\udca1\b\f\r\t z""#).unwrap();
+        assert_eq!(fine.text, "aé/\"\\\n💡\u{8}\u{c}\r\t z");
+        assert!(!fine.has_nul);
+        assert!(read(r#""a\u0000b""#).unwrap().has_nul);
+        for text in [
+            r#""\x""#,
+            r#""\u12""#,
+            r#""\u+123""#,
+            r#""\ud800""#,
+            r#""\udc00""#,
+            r#""\ud800\u0041""#,
+            r#""\ud83dx""#,
+            "\"a\nb\"",
+            "\"long enough for a word \u{1f} of eight\"",
+            r#""\"#,
+            r#""\u00"#,
+        ] {
+            assert_eq!(read(text), Err(Broken), "{text}");
+        }
+    }
+}
