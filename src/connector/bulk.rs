@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PullRequest;
 use crate::error::Result;
-use crate::model::{Entity, Text};
+use crate::model::{Entity, Place, Text};
 use crate::time::Timestamp;
 use crate::transport::Chunks;
 
@@ -217,6 +217,8 @@ pub struct Joints {
     pub marker: &'static str,
     /// What can stand below a root.
     pub branches: &'static [Branch],
+    /// The lists that each root has, so that one to which nothing belongs is empty, and not unknown.
+    pub lists: &'static [Place],
 }
 
 impl Joints {
@@ -228,7 +230,14 @@ impl Joints {
         marker: &'static str,
         branches: &'static [Branch],
     ) -> Self {
-        Self { id, parent, marker, branches }
+        Self { id, parent, marker, branches, lists: &[] }
+    }
+
+    /// Says which lists each root has.
+    #[must_use]
+    pub const fn lists(mut self, lists: &'static [Place]) -> Self {
+        self.lists = lists;
+        self
     }
 }
 
@@ -239,7 +248,7 @@ pub struct Branch {
     /// The marker of a child's id.
     pub marker: &'static str,
     /// The list's place on the parent's wire object, as rules name it: `/variants/nodes`.
-    pub place: &'static str,
+    pub place: Place,
     /// What can stand below such a child; below that, nothing can.
     pub below: &'static [Branch],
 }
@@ -247,7 +256,7 @@ pub struct Branch {
 impl Branch {
     /// Children with this marker in their ids, in the list at this place.
     #[must_use]
-    pub const fn new(marker: &'static str, place: &'static str) -> Self {
+    pub const fn new(marker: &'static str, place: Place) -> Self {
         Self { marker, place, below: &[] }
     }
 

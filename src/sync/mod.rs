@@ -1,6 +1,7 @@
 //! The engine over any connector: pull with a certificate, plan, apply, verify, undo; the inbox of deliveries.
 
 mod apply;
+pub mod bulk;
 mod cancel;
 mod certificate;
 mod deliver;
