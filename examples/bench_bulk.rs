@@ -30,9 +30,7 @@ static JOINTS: Joints = Joints::new("id", "__parentId", "/Product/", BRANCHES).l
 ]);
 
 /// What the yardstick's file has of a product.
-static RULES: &[Rule] = &[
-    rule("/id", "ref.id", Transform::GidTail, Direction::Read),
-];
+static RULES: &[Rule] = &[rule("/id", "ref.id", Transform::GidTail, Direction::Read)];
 
 /// Joins a bulk file, mapping included, and says how long it took.
 #[derive(Parser)]
