@@ -9,5 +9,6 @@ pub mod faults;
 pub mod json;
 pub mod random;
 pub mod server;
+pub mod shopify;
 pub mod traffic;
 pub mod woocommerce;
