@@ -44,3 +44,33 @@ documents! {
     DELETE_METAFIELDS = "DeleteMetafields": "delete_metafields";
     UPDATE_FILES = "UpdateFiles": "update_files";
 }
+
+#[cfg(test)]
+#[cfg(feature = "testkit")]
+mod tests {
+    use super::*;
+    use crate::testkit::shopify::ValidatedSchema;
+
+    #[test]
+    fn every_document_is_valid_against_the_official_schemas_and_uses_nothing_deprecated() {
+        let Some(specs) = std::env::var_os("LILY_SPECS_DIR") else {
+            assert!(std::env::var_os("CI").is_none(), "LILY_SPECS_DIR is not set");
+            eprintln!("SKIPPED: LILY_SPECS_DIR is not set");
+            return;
+        };
+        for version in ["2026-01", "2026-10"] {
+            let path = std::path::Path::new(&specs).join(format!("shopify/admin_{version}.graphql.gz"));
+            let schema = ValidatedSchema::load(path).unwrap();
+            for document in ALL {
+                let problems = schema.problems(document.text());
+                assert_eq!(problems, Vec::<String>::new(), "{version} {}", document.name());
+                let deprecated = schema.deprecated(document.text(), &serde_json::json!({}));
+                assert_eq!(deprecated, Vec::<String>::new(), "{version} {}", document.name());
+            }
+            // The check can fail.
+            assert!(!schema.problems("query { shop { nothing } }").is_empty());
+            let old = "query { products(first: 1) { nodes { bodyHtml } } }";
+            assert!(!schema.deprecated(old, &serde_json::json!({})).is_empty(), "{version}");
+        }
+    }
+}
