@@ -12,9 +12,10 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use url::{Position, Url};
 
+use super::budget::Ask;
 use super::classify::{Classifier, Outcome, by_status};
 use super::observe::{AttemptEvent, AttemptResult, WaitReason};
-use super::rate::Gate;
+use super::rate::{Gate, Permit};
 use super::retry::may_repeat;
 use super::shared::{Host, Shared};
 use super::{ApiRequest, ApiResponse, BodyFault, ClientSettings, Idempotency};
@@ -254,9 +255,14 @@ impl<'a> Call<'a> {
         let asked_at = clock.elapsed();
         client.host.breaker.check(asked_at)?;
         let until = self.request.not_after.map_or(self.deadline, |instant| instant.min(self.deadline));
-        let permit = client
+        let ask = client.settings.budget.map(|_| Ask {
+            cost: self.request.cost,
+            key: self.request.cost_key,
+            told_to_wait: self.last.as_ref().is_some_and(|last| last.kind() == ErrorKind::RateLimited),
+        });
+        let mut permit = client
             .gate
-            .acquire(self.request.lane, self.request.cost, asked_at, until)
+            .acquire(self.request.lane, self.request.cost, ask, asked_at, until)
             .await
             .map_err(|error| self.not_in_time(error))?;
         if let Some(observer) = client.shared.observer() {
@@ -277,6 +283,7 @@ impl<'a> Call<'a> {
         limits.attempt_timeout = limits.attempt_timeout.min(self.deadline.saturating_sub(sent_at));
 
         self.attempt += 1;
+        permit.sent();
         let sent = client.shared.transport().send(outgoing, &limits).await;
         let ended_at = clock.elapsed();
 
@@ -322,7 +329,10 @@ impl<'a> Call<'a> {
             client.gate.succeeded();
         }
 
-        let ended = self.classify(response, &credentials).await;
+        if matches!(&response, Err(error) if error.effect() == Effect::None) {
+            permit.not_sent();
+        }
+        let ended = self.classify(response, &credentials, &mut permit).await;
         drop(permit);
 
         let result = match &ended {
@@ -404,7 +414,12 @@ impl<'a> Call<'a> {
     }
 
     /// Says what an attempt's end means, and fetches what the next one needs.
-    async fn classify(&mut self, response: Result<ApiResponse>, credentials: &HeaderMap) -> Result<Ended> {
+    async fn classify(
+        &mut self,
+        response: Result<ApiResponse>,
+        credentials: &HeaderMap,
+        permit: &mut Permit<'_>,
+    ) -> Result<Ended> {
         let client = self.client;
         let response = match response {
             Ok(response) => response,
@@ -417,6 +432,12 @@ impl<'a> Call<'a> {
             }
         };
         let outcome = client.classifier.classify(self.request, &response, by_status(&response));
+        if permit.is_metered() {
+            let reading = client.classifier.budget(self.request, &response).unwrap_or_default();
+            let refused =
+                matches!(&outcome, Outcome::Retry { error, .. } if error.kind() == ErrorKind::RateLimited);
+            permit.answered(reading, refused);
+        }
         Ok(match outcome {
             Outcome::Success => {
                 client.authenticator.accepted(credentials).await;

@@ -14,6 +14,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::sync::Notify;
 
+use super::budget::{Ask, Budget, BudgetReading, BudgetSettings, Reservation, Spent};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::model::Lane;
 use crate::time::Clock;
@@ -74,6 +75,7 @@ struct State {
     in_flight: u32,
     rate: Option<Rate>,
     ceiling: Option<Ceiling>,
+    budget: Option<Budget>,
     paused_until: Duration,
     /// When `allowed` was last cut: what was sent before says nothing about the new number.
     cut_at: Duration,
@@ -90,8 +92,10 @@ struct Waiter {
 
 /// What stands between a call and its turn.
 enum Turn {
-    Taken,
+    Taken(Option<Reservation>),
     In(Duration),
+    /// In that time, or when a call in flight gives points back.
+    InOrAfterAnother(Duration),
     AfterAnother,
 }
 
@@ -105,6 +109,7 @@ impl Gate {
                 in_flight: 0,
                 rate: None,
                 ceiling: None,
+                budget: None,
                 paused_until: Duration::ZERO,
                 cut_at: Duration::ZERO,
                 next_ticket: 0,
@@ -114,12 +119,25 @@ impl Gate {
         }
     }
 
-    /// Sets the bounds; the last client of a store that was made decides.
+    /// Sets the bounds; the last client of a store that was made decides. A client without a budget leaves that
+    /// of another alone, and does not ask it.
     ///
     /// # Errors
-    /// `Config` where the rate is over one unit a nanosecond.
-    pub(super) fn configure(&self, max_in_flight: NonZeroU32, rate: Option<Rate>) -> Result<()> {
+    /// `Config` where the rate is over one unit a nanosecond, or the budget is not usable.
+    pub(super) fn configure(
+        &self,
+        max_in_flight: NonZeroU32,
+        rate: Option<Rate>,
+        budget: Option<BudgetSettings>,
+    ) -> Result<()> {
         let mut state = self.lock();
+        if let Some(settings) = budget {
+            settings.check()?;
+            match &mut state.budget {
+                Some(budget) => budget.configure(settings),
+                None => state.budget = Some(Budget::new(settings, self.clock.elapsed())),
+            }
+        }
         if state.max_in_flight != max_in_flight.get() {
             state.max_in_flight = max_in_flight.get();
             state.allowed = f64::from(max_in_flight.get());
@@ -147,11 +165,13 @@ impl Gate {
     /// dropped.
     ///
     /// # Errors
-    /// `RateLimited` where the instant comes first; `Config` where the cost is over the burst.
+    /// `RateLimited` where the instant comes first; `Config` where the cost is over the burst, and `TooLarge`
+    /// where it is over what the budget can have.
     pub(super) async fn acquire(
         &self,
         lane: Lane,
         cost: u32,
+        ask: Option<Ask>,
         now: Duration,
         until: Duration,
     ) -> Result<Permit<'_>> {
@@ -159,8 +179,8 @@ impl Gate {
             let mut state = self.lock();
             let first =
                 state.interactive.is_empty() && (lane == Lane::Interactive || state.backfill.is_empty());
-            if first && matches!(state.turn(cost, now)?, Turn::Taken) {
-                return Ok(Permit { gate: self });
+            if first && let Turn::Taken(reservation) = state.turn(cost, ask.as_ref(), now)? {
+                return Ok(Permit::new(self, reservation));
             }
             Place::behind(self, &mut state, lane)
         };
@@ -169,12 +189,13 @@ impl Gate {
             let turn = {
                 let mut state = self.lock();
                 if state.head().is_some_and(|head| head.ticket == place.ticket) {
-                    let turn = state.turn(cost, now)?;
-                    if matches!(turn, Turn::Taken) {
-                        place.leave(&mut state);
-                        return Ok(Permit { gate: self });
+                    match state.turn(cost, ask.as_ref(), now)? {
+                        Turn::Taken(reservation) => {
+                            place.leave(&mut state);
+                            return Ok(Permit::new(self, reservation));
+                        }
+                        turn => turn,
                     }
-                    turn
                 } else {
                     Turn::AfterAnother
                 }
@@ -182,7 +203,7 @@ impl Gate {
             let left = until.saturating_sub(now);
             match turn {
                 Turn::In(wait) if wait >= left => return Err(too_long(wait)),
-                Turn::In(wait) => tokio::select! {
+                Turn::In(wait) | Turn::InOrAfterAnother(wait) if wait < left => tokio::select! {
                     biased;
                     () = place.wake.notified() => {}
                     () = self.clock.sleep(wait) => {}
@@ -225,8 +246,11 @@ impl Gate {
 
     /// Whether nothing here has to be remembered.
     pub(super) fn is_at_rest(&self) -> bool {
-        let state = self.lock();
-        state.in_flight == 0 && state.paused_until <= self.clock.elapsed()
+        let mut state = self.lock();
+        let now = self.clock.elapsed();
+        state.in_flight == 0
+            && state.paused_until <= now
+            && state.budget.as_mut().is_none_or(|budget| budget.is_full(now))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -236,12 +260,18 @@ impl Gate {
 
 impl State {
     /// Takes a turn, or says what stands in its way. A turn that cannot be taken costs nothing.
-    fn turn(&mut self, cost: u32, now: Duration) -> Result<Turn> {
+    fn turn(&mut self, cost: u32, ask: Option<&Ask>, now: Duration) -> Result<Turn> {
         if f64::from(self.in_flight) + 1.0 > self.allowed.max(1.0) {
             return Ok(Turn::AfterAnother);
         }
         if now < self.paused_until {
             return Ok(Turn::In(self.paused_until - now));
+        }
+        let mut metered = ask.zip(self.budget.as_mut());
+        if let Some((ask, budget)) = &mut metered
+            && let Some(wait) = budget.wait(ask, now)?
+        {
+            return Ok(if budget.expects_refunds() { Turn::InOrAfterAnother(wait) } else { Turn::In(wait) });
         }
         if let Some(ceiling) = &self.ceiling
             && let Some(cost) = NonZeroU32::new(cost)
@@ -262,7 +292,13 @@ impl State {
             }
         }
         self.in_flight += 1;
-        Ok(Turn::Taken)
+        Ok(Turn::Taken(metered.map(|(ask, budget)| budget.take(ask))))
+    }
+
+    fn settle(&mut self, taken: &Reservation, spent: Spent, now: Duration) {
+        if let Some(budget) = &mut self.budget {
+            budget.settle(taken, spent, now);
+        }
     }
 
     fn head(&self) -> Option<&Waiter> {
@@ -326,11 +362,46 @@ impl Drop for Place<'_> {
 #[derive(Debug)]
 pub(super) struct Permit<'a> {
     gate: &'a Gate,
+    /// What was taken of the budget, until the call has told what it cost.
+    reservation: Option<Reservation>,
+    sent: bool,
+}
+
+impl<'a> Permit<'a> {
+    fn new(gate: &'a Gate, reservation: Option<Reservation>) -> Self {
+        Self { gate, reservation, sent: false }
+    }
+
+    /// Whether the budget waits to be told what the call cost.
+    pub(super) fn is_metered(&self) -> bool {
+        self.reservation.is_some()
+    }
+
+    /// The call is sent now: from here on, it may cost something.
+    pub(super) fn sent(&mut self) {
+        self.sent = true;
+    }
+
+    /// The call was certainly not sent after all.
+    pub(super) fn not_sent(&mut self) {
+        self.sent = false;
+    }
+
+    /// The call was answered, or refused for its cost.
+    pub(super) fn answered(&mut self, reading: BudgetReading, refused: bool) {
+        if let Some(taken) = self.reservation.take() {
+            self.gate.lock().settle(&taken, Spent::Answered { reading, refused }, self.gate.clock.elapsed());
+        }
+    }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         let mut state = self.gate.lock();
+        if let Some(taken) = self.reservation.take() {
+            let spent = if self.sent { Spent::Unknown } else { Spent::Nothing };
+            state.settle(&taken, spent, self.gate.clock.elapsed());
+        }
         state.in_flight = state.in_flight.saturating_sub(1);
         state.wake_head();
     }
@@ -357,7 +428,7 @@ mod tests {
 
     fn gate(clock: &Arc<FakeClock>, in_flight: u32, rate: Option<Rate>) -> Arc<Gate> {
         let gate = Gate::new(Arc::clone(clock) as Arc<dyn Clock>);
-        gate.configure(NonZeroU32::new(in_flight).unwrap(), rate).unwrap();
+        gate.configure(NonZeroU32::new(in_flight).unwrap(), rate, None).unwrap();
         Arc::new(gate)
     }
 
@@ -375,11 +446,11 @@ mod tests {
             gate(&clock, 9, Some(Rate::new(NonZeroU32::new(2).unwrap(), Duration::from_secs(1), three)));
         let mut times = Vec::new();
         for _ in 0..6 {
-            drop(gate.acquire(Lane::Backfill, 1, clock.elapsed(), FAR).await.unwrap());
+            drop(gate.acquire(Lane::Backfill, 1, None, clock.elapsed(), FAR).await.unwrap());
             times.push(clock.elapsed().as_millis());
         }
         assert_eq!(times, [0, 0, 0, 500, 1000, 1500]);
-        drop(gate.acquire(Lane::Backfill, 3, clock.elapsed(), FAR).await.unwrap());
+        drop(gate.acquire(Lane::Backfill, 3, None, clock.elapsed(), FAR).await.unwrap());
         assert_eq!(clock.elapsed().as_millis(), 3000);
     }
 
@@ -388,8 +459,8 @@ mod tests {
         let clock = Arc::new(FakeClock::new());
         let gate = gate(&clock, 2, None);
         let held = (
-            gate.acquire(Lane::Backfill, 1, clock.elapsed(), FAR).await.unwrap(),
-            gate.acquire(Lane::Backfill, 1, clock.elapsed(), FAR).await.unwrap(),
+            gate.acquire(Lane::Backfill, 1, None, clock.elapsed(), FAR).await.unwrap(),
+            gate.acquire(Lane::Backfill, 1, None, clock.elapsed(), FAR).await.unwrap(),
         );
         let order = Arc::new(StdMutex::new(Vec::new()));
         let mut tasks = Vec::new();
@@ -401,7 +472,7 @@ mod tests {
         ] {
             let (gate, order) = (Arc::clone(&gate), Arc::clone(&order));
             tasks.push(tokio::spawn(async move {
-                let permit = gate.acquire(lane, 1, Duration::ZERO, FAR).await.unwrap();
+                let permit = gate.acquire(lane, 1, None, Duration::ZERO, FAR).await.unwrap();
                 order.lock().unwrap().push(name);
                 settle().await;
                 drop(permit);
@@ -431,11 +502,11 @@ mod tests {
             gate.overloaded(clock.elapsed());
         }
         assert_eq!(allowed(), 1.0);
-        let one = gate.acquire(Lane::Interactive, 1, clock.elapsed(), FAR).await.unwrap();
+        let one = gate.acquire(Lane::Interactive, 1, None, clock.elapsed(), FAR).await.unwrap();
         let late = clock.elapsed() + Duration::from_secs(1);
         let waiting = tokio::spawn({
             let gate = Arc::clone(&gate);
-            async move { gate.acquire(Lane::Interactive, 1, Duration::ZERO, late).await.map(drop) }
+            async move { gate.acquire(Lane::Interactive, 1, None, Duration::ZERO, late).await.map(drop) }
         });
         settle().await;
         clock.advance(Duration::from_secs(1));
@@ -451,10 +522,12 @@ mod tests {
     async fn a_waiter_that_gives_up_leaves_its_place_to_the_next() {
         let clock = Arc::new(FakeClock::new());
         let gate = gate(&clock, 1, None);
-        let held = gate.acquire(Lane::Backfill, 1, clock.elapsed(), FAR).await.unwrap();
+        let held = gate.acquire(Lane::Backfill, 1, None, clock.elapsed(), FAR).await.unwrap();
         let wait = |gate: &Arc<Gate>| {
             let gate = Arc::clone(gate);
-            tokio::spawn(async move { gate.acquire(Lane::Backfill, 1, Duration::ZERO, FAR).await.map(drop) })
+            tokio::spawn(
+                async move { gate.acquire(Lane::Backfill, 1, None, Duration::ZERO, FAR).await.map(drop) },
+            )
         };
         let (first, second) = (wait(&gate), wait(&gate));
         settle().await;
@@ -471,7 +544,7 @@ mod tests {
         let gate = gate(&clock, 1, None);
         gate.pause(Duration::from_secs(30));
         gate.pause(Duration::from_secs(10));
-        drop(gate.acquire(Lane::Interactive, 1, clock.elapsed(), FAR).await.unwrap());
+        drop(gate.acquire(Lane::Interactive, 1, None, clock.elapsed(), FAR).await.unwrap());
         assert_eq!(clock.elapsed(), Duration::from_secs(30));
     }
 }

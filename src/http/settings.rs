@@ -146,7 +146,8 @@ impl ApiClientBuilder {
     /// Makes the client; nothing is sent.
     ///
     /// # Errors
-    /// `Config` where the user agent cannot be a header, there would be no attempt, or the rate is unusable.
+    /// `Config` where the user agent cannot be a header, there would be no attempt, or the rate or the
+    /// budget is unusable.
     pub fn build(self) -> Result<ApiClient> {
         let user_agent = HeaderValue::from_str(&self.settings.user_agent).map_err(|_| {
             Error::new(
@@ -164,7 +165,7 @@ impl ApiClientBuilder {
             .zip(Authority::try_from(&base[Position::BeforeHost..Position::AfterPort]).ok())
             .ok_or_else(|| Error::new(ErrorKind::Config, "origin_invalid", "the address cannot be a URI"))?;
         let (gate, host) = self.shared.store(&self.store, &self.origin.authority(), self.settings.breaker);
-        gate.configure(self.settings.max_in_flight, self.settings.rate)?;
+        gate.configure(self.settings.max_in_flight, self.settings.rate, self.settings.budget)?;
         Ok(ApiClient {
             shared: self.shared,
             store: self.store,
