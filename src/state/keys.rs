@@ -163,7 +163,8 @@ mod tests {
 
     #[test]
     fn keys_are_read_and_never_shown() {
-        let keys = FixedKeys::parse(&Secret::new(format!("new:{ONE}\n old-1:{}", ONE.replace("AAEC", "AAED"))));
+        let keys =
+            FixedKeys::parse(&Secret::new(format!("new:{ONE}\n old-1:{}", ONE.replace("AAEC", "AAED"))));
         let keys = keys.unwrap();
         assert_eq!(keys.current().unwrap().0.as_str(), "new");
         let old = keys.key(&KeyId::new("old-1").unwrap()).unwrap().unwrap();
@@ -172,7 +173,9 @@ mod tests {
         assert!(!format!("{keys:?}").contains("AAEC"));
 
         let zero = STANDARD.encode([0; 32]);
-        for bad in ["", "x", ONE, &format!("a b:{ONE}"), &format!("a:{ONE}=="), "a:AAEC", &format!("a:{zero}")] {
+        for bad in
+            ["", "x", ONE, &format!("a b:{ONE}"), &format!("a:{ONE}=="), "a:AAEC", &format!("a:{zero}")]
+        {
             let error = FixedKeys::parse(&Secret::new(bad)).unwrap_err();
             assert_eq!(error.code(), "vault_key_unusable", "{bad}");
             assert!(!format!("{error:?}").contains("AAEC"));

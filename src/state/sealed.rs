@@ -74,9 +74,13 @@ impl SealedTokens {
         keys: &dyn KeyProvider,
     ) -> Result<TokenRecord> {
         let secret = keys.key(&self.key)?.ok_or_else(|| {
-            Error::new(ErrorKind::Config, "vault_key_unknown", "tokens were sealed with a key that is not given")
-                .with_context("key", self.key.as_str())
-                .with_remedy("give that key beside the current one, or authorise the app again")
+            Error::new(
+                ErrorKind::Config,
+                "vault_key_unknown",
+                "tokens were sealed with a key that is not given",
+            )
+            .with_context("key", self.key.as_str())
+            .with_remedy("give that key beside the current one, or authorise the app again")
         })?;
         let place = place(slot, version, &self.key);
         let plain = cipher(&secret)
@@ -154,7 +158,8 @@ struct PlainSet<'a> {
 fn write(record: &TokenRecord) -> Result<Zeroizing<Vec<u8>>> {
     // Six bytes at most for each byte of a text.
     let size = |set: &TokenSet| {
-        let texts = set.access.expose().len() + set.refresh.as_ref().map_or(0, |refresh| refresh.expose().len());
+        let texts =
+            set.access.expose().len() + set.refresh.as_ref().map_or(0, |refresh| refresh.expose().len());
         1024 + 6 * (texts + set.scopes.iter().map(|scope| scope.len() + 3).sum::<usize>())
     };
     let sets = size(&record.current) + record.predecessor.as_ref().map_or(0, size);

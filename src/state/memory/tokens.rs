@@ -30,8 +30,10 @@ impl Tokens {
                     if known.version != *expected {
                         return Err(refuse::tokens_moved(*expected));
                     }
-                    *known =
-                        StoredTokens::new(TokenVersion(expected.0.saturating_add(1)), Some((**record).clone()));
+                    *known = StoredTokens::new(
+                        TokenVersion(expected.0.saturating_add(1)),
+                        Some((**record).clone()),
+                    );
                 }
                 Op::ForgetTokens { slot } => {
                     let tokens = staged.get_or_insert_with(|| self.clone());
