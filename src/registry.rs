@@ -15,6 +15,7 @@
 //! | `SHOPIFY_URL` | another address than the shop's own, such as that of a test server |
 //! | `SHOPIFY_WRITE_SLUGS` | `1` allows handles to be written |
 //! | `SHOPIFY_BUDGET_SHARE` | which share of the query budget is ours, above 0 and at most 1 (default 1) |
+//! | `LILY_VAULT_KEYS` | the keys that tokens are sealed with, as `id:base64`, the one in use first (feature `vault`) |
 //! | `WOOCOMMERCE_URL`, `WOOCOMMERCE_KEY`, `WOOCOMMERCE_SECRET` | the site's address and a REST API key |
 //! | `WOOCOMMERCE_SEO_PLUGIN` | `yoast` or `rank_math`: which plugin keeps the SEO fields (default: found out) |
 //! | `WOOCOMMERCE_WRITE_SLUGS` | `1` allows slugs to be written |
@@ -37,6 +38,8 @@ use crate::mapping::Overrides;
 #[cfg(any(feature = "shopify", feature = "woocommerce"))]
 use crate::model::Secret;
 use crate::runtime::Runtime;
+#[cfg(feature = "vault")]
+use crate::state::FixedKeys;
 use crate::transport::ReqwestTransport;
 
 /// The largest file that a variable may name, in bytes.
@@ -177,6 +180,23 @@ fn runtime_from_lookup(lookup: &dyn Fn(&str) -> Option<OsString>) -> Result<Runt
         .build()
         .map_err(|error| error.with_context("variable", name))?;
     Ok(Runtime::with_transport(Arc::new(transport)))
+}
+
+/// The keys of a vault, which `LILY_VAULT_KEYS` gives; none where it is not set.
+///
+/// # Errors
+/// `Config` where the variable is wrong or is given twice. It never quotes a key.
+#[cfg(feature = "vault")]
+pub fn vault_keys_from_env() -> Result<Option<FixedKeys>> {
+    vault_keys_from_lookup(&|name| std::env::var_os(name))
+}
+
+#[cfg(feature = "vault")]
+fn vault_keys_from_lookup(lookup: &dyn Fn(&str) -> Option<OsString>) -> Result<Option<FixedKeys>> {
+    let name = "LILY_VAULT_KEYS";
+    let Some(text) = Variables(lookup).optional(name)? else { return Ok(None) };
+    let keys = FixedKeys::parse(&crate::model::Secret::new(text));
+    keys.map(Some).map_err(|error| error.with_context("variable", name))
 }
 
 /// Reads variables, each by its name or as a file.
@@ -351,6 +371,18 @@ mod tests {
         assert!(unknown.contains("[connector_unknown]") && unknown.contains("woocommerce"), "{unknown}");
         let unknown = refused(&[("LILY_CONNECTOR", "WooCommerce")]);
         assert!(unknown.contains("given=WooCommerce"), "{unknown}");
+    }
+
+    #[cfg(feature = "vault")]
+    #[test]
+    fn the_keys_of_a_vault_are_read_and_never_quoted() {
+        let given = |value: &'static str| {
+            vault_keys_from_lookup(&|name| (name == "LILY_VAULT_KEYS").then(|| value.into()))
+        };
+        assert!(vault_keys_from_lookup(&|_| None).unwrap().is_none());
+        assert!(given("k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap().is_some());
+        let error = given("k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg").unwrap_err();
+        assert!(error.to_string().contains("LILY_VAULT_KEYS") && !format!("{error:?}").contains("AAEC"));
     }
 
     #[cfg(not(feature = "woocommerce"))]

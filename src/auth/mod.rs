@@ -101,7 +101,7 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
 }
 
 /// Refuses to sign for an address that is not the credentials' own.
-fn belongs(origin: &Origin, url: &url::Url) -> Result<()> {
+pub(crate) fn belongs(origin: &Origin, url: &url::Url) -> Result<()> {
     if origin.holds(url) {
         Ok(())
     } else {

@@ -182,7 +182,7 @@ fn redirected(response: &ApiResponse) -> Error {
 }
 
 /// `Retry-After` in seconds, or as a date against the platform's own clock.
-fn retry_after(response: &ApiResponse) -> Option<Duration> {
+pub(super) fn retry_after(response: &ApiResponse) -> Option<Duration> {
     let text = response.header(header::RETRY_AFTER.as_str())?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(Duration::from_secs(seconds));

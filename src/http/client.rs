@@ -29,6 +29,9 @@ use crate::transport::AttemptLimits;
 /// to it in the query, which is sent as it is given.
 pub type Route = fn(&str) -> Cow<'_, str>;
 
+/// How often a call gets other credentials: those that another process stored may be refused, too.
+const REFRESHES: u32 = 2;
+
 /// Sends the calls of one connector to one store: the only way out.
 pub struct ApiClient {
     pub(super) shared: Shared,
@@ -173,7 +176,7 @@ struct Call<'a> {
     limits: AttemptLimits,
     deadline: Duration,
     attempt: u32,
-    refreshed: bool,
+    refreshes: u32,
     clock_learned: bool,
     /// Why there is another attempt.
     last: Option<Error>,
@@ -208,7 +211,7 @@ impl<'a> Call<'a> {
             limits,
             deadline,
             attempt: 0,
-            refreshed: false,
+            refreshes: 0,
             clock_learned: false,
             last: None,
         })
@@ -444,8 +447,8 @@ impl<'a> Call<'a> {
                 Ended::Success(response)
             }
             Outcome::Refresh(error) => {
-                if !self.refreshed && client.authenticator.refresh(credentials).await? {
-                    self.refreshed = true;
+                if self.refreshes < REFRESHES && client.authenticator.refresh(credentials).await? {
+                    self.refreshes += 1;
                     Ended::Again
                 } else {
                     Ended::Failed(error)

@@ -10,6 +10,7 @@ mod classify;
 mod client;
 mod observe;
 mod rate;
+mod refresh;
 mod request;
 mod response;
 mod retry;
@@ -18,6 +19,8 @@ mod shared;
 #[cfg(test)]
 #[cfg(feature = "testkit")]
 mod tests;
+mod token;
+mod token_client;
 
 pub use backoff::Backoff;
 pub use breaker::BreakerSettings;
@@ -30,3 +33,5 @@ pub use request::{ApiRequest, Idempotency};
 pub use response::{ApiResponse, BodyFault};
 pub use settings::{ApiClientBuilder, ClientSettings};
 pub use shared::Shared;
+pub use token::{RefreshingToken, RefreshingTokenBuilder};
+pub use token_client::TokenClient;

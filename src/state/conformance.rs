@@ -1,5 +1,7 @@
 //! What every state must do, run over each of them.
 
+pub(super) mod tokens;
+
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +45,14 @@ macro_rules! conformance {
             h2_the_last_noted_hash_is_kept_for_a_time
             the_inbox_of_a_store_is_its_own
         );
+    };
+    ($make:expr; in $module:ident $($claim:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $claim() {
+                crate::state::conformance::$module::$claim($make).await;
+            }
+        )*
     };
     ($make:expr; $($claim:ident)*) => {
         $(

@@ -317,4 +317,5 @@ mod tests {
     use super::*;
 
     crate::state::conformance::conformance!(Arc::new(MemoryState::new()));
+    crate::state::conformance::tokens::token_conformance!(Arc::new(MemoryState::new()));
 }

@@ -10,6 +10,129 @@ use crate::state::{HintKind, Op, SinkMark};
 
 conformance::conformance!(Arc::new(SqliteState::in_memory().unwrap()));
 
+#[cfg(feature = "vault")]
+mod sealed {
+    use super::*;
+    use crate::state::conformance::tokens::{load, replace};
+    use crate::state::{FixedKeys, KeyId, VaultKey};
+    use crate::time::SystemEntropy;
+
+    fn keys(id: &str, byte: u8) -> Arc<FixedKeys> {
+        Arc::new(FixedKeys::new(KeyId::new(id).unwrap(), VaultKey::new([byte; 32])))
+    }
+
+    fn with_keys(state: SqliteState) -> Arc<dyn StateStore> {
+        Arc::new(state.with_keys(keys("k1", 7), Arc::new(SystemEntropy)))
+    }
+
+    conformance::tokens::token_conformance!(with_keys(SqliteState::in_memory().unwrap()));
+
+    #[tokio::test]
+    async fn without_keys_tokens_are_refused_and_nothing_of_their_unit_happens() {
+        let state: Arc<dyn StateStore> = Arc::new(SqliteState::in_memory().unwrap());
+        let row = row("11", "title");
+        let unit = Unit::new(vec![append(&row), replace("main", 0, "one").0]);
+        let error = state.commit(&store("a"), unit).await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Config, "vault_key_missing"));
+        assert!(!error.remedy().is_empty());
+        assert!(rows(&state, &RowQuery::Unsettled).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_rests_in_the_file_is_sealed_and_bound_to_its_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let state = with_keys(SqliteState::open(&path).unwrap());
+        commit(&state, vec![replace("main", 0, "one").0, replace("other", 0, "two").0]).await;
+        let other = store("b");
+        state.commit(&other, Unit::new(vec![replace("main", 0, "theirs").0])).await.unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.extend(std::fs::read(folder.path().join("state.db-wal")).unwrap());
+        assert!(!String::from_utf8_lossy(&bytes).contains("s3cret"));
+
+        let raw = Connection::open(&path).unwrap();
+        let opens = async || {
+            state.tokens(&store("a"), "main").await.map(drop).map_err(|error| error.code().to_owned())
+        };
+        opens().await.unwrap();
+        let keep = "CREATE TEMP TABLE kept AS SELECT * FROM tokens";
+        raw.execute_batch(keep).unwrap();
+        for change in [
+            // The blob of another slot, of another store, and of another version of the row.
+            "UPDATE tokens SET (key, nonce, sealed) = (SELECT key, nonce, sealed FROM kept WHERE slot = 'other')",
+            "UPDATE tokens SET (key, nonce, sealed) =
+               (SELECT key, nonce, sealed FROM kept WHERE slot = 'main' ORDER BY store DESC LIMIT 1)
+             WHERE store = (SELECT min(store) FROM kept)",
+            "UPDATE tokens SET version = version + 1",
+            "UPDATE tokens SET sealed = zeroblob(length(sealed))",
+        ] {
+            raw.execute_batch(change).unwrap();
+            assert_eq!(opens().await.unwrap_err(), "vault_does_not_open", "{change}");
+            raw.execute_batch("DELETE FROM tokens; INSERT INTO tokens SELECT * FROM kept").unwrap();
+            opens().await.unwrap();
+        }
+
+        // Another key of the same name, a new one alone, and a new one beside the old one.
+        let open = |keys: Arc<FixedKeys>| -> Arc<dyn StateStore> {
+            Arc::new(SqliteState::open(&path).unwrap().with_keys(keys, Arc::new(SystemEntropy)))
+        };
+        let code = async |state: Arc<dyn StateStore>| {
+            state.tokens(&store("a"), "main").await.map(drop).map_err(|error| error.code().to_owned())
+        };
+        assert_eq!(code(open(keys("k1", 8))).await.unwrap_err(), "vault_does_not_open");
+        assert_eq!(code(open(keys("k2", 8))).await.unwrap_err(), "vault_key_unknown");
+        let rotated = FixedKeys::new(KeyId::new("k2").unwrap(), VaultKey::new([8; 32]));
+        let rotated = open(Arc::new(rotated.older(KeyId::new("k1").unwrap(), VaultKey::new([7; 32]))));
+        let version = load(&rotated, "main").await.version;
+        commit(&rotated, vec![replace("main", version.0, "anew").0]).await;
+        assert!(code(open(keys("k2", 8))).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_state_of_the_second_schema_keeps_all_it_has_and_takes_tokens() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, old) = (folder.path().join("state.db"), folder.path().join("old.db"));
+        // As the second version made it: the first two steps alone.
+        let second = Connection::open(&old).unwrap();
+        second.execute_batch(include_str!("schema_1.sql")).unwrap();
+        second.execute_batch(include_str!("schema_2.sql")).unwrap();
+        second.pragma_update(None, "application_id", 0x4c49_4c59).unwrap();
+        second.pragma_update(None, "user_version", 2).unwrap();
+        // With the rows that a state of today has in those tables.
+        let state: Arc<dyn StateStore> = Arc::new(SqliteState::open(&path).unwrap());
+        let row = row("11", "title");
+        let received = receive(1, "11", HintKind::Changed, 1);
+        commit(&state, vec![append(&row), checkpoint("run", 7, vec![1, 2]), received]).await;
+        drop(state);
+        second.execute("ATTACH ?1 AS now", [path.to_str().unwrap()]).unwrap();
+        for table in [
+            "stores",
+            "leases",
+            "checkpoints",
+            "delivered",
+            "bases",
+            "write_log",
+            "deliveries",
+            "jobs",
+            "noted_hashes",
+        ] {
+            second.execute(&format!("INSERT INTO {table} SELECT * FROM now.{table}"), []).unwrap();
+        }
+        second.close().unwrap();
+
+        let again = with_keys(SqliteState::open(&old).unwrap());
+        assert_eq!(rows(&again, &RowQuery::Unsettled).await, [row]);
+        assert_eq!(again.checkpoint(&store("a"), &run("run")).await.unwrap().unwrap().mark, SinkMark(7));
+        assert_eq!(jobs(&again).await.len(), 1);
+        assert_eq!(load(&again, "main").await.version.0, 0);
+        let (op, record) = replace("main", 0, "one");
+        commit(&again, vec![op]).await;
+        drop(again);
+        let third = with_keys(SqliteState::open(&old).unwrap());
+        assert_eq!(load(&third, "main").await.record, Some(record));
+    }
+}
+
 mod on_disk {
     use super::*;
 
