@@ -11,11 +11,19 @@ pub(super) struct Broken;
 
 type Result<T> = std::result::Result<T, Broken>;
 
+/// What a key was found to be: its number, and what stands for it.
+pub(super) type Found = Option<(usize, u16)>;
+
+/// The most keys of a kind of object whose turn is remembered.
+const MAX_TURNS: usize = 256;
+
 /// A place in a JSON text.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Json<'a> {
     text: &'a str,
     at: usize,
+    /// The keys of each kind of object in the order that they came in, with their quotes and colons.
+    turns: Vec<Vec<(&'a str, Found)>>,
 }
 
 /// A text as it reads.
@@ -67,9 +75,37 @@ fn first(bytes: &[u8], mut at: usize, found: impl Fn(u64) -> u64) -> usize {
     at
 }
 
+/// The quote that ends the text which begins at `start`.
+#[inline]
+fn end_of_text(bytes: &[u8], start: usize) -> Result<usize> {
+    let mut at = start;
+    loop {
+        at = first(bytes, at, |word| are(word, b'"'));
+        if at >= bytes.len() {
+            return Err(Broken);
+        }
+        // An odd number of backslashes before a quote: it belongs to the text.
+        let before = bytes.get(start..at).unwrap_or_default();
+        if before.last() != Some(&b'\\')
+            || before.iter().rev().take_while(|byte| **byte == b'\\').count().is_multiple_of(2)
+        {
+            return Ok(at);
+        }
+        at += 1;
+    }
+}
+
 impl<'a> Json<'a> {
     pub(super) const fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self { text, at: 0, turns: Vec::new() }
+    }
+
+    /// Goes to a piece of this text, and ends with it; whether there is such a piece.
+    pub(super) fn go_to(&mut self, whole: &'a str, start: usize, end: usize) -> bool {
+        let piece = whole.get(..end).filter(|piece| piece.is_char_boundary(start));
+        self.text = piece.unwrap_or_default();
+        self.at = start.min(self.text.len());
+        piece.is_some()
     }
 
     /// Where it stands, in bytes.
@@ -138,6 +174,51 @@ impl<'a> Json<'a> {
         Ok(key)
     }
 
+    /// Reads a key and its colon, and looks the key up. Objects of one kind nearly always have the same keys in the
+    /// same order: then a key is known by its turn, and neither read nor looked up.
+    #[inline]
+    pub(super) fn known_key(
+        &mut self,
+        kind: u16,
+        turn: &mut usize,
+        find: impl FnOnce(&str) -> Found,
+    ) -> Result<Found> {
+        if self.peek() != b'"' {
+            return Err(Broken);
+        }
+        if let Some(turns) = self.turns.get(usize::from(kind)) {
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            // One key may have been left out.
+            for ahead in [*turn, *turn + 1] {
+                if let Some((spelled, found)) = turns.get(ahead)
+                    && rest.starts_with(spelled.as_bytes())
+                {
+                    self.at += spelled.len();
+                    *turn = ahead + 1;
+                    return Ok(*found);
+                }
+            }
+        }
+        self.new_key(kind, turn, find)
+    }
+
+    fn new_key(&mut self, kind: u16, turn: &mut usize, find: impl FnOnce(&str) -> Found) -> Result<Found> {
+        let start = self.at;
+        let found = find(&self.key()?.text);
+        let spelled = self.text.get(start..self.at).ok_or(Broken)?;
+        let kind = usize::from(kind);
+        if self.turns.len() <= kind {
+            self.turns.resize_with(kind + 1, Vec::new);
+        }
+        if let Some(turns) =
+            self.turns.get_mut(kind).filter(|turns| turns.len() == *turn && *turn < MAX_TURNS)
+        {
+            turns.push((spelled, found));
+            *turn += 1;
+        }
+        Ok(found)
+    }
+
     #[inline]
     fn colon(&mut self) -> Result<()> {
         if self.peek() != b':' {
@@ -172,10 +253,8 @@ impl<'a> Json<'a> {
 
     /// Reads a text whose first escape stands at `at`.
     fn escaped(&mut self, start: usize, mut at: usize) -> Result<Read<'a>> {
-        let mut behind = self.clone();
-        behind.skip_text()?;
         let bytes = self.text.as_bytes();
-        let mut text = String::with_capacity(behind.at - start);
+        let mut text = String::with_capacity(end_of_text(bytes, start)? - start);
         let (mut run, mut has_nul) = (start, false);
         loop {
             text.push_str(self.text.get(run..at).ok_or(Broken)?);
@@ -186,22 +265,24 @@ impl<'a> Json<'a> {
             }
             let escape = bytes.get(at + 1).copied().unwrap_or(0);
             at += 2;
-            text.push(match escape {
-                b'"' | b'\\' | b'/' => char::from(escape),
-                b'n' => '\n',
-                b'r' => '\r',
-                b't' => '\t',
-                b'b' => '\u{8}',
-                b'f' => '\u{c}',
+            run = at;
+            match escape {
+                // They stand for themselves, and go with what follows.
+                b'/' | b'"' | b'\\' => run -= 1,
+                b'n' => text.push('\n'),
+                b'r' => text.push('\r'),
+                b't' => text.push('\t'),
+                b'b' => text.push('\u{8}'),
+                b'f' => text.push('\u{c}'),
                 b'u' => {
                     let (character, length) = hex_escape(bytes.get(at..).unwrap_or_default())?;
                     at += length;
+                    run = at;
                     has_nul |= character == '\0';
-                    character
+                    text.push(character);
                 }
                 _ => return Err(Broken),
-            });
-            run = at;
+            }
             at = first(bytes, at, are_special);
         }
         self.at = at + 1;
@@ -210,24 +291,8 @@ impl<'a> Json<'a> {
 
     #[inline]
     fn skip_text(&mut self) -> Result<()> {
-        let bytes = self.text.as_bytes();
-        let start = self.at + 1;
-        let mut at = start;
-        loop {
-            at = first(bytes, at, |word| are(word, b'"'));
-            let before = bytes.get(start..at).unwrap_or_default();
-            if at >= bytes.len() {
-                return Err(Broken);
-            }
-            at += 1;
-            // An odd number of backslashes before a quote: it belongs to the text.
-            if before.last() != Some(&b'\\')
-                || before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
-            {
-                self.at = at;
-                return Ok(());
-            }
-        }
+        self.at = end_of_text(self.text.as_bytes(), self.at + 1)? + 1;
+        Ok(())
     }
 
     /// Reads the number that begins here, as it is written.
@@ -561,6 +626,39 @@ mod tests {
             ["{}", "[ ]", " [1 , {\"a\\\"\" : [ ] } ]\n", "-0.5E-7", r#""\\""#, r#""\\\"""#, "\"\u{1}\""]
         {
             assert_eq!(skipped(text), Ok(()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_known_by_its_turn_and_never_taken_for_another() {
+        let find = |key: &str| key.parse().ok().map(|number: usize| (number, 0));
+        let mut json = Json::new("");
+        let mut read = |text: &'static str, kind: u16| {
+            assert!(json.go_to(text, 0, text.len()));
+            let (mut found, mut turn) = (Vec::new(), 0);
+            let mut more = json.open(b'}')?;
+            while more {
+                found.push(json.known_key(kind, &mut turn, find)?.map(|(number, _)| number));
+                json.skip()?;
+                more = json.more(b'}')?;
+            }
+            Ok(found)
+        };
+        for _ in 0..2 {
+            assert_eq!(read(r#"{"1":0,"x":0,"12":0,"3" :0}"#, 7), Ok(vec![Some(1), None, Some(12), Some(3)]));
+            for (text, keys) in [
+                (r#"{"x":0,"12":0}"#, vec![None, Some(12)]),
+                (r#"{"12":0,"1":0,"3" :0,"x":0}"#, vec![Some(12), Some(1), Some(3), None]),
+                (r#"{"1":0,"1":0,"123":0,"1\u0032":0}"#, vec![Some(1), Some(1), Some(123), Some(12)]),
+                (r#"{"1" :0,"x":0,"12":0,"3":0,"4":0}"#, vec![Some(1), None, Some(12), Some(3), Some(4)]),
+                ("{}", vec![]),
+            ] {
+                assert_eq!(read(text, 7), Ok(keys), "{text}");
+            }
+            assert_eq!(read(r#"{"5":0}"#, 9), Ok(vec![Some(5)]));
+        }
+        for text in [r#"{"1":}"#, r#"{"1"}"#, r#"{"1":0,}"#, r#"{"1\ud800":0}"#, r#"{1:0}"#, r#"{"1"#] {
+            assert_eq!(read(text, 7), Err(Broken), "{text}");
         }
     }
 

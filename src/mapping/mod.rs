@@ -19,8 +19,8 @@ use std::fmt;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Entity, ExternalId, FieldName, Normaliser, Platform, RawItems, Record, RecordRef, Shape, StoreProfile,
-    Tokens,
+    Entity, ExternalId, Field, FieldName, Normaliser, Platform, RawItems, Record, RecordRef, Shape,
+    StoreProfile, Tokens,
 };
 use cells::CellAccess;
 use compile::Tree;
@@ -44,6 +44,8 @@ pub struct SchemaMap {
     rules: Vec<Rule>,
     tree: Tree,
     cells: Vec<TokenRule>,
+    /// Whether attributes have namespaces, and keys within them.
+    has_namespaces: bool,
 }
 
 struct TokenRule {
@@ -130,7 +132,8 @@ impl SchemaMap {
                 Some(TokenRule { field: def.field.clone(), access: def.access, normaliser, places })
             })
             .collect();
-        Ok(Self { blank, rules: rules.to_vec(), tree, cells })
+        let has_namespaces = rules.iter().any(|rule| rule.field == "attributes[].namespace");
+        Ok(Self { blank, rules: rules.to_vec(), tree, cells, has_namespaces })
     }
 
     /// The kind of record that it maps.
@@ -292,6 +295,9 @@ impl SchemaMap {
             }
         }
         record.place(profile, raws);
+        if self.has_namespaces {
+            name_by_key(&mut record);
+        }
         let unread: Vec<&str> = unread.iter().map(|node| self.tree.node(*node).pattern.as_str()).collect();
         self.add_tokens(&mut record, &unread);
         page.records.push(record);
@@ -310,6 +316,15 @@ impl SchemaMap {
                 record.base_mut().set_keys(cell.field.clone(), keys);
             }
         }
+    }
+}
+
+/// Gives attributes without a name the key that they have in their namespace.
+fn name_by_key(record: &mut Record) {
+    let Record::Product(product) = record else { return };
+    let Field::Value(attributes) = &mut product.attributes else { return };
+    for attribute in attributes.iter_mut().filter(|one| one.namespace.is_some() && one.label.is_empty()) {
+        attribute.label = attribute.key.clone().unwrap_or_default();
     }
 }
 

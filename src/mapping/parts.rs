@@ -49,10 +49,13 @@ impl SchemaMap {
         let mut places = Places { map: self, known: Vec::new() };
         let lists: Vec<NodeId> = items.lists.iter().filter_map(|place| places.find(place)).collect();
         let mut open: Option<Open<'_>> = None;
+        let mut json = Json::new(body);
         for part in &items.parts {
             let (start, end) = (usize::try_from(part.range.start), usize::try_from(part.range.end));
-            let piece = start.ok().zip(end.ok()).and_then(|(start, end)| body.get(start..end));
-            let mut json = Json::new(piece.ok_or_else(|| broken("not in the pieces that it was cut into"))?);
+            let piece = start.ok().zip(end.ok());
+            if !piece.is_some_and(|(start, end)| start <= end && json.go_to(body, start, end)) {
+                return Err(broken("not in the pieces that it was cut into"));
+            }
             match part.kind {
                 PartKind::Record => {
                     self.close(open.take(), page);

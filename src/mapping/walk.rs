@@ -242,11 +242,15 @@ impl Out<'_> {
                 self.issue(at, "not_a_list");
             }
         }
-        let mut seen = 0_u64;
+        self.pairs(json, node, at)
+    }
+
+    /// Reads the pairs of the object that begins here.
+    fn pairs(&mut self, json: &mut Json<'_>, node: &Node, at: NodeId) -> Walked {
+        let (mut seen, mut turn) = (0_u64, 0);
         let mut more = json.open(b'}')?;
         while more {
-            let key = json.key()?;
-            match node.keys.find(&key.text) {
+            match json.known_key(at, &mut turn, |key| node.keys.find(key))? {
                 Some((number, child)) if self.is_read(&mut seen, number, child) => self.walk(json, child)?,
                 _ => json.skip()?,
             }
@@ -319,11 +323,11 @@ impl Out<'_> {
     fn selected(&mut self, json: &mut Json<'_>, node: &Node, at: NodeId, found: &mut u64) -> Walked {
         let Some(select) = node.select.as_ref().filter(|_| json.peek() == b'{') else { return json.skip() };
         let start = json.at();
-        let (mut branch, mut times) = (None, 0);
+        let (mut branch, mut times, mut turn) = (None, 0, 0);
         let mut more = json.open(b'}')?;
         while more {
-            let key = json.key()?;
-            if key.text != select.key {
+            let is_selector = json.known_key(at, &mut turn, |key| (key == select.key).then_some((0, 0)))?;
+            if is_selector.is_none() {
                 json.skip()?;
             } else {
                 times += 1;
@@ -350,18 +354,7 @@ impl Out<'_> {
         }
         *found |= bit;
         json.back_to(start);
-        let node = self.tree.node(*branch);
-        let mut seen = 0_u64;
-        let mut more = json.open(b'}')?;
-        while more {
-            let key = json.key()?;
-            match node.keys.find(&key.text) {
-                Some((number, child)) if self.is_read(&mut seen, number, child) => self.walk(json, child)?,
-                _ => json.skip()?,
-            }
-            more = json.more(b'}')?;
-        }
-        Ok(())
+        self.pairs(json, self.tree.node(*branch), *branch)
     }
 
     /// Reads one value for one field.
