@@ -1,6 +1,7 @@
 //! Credentials: bound to an origin, and turned into headers or query parameters. Nothing here sends.
 
 mod basic;
+mod none;
 mod oauth1;
 mod origin;
 mod percent;
@@ -15,6 +16,7 @@ use crate::model::Secret;
 use crate::time::{Entropy, Timestamp};
 
 pub use basic::Basic;
+pub use none::NoCredentials;
 pub use oauth1::OAuth1;
 pub use origin::Origin;
 pub use query_key::QueryKey;

@@ -14,6 +14,7 @@ mod response;
 mod retry;
 mod settings;
 mod shared;
+mod stream;
 #[cfg(test)]
 #[cfg(feature = "testkit")]
 mod tests;
@@ -28,3 +29,4 @@ pub use request::{ApiRequest, Idempotency};
 pub use response::{ApiResponse, BodyFault};
 pub use settings::{ApiClientBuilder, ClientSettings};
 pub use shared::Shared;
+pub use stream::ApiStream;

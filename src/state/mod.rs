@@ -23,7 +23,10 @@ use crate::time::Timestamp;
 
 pub use hints::{DeliveryDigest, Hint, HintKind, Job, JobPlace, JobVersion, NotedHash};
 pub use memory::MemoryState;
-pub use rows::{Checkpoint, Fence, Op, Outcome, PushId, RowId, RowKind, RunKey, SinkMark, Unit, WriteRow};
+pub use rows::{
+    BulkPoint, BulkStage, Checkpoint, Fence, Op, Outcome, PushId, RowId, RowKind, RunKey, SinkMark, Unit,
+    WriteRow,
+};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteState;
 

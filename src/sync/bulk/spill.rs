@@ -159,7 +159,7 @@ impl<const W: usize> Sorter<W> {
             let some: Vec<(u64, u64)> = self.runs.drain(..FAN_IN).collect();
             // The runs are read from the file that the merged one is appended to, so each piece seeks.
             let Some(spill) = self.spill.take() else { break };
-            let mut merge = Merge::new(spill, some)?;
+            let mut merge = Merge::<W>::new(spill, some)?;
             let begun = self.length;
             let mut buffer = Vec::with_capacity(RUN_BUFFER_BYTES);
             let mut count = 0;
