@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use lily_connect::Runtime;
 use lily_connect::connector::{Branch, Joints};
-use lily_connect::mapping::{Direction, Rule, SchemaMap, Transform, rule};
+use lily_connect::mapping::{Direction::Read, Rule, SchemaMap, Transform, rule};
 use lily_connect::model::{Entity, Platform, StoreProfile};
 use lily_connect::sync::Cancel;
 use lily_connect::sync::bulk::{Join, JoinSettings};
@@ -29,8 +29,32 @@ static JOINTS: Joints = Joints::new("id", "__parentId", "/Product/", BRANCHES).l
     "/metafields/nodes",
 ]);
 
+const STATUS: Transform =
+    Transform::Word(&[("ACTIVE", "active"), ("DRAFT", "draft"), ("ARCHIVED", "archived")]);
+
 /// What the yardstick's file has of a product.
-static RULES: &[Rule] = &[rule("/id", "ref.id", Transform::GidTail, Direction::Read)];
+static RULES: &[Rule] = &[
+    rule("/id", "ref.id", Transform::LastSegment, Read),
+    rule("/title", "title", Transform::Text, Read),
+    rule("/handle", "slug", Transform::Text, Read),
+    rule("/descriptionHtml", "description", Transform::Html, Read),
+    rule("/productType", "product_type", Transform::Text, Read),
+    rule("/status", "status", STATUS, Read),
+    rule("/createdAt", "created_at", Transform::Rfc3339, Read),
+    rule("/updatedAt", "modified_at", Transform::Rfc3339, Read),
+    rule("/tags/*", "tags[].name", Transform::Text, Read),
+    rule("/seo/title", "seo.title", Transform::OptionalText, Read),
+    rule("/seo/description", "seo.description", Transform::OptionalText, Read),
+    rule("/variants/nodes/*/id", "variants[]", Transform::LastSegment, Read),
+    rule("/media/nodes/*/id", "media[].id", Transform::LastSegment, Read),
+    rule("/media/nodes/*/alt", "media[].alt", Transform::Text, Read),
+    rule("/media/nodes/*/image/url", "media[].url", Transform::Text, Read),
+    rule("/metafields/nodes/*/id", "attributes[].id", Transform::LastSegment, Read),
+    rule("/metafields/nodes/*/namespace", "attributes[].namespace", Transform::Text, Read),
+    rule("/metafields/nodes/*/key", "attributes[].key", Transform::Text, Read),
+    rule("/metafields/nodes/*/type", "attributes[].value_type", Transform::Text, Read),
+    rule("/metafields/nodes/*/value", "attributes[].values[]", Transform::Text, Read),
+];
 
 /// Joins a bulk file, mapping included, and says how long it took.
 #[derive(Parser)]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, RANGE, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use url::{Position, Url};
@@ -18,12 +18,12 @@ use super::observe::{AttemptEvent, AttemptResult, WaitReason};
 use super::rate::{Gate, Permit};
 use super::retry::may_repeat;
 use super::shared::{Host, Shared};
-use super::{ApiRequest, ApiResponse, BodyFault, ClientSettings, Idempotency};
+use super::{ApiRequest, ApiResponse, ApiStream, BodyFault, ClientSettings, Idempotency, stream};
 use crate::auth::{Authenticator, Origin, RequestToSign, percent_encode};
 use crate::error::{Effect, Error, ErrorKind, Result, Retry};
 use crate::model::{Secret, StoreKey};
 use crate::time::Timestamp;
-use crate::transport::AttemptLimits;
+use crate::transport::{AttemptLimits, StreamedBody};
 
 /// Turns a request's path into the one that is sent: percent-encoded, below the base, and with what belongs
 /// to it in the query, which is sent as it is given.
@@ -79,6 +79,16 @@ impl ApiClient {
             };
             call.body_fault(fault).await?;
         }
+    }
+
+    /// As [`ApiClient::execute`], with the body of a success left to be read.
+    pub(super) async fn stream(&self, request: ApiRequest, max_bytes: u64) -> Result<ApiStream> {
+        let mut call = Call::new(self, &request)?;
+        call.limits.max_body_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+        call.is_streamed = true;
+        let response = call.next().await?;
+        let body = call.stream.take().unwrap_or_else(|| StreamedBody::whole(Bytes::new()));
+        Ok(ApiStream::new(&response, body, max_bytes))
     }
 
     /// The store.
@@ -180,6 +190,9 @@ struct Call<'a> {
     clock_learned: bool,
     /// Why there is another attempt.
     last: Option<Error>,
+    /// Whether the body of a success is left to be read, and that body.
+    is_streamed: bool,
+    stream: Option<StreamedBody>,
 }
 
 /// How an attempt ended.
@@ -214,6 +227,8 @@ impl<'a> Call<'a> {
             refreshes: 0,
             clock_learned: false,
             last: None,
+            is_streamed: false,
+            stream: None,
         })
     }
 
@@ -287,7 +302,12 @@ impl<'a> Call<'a> {
 
         self.attempt += 1;
         permit.sent();
-        let sent = client.shared.transport().send(outgoing, &limits).await;
+        let transport = client.shared.transport();
+        let sent = if self.is_streamed {
+            stream::send(transport.as_ref(), outgoing, &limits, &mut self.stream).await
+        } else {
+            transport.send(outgoing, &limits).await
+        };
         let ended_at = clock.elapsed();
 
         let response = match sent {
@@ -361,6 +381,7 @@ impl<'a> Call<'a> {
     /// credentials: a signature is new each time.
     async fn credentials(&self) -> Result<(HeaderMap, Vec<(&'static str, Secret)>, HeaderMap)> {
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
+        const ANY: HeaderValue = HeaderValue::from_static("*/*");
         let client = self.client;
         let to_sign = RequestToSign::new(
             &self.request.method,
@@ -371,7 +392,10 @@ impl<'a> Call<'a> {
         let credentials = client.authenticator.headers(&to_sign).await?;
         let query = client.authenticator.query(&to_sign)?;
         let mut headers = HeaderMap::with_capacity(8);
-        headers.insert(ACCEPT, JSON);
+        headers.insert(ACCEPT, if self.is_streamed { ANY } else { JSON });
+        if let Some(from) = self.request.from_byte.and_then(|from| format!("bytes={from}-").try_into().ok()) {
+            headers.insert(RANGE, from);
+        }
         headers.insert(USER_AGENT, client.user_agent.clone());
         if self.request.body.is_some() {
             headers.insert(CONTENT_TYPE, JSON);

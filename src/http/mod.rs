@@ -16,6 +16,7 @@ mod response;
 mod retry;
 mod settings;
 mod shared;
+mod stream;
 #[cfg(test)]
 #[cfg(feature = "testkit")]
 mod tests;
@@ -35,3 +36,4 @@ pub use settings::{ApiClientBuilder, ClientSettings};
 pub use shared::Shared;
 pub use token::{RefreshingToken, RefreshingTokenBuilder};
 pub use token_client::TokenClient;
+pub use stream::ApiStream;

@@ -40,6 +40,8 @@ pub struct ApiRequest {
     pub attempt_timeout: Option<Duration>,
     /// The instant of the runtime's clock ([`crate::time::Clock::elapsed`]) past which no byte may leave.
     pub not_after: Option<Duration>,
+    /// The first byte of the body that is asked for; none for the whole one.
+    pub from_byte: Option<u64>,
 }
 
 /// Whether a request may be repeated when nobody knows what became of it.
@@ -79,6 +81,7 @@ impl ApiRequest {
             read_timeout: None,
             attempt_timeout: None,
             not_after: None,
+            from_byte: None,
         }
     }
 
@@ -132,6 +135,13 @@ impl ApiRequest {
         self
     }
 
+    /// Asks for the body from a byte on. A server that cannot do so answers with the whole one.
+    #[must_use]
+    pub fn from_byte(mut self, offset: u64) -> Self {
+        self.from_byte = Some(offset);
+        self
+    }
+
     /// Sets the instant past which no byte may leave.
     #[must_use]
     pub fn not_after(mut self, instant: Option<Duration>) -> Self {
@@ -145,7 +155,7 @@ impl fmt::Debug for ApiRequest {
         let names: Vec<&str> = self.query.iter().map(|(name, _)| name.as_ref()).collect();
         f.debug_struct("ApiRequest")
             .field("method", &self.method)
-            .field("path", &self.path)
+            .field("path", &self.path.split('?').next().unwrap_or_default())
             .field("query", &names)
             .field("body_bytes", &self.body.as_ref().map(Bytes::len))
             .field("cost", &self.cost)
@@ -165,6 +175,8 @@ mod tests {
         let request = ApiRequest::write(Method::POST, "wp-json/wc/v3/webhooks", body)
             .query("consumer_secret", "cs_hidden")
             .query("search", "A person's name");
+        let signed = ApiRequest::get("file.jsonl?signature=cs_hidden");
+        assert!(!format!("{signed:?}").contains("cs_hidden"), "{signed:?}");
         for shown in [format!("{request:?}"), format!("{request:#?}")] {
             for hidden in ["s3cret", "cs_hidden", "person", "product.updated"] {
                 assert!(!shown.contains(hidden), "{shown}");

@@ -34,6 +34,10 @@ pub use memory::MemoryState;
 pub use rows::{Checkpoint, Fence, Op, Outcome, PushId, RowId, RowKind, RunKey, SinkMark, Unit, WriteRow};
 #[cfg(feature = "vault")]
 pub use sealed::SealedTokens;
+pub use rows::{
+    BulkPoint, BulkStage, Checkpoint, Fence, Op, Outcome, PushId, RowId, RowKind, RunKey, SinkMark, Unit,
+    WriteRow,
+};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteState;
 pub use vault::StateVault;

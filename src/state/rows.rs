@@ -67,6 +67,45 @@ pub struct Checkpoint {
     pub mark: SinkMark,
     /// The certificate, as JSON, once the run has ended.
     pub certificate: Option<Text>,
+    /// The bulk job of the run, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bulk: Option<BulkPoint>,
+}
+
+/// Where the bulk job of a pull stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BulkPoint {
+    /// Our name for the job: committed before the job is started, so that one whose id was lost can be found.
+    pub tag: Option<Text>,
+    /// The platform's name for it: committed before it is asked about.
+    pub job: Option<Text>,
+    /// When it was started, by our clock.
+    pub started: Option<Timestamp>,
+    /// How many jobs have ended without a whole file.
+    pub failed: u32,
+    /// Why the last of them did: stable codes.
+    pub failures: Vec<Text>,
+    /// The position up to which the records of the job's file are delivered.
+    pub delivered: u64,
+    /// What came of the last file that was looked at, as JSON.
+    pub report: Option<Text>,
+    /// What the run does about the list.
+    pub stage: BulkStage,
+}
+
+/// How far a pull is with its bulk job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum BulkStage {
+    /// A job runs, or its file is being delivered.
+    #[default]
+    Working,
+    /// The file is delivered.
+    Delivered,
+    /// No job gave a whole file: the list is read page by page.
+    Paging,
 }
 
 impl Checkpoint {
@@ -93,6 +132,7 @@ impl Checkpoint {
             opened: mark,
             mark,
             certificate: None,
+            bulk: None,
         }
     }
 }

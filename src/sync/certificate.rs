@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Delivery;
+use super::bulk::BulkReport;
 use crate::connector::Select;
 use crate::model::{Entity, ExternalId, ProductStatus, StoreKey};
 use crate::time::Timestamp;
@@ -38,6 +39,9 @@ pub struct Certificate {
     pub delivery: Delivery,
     /// Where the next delta begins, where the platform can list one.
     pub next_since: Option<Timestamp>,
+    /// What came of the file, where the list came by a bulk job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bulk: Option<BulkReport>,
     /// What was checked.
     pub checks: Vec<Check>,
     /// What follows from the checks.
@@ -131,6 +135,10 @@ pub enum Rule {
     UnclockedAgrees,
     /// A resumed run ended with what changed since it began first.
     ClosingDelta,
+    /// The file of a bulk job is as long, and has as many objects and records, as the platform said.
+    BulkWhole,
+    /// Each line of that file is a record, or belongs to one, once.
+    BulkJoined,
     /// Every record could be mapped.
     EveryRecordMapped,
 }
@@ -181,6 +189,9 @@ pub enum Reason {
     PageSkipped,
     /// The list did not keep its order, and no sweep could be made.
     OrderBroken,
+    /// The file of the bulk job is not the whole list, and was not mended: [`Certificate::bulk`] says how far it
+    /// goes.
+    BulkIncomplete,
     /// Records could not be mapped.
     RecordsRejected,
     /// Records that the list names could not be read by id.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::bulk::BulkReport;
 use super::certificate::{Certificate, Check, CheckOutcome, Reason, Rule, Scope, Verdict, Visibility};
 use super::pages::{Pages, ReadPage};
 use super::pull::{MAX_NAMED_IDS, Proof, Work, number};
@@ -168,7 +169,12 @@ impl Work<'_> {
         }
     }
 
-    pub(super) async fn certify(mut self, mut checks: Vec<Check>, proof: Proof) -> Result<Certificate> {
+    pub(super) async fn certify(
+        mut self,
+        bulk: Option<BulkReport>,
+        mut checks: Vec<Check>,
+        proof: Proof,
+    ) -> Result<Certificate> {
         let Proof { mut reasons, mut ids, unproven, missing } = proof;
         let rejected = self.checkpoint.rejected;
         let mapped = if rejected == 0 { CheckOutcome::Held } else { CheckOutcome::Failed };
@@ -204,6 +210,7 @@ impl Work<'_> {
             missing,
             delivery: self.sink.delivery(),
             next_since,
+            bulk,
             checks,
             verdict,
         };

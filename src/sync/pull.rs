@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use twox_hash::XxHash3_64;
 
+use super::bulk::BulkSettings;
 use super::certificate::{Certificate, Reason};
 use super::pages::Pages;
 use super::unclocked::{self, Prints};
@@ -35,6 +36,7 @@ pub struct Pull {
     pub(super) max_sweeps: u32,
     pub(super) keep_base: bool,
     pub(super) unclocked: bool,
+    pub(super) bulk: BulkSettings,
     pub(super) cancel: Cancel,
 }
 
@@ -64,6 +66,7 @@ impl Pull {
             max_sweeps: 3,
             keep_base: false,
             unclocked: true,
+            bulk: BulkSettings::default(),
             cancel: Cancel::default(),
         }
     }
@@ -102,6 +105,14 @@ impl Pull {
     #[must_use]
     pub fn unclocked(mut self, compared: bool) -> Self {
         self.unclocked = compared;
+        self
+    }
+
+    /// Sets when the list is read by a bulk job, and its bounds (default: where the connector has such jobs, and
+    /// predicts that paging is long).
+    #[must_use]
+    pub fn bulk(mut self, settings: BulkSettings) -> Self {
+        self.bulk = settings;
         self
     }
 
@@ -147,7 +158,7 @@ impl Pull {
                     });
                 }
                 go_back(sink, checkpoint.mark).await?;
-                fresh = !checkpoint.pages_done && checkpoint.next.is_none();
+                fresh = !checkpoint.pages_done && checkpoint.next.is_none() && checkpoint.bulk.is_none();
                 checkpoint
             }
             Some(other) => {
@@ -299,6 +310,12 @@ pub(super) struct Work<'a> {
 
 impl Work<'_> {
     async fn run(mut self) -> Result<Certificate> {
+        let bulk = self.bulk().await?;
+        if let Some(report) = bulk.as_ref().filter(|_| !self.is_paged()) {
+            let (mut checks, mut proof) = (Vec::new(), Proof::default());
+            self.prove_bulk(report, &mut checks, &mut proof).await?;
+            return self.certify(bulk, checks, proof).await;
+        }
         let mut passes = 0;
         loop {
             if !self.checkpoint.pages_done {
@@ -317,9 +334,12 @@ impl Work<'_> {
         }
         let mut checks = Vec::new();
         let mut proof = Proof::default();
+        if let Some(report) = &bulk {
+            self.tell_bulk(report, &mut checks);
+        }
         self.closing_delta(&mut checks, &mut proof).await?;
         self.prove(&mut checks, &mut proof).await?;
-        self.certify(checks, proof).await
+        self.certify(bulk, checks, proof).await
     }
 
     pub(super) fn is_list(&self) -> bool {

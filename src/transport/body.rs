@@ -9,7 +9,7 @@ use crate::error::Result;
 
 /// Pieces of bytes, one after the other.
 #[async_trait]
-pub trait Chunks: fmt::Debug + Send {
+pub trait Chunks: fmt::Debug + Send + Sync {
     /// The next piece; none at the end.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Position, Url};
 
 use super::address::{NotPublic, check_literal, is_public};
-use super::{AttemptLimits, HttpTransport};
+use super::{AttemptLimits, Chunks, HttpTransport, StreamedBody};
 use crate::error::{Effect, Error, ErrorKind, Result, Retry};
 use crate::time::{SystemClock, within};
 
@@ -253,9 +253,77 @@ impl Resolve for PublicOnly {
 impl HttpTransport for ReqwestTransport {
     async fn send(
         &self,
-        mut request: http::Request<Bytes>,
+        request: http::Request<Bytes>,
         limits: &AttemptLimits,
     ) -> Result<http::Response<Bytes>> {
+        let mut response = self.begin(request, limits, Some(limits.attempt_timeout)).await?;
+        let body = self.read(&mut response, limits).await?;
+        Ok(head(&mut response).map(|()| body))
+    }
+
+    async fn open(
+        &self,
+        request: http::Request<Bytes>,
+        limits: &AttemptLimits,
+    ) -> Result<http::Response<StreamedBody>> {
+        // The client's own time-out would go on through the body.
+        let begun = self.begin(request, limits, None);
+        let mut response =
+            within(&self.clock, limits.attempt_timeout, begun).await.ok_or_else(attempt_over)??;
+        let head = head(&mut response);
+        let body = Streamed {
+            response,
+            clock: SystemClock::default(),
+            read_timeout: limits.read_timeout,
+            left: limits.max_body_bytes,
+            cap: limits.max_body_bytes,
+        };
+        Ok(head.map(|()| StreamedBody::new(body)))
+    }
+}
+
+/// Status, version and headers of an answer.
+fn head(response: &mut reqwest::Response) -> http::Response<()> {
+    let mut answer = http::Response::new(());
+    *answer.status_mut() = response.status();
+    *answer.version_mut() = response.version();
+    *answer.headers_mut() = std::mem::take(response.headers_mut());
+    answer
+}
+
+/// A body that is read as it comes, with a bound on its length and on each silence.
+struct Streamed {
+    response: reqwest::Response,
+    clock: SystemClock,
+    read_timeout: Duration,
+    left: usize,
+    cap: usize,
+}
+
+#[async_trait]
+impl Chunks for Streamed {
+    async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        let chunk = within(&self.clock, self.read_timeout, self.response.chunk());
+        let Some(chunk) = chunk.await.ok_or_else(silent)?.map_err(fault)? else { return Ok(None) };
+        self.left = self.left.checked_sub(chunk.len()).ok_or_else(|| too_large(self.cap))?;
+        Ok(Some(chunk))
+    }
+}
+
+impl fmt::Debug for Streamed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Streamed").field("left", &self.left).finish_non_exhaustive()
+    }
+}
+
+impl ReqwestTransport {
+    /// Sends a request, and gives the answer with its body unread.
+    async fn begin(
+        &self,
+        mut request: http::Request<Bytes>,
+        limits: &AttemptLimits,
+        timeout: Option<Duration>,
+    ) -> Result<reqwest::Response> {
         let url = address(&mut request)?;
         let secure = match url.scheme() {
             "https" => Secure::Yes,
@@ -274,9 +342,9 @@ impl HttpTransport for ReqwestTransport {
         if !body.is_empty() {
             *outgoing.body_mut() = Some(body.into());
         }
-        *outgoing.timeout_mut() = Some(limits.attempt_timeout);
+        *outgoing.timeout_mut() = timeout;
 
-        let mut response = within(&self.clock, limits.read_timeout, client.execute(outgoing))
+        let response = within(&self.clock, limits.read_timeout, client.execute(outgoing))
             .await
             .ok_or_else(silent)?
             .map_err(fault)?;
@@ -285,16 +353,9 @@ impl HttpTransport for ReqwestTransport {
         {
             return Err(not_public(NotPublic, Effect::Possible));
         }
-        let body = self.read(&mut response, limits).await?;
-        let mut answer = http::Response::new(body);
-        *answer.status_mut() = response.status();
-        *answer.version_mut() = response.version();
-        *answer.headers_mut() = std::mem::take(response.headers_mut());
-        Ok(answer)
+        Ok(response)
     }
-}
 
-impl ReqwestTransport {
     /// Reads the body up to its cap, which counts what comes out of the decompression.
     async fn read(&self, response: &mut reqwest::Response, limits: &AttemptLimits) -> Result<Bytes> {
         let cap = limits.max_body_bytes;
@@ -366,6 +427,12 @@ fn too_large(cap: usize) -> Error {
     )
     .with_remedy("ask for smaller pages or fewer fields")
     .with_effect(Effect::Possible)
+}
+
+fn attempt_over() -> Error {
+    Error::new(ErrorKind::Timeout, "attempt_timeout", "the store did not answer in time")
+        .with_remedy("raise the attempt time-out")
+        .with_effect(Effect::Possible)
 }
 
 fn silent() -> Error {

@@ -1,0 +1,116 @@
+//! The way of a job's file to our disk.
+
+use std::time::Duration;
+
+use super::spool::Spool;
+use super::{BulkSettings, blocking};
+use crate::connector::{BulkBody, BulkJob, BulkSource};
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::sync::Cancel;
+
+/// The longest wait before a download is opened again.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Why there is no whole file, though nothing is wrong on our side: a stable code.
+pub(super) type NoFile = &'static str;
+
+/// Fetches what is not here yet of a job's file, of `bytes` where that is known.
+///
+/// A body that breaks off, or ends before its length, is opened again where it ended.
+pub(super) async fn fetch(
+    source: &dyn BulkSource,
+    job: &BulkJob,
+    bytes: Option<u64>,
+    mut spool: Spool,
+    settings: &BulkSettings,
+    cancel: &Cancel,
+) -> Result<Result<Spool, NoFile>> {
+    let mut standing = 0;
+    let mut is_whole = bytes.is_some_and(|bytes| spool.length() == bytes);
+    // Without a length nobody can tell whether what is here from an earlier run is all of it.
+    if spool.length() > bytes.unwrap_or(0) {
+        spool = blocking(move || spool.clear().map(|()| spool)).await?;
+    }
+    while !is_whole {
+        let from = spool.length();
+        let ended;
+        (spool, ended) = fetch_once(source, job, spool, cancel).await?;
+        is_whole = match &ended {
+            Ok(whole) => bytes.or(*whole).is_none_or(|bytes| spool.length() >= bytes),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Err("file_gone")),
+            Err(error) if matches!(error.retry(), Retry::Never) => return ended.map(|_| Err("")),
+            Err(_) => false,
+        };
+        if is_whole {
+            break;
+        }
+        standing = if spool.length() > from { 0 } else { standing + 1 };
+        if standing > settings.reopens {
+            // A body that ends in good order is all that there is; one that breaks off may go on another day.
+            return match ended {
+                Ok(_) => Ok(Ok(spool)),
+                Err(error) => Err(error),
+            };
+        }
+        let wait = Duration::from_secs(1 << standing.min(6)).min(LONGEST_WAIT);
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(cancel.error()),
+            () = settings.clock.sleep(wait) => {}
+        }
+    }
+    Ok(Ok(spool))
+}
+
+/// Reads one body into the file; what ended it, with the length of the whole file where the answer said it. What
+/// came is kept either way.
+async fn fetch_once(
+    source: &dyn BulkSource,
+    job: &BulkJob,
+    mut spool: Spool,
+    cancel: &Cancel,
+) -> Result<(Spool, Result<Option<u64>>)> {
+    let asked = spool.length();
+    let opened = tokio::select! {
+        biased;
+        () = cancel.cancelled() => return Err(cancel.error()),
+        opened = source.open(job, asked) => opened,
+    };
+    let mut body: BulkBody = match opened {
+        Ok(body) => body,
+        Err(error) => return Ok((spool, Err(error))),
+    };
+    // A source that cannot seek begins anew: what is here is passed over.
+    let Some(mut skip) = asked.checked_sub(body.from) else {
+        return Err(Error::new(
+            ErrorKind::Protocol,
+            "range_unexpected",
+            "the file was opened behind the place that was asked for",
+        )
+        .with_remedy("report it: the source must begin where it is asked to, or before"));
+    };
+    loop {
+        let chunk = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(cancel.error()),
+            chunk = body.chunk() => chunk,
+        };
+        let mut chunk = match chunk {
+            Ok(Some(chunk)) => chunk,
+            ended => {
+                let whole = body.whole;
+                spool = blocking(move || spool.write().map(|()| spool)).await?;
+                return match ended {
+                    Err(error) if error.kind() == ErrorKind::Cancelled => Err(error),
+                    ended => Ok((spool, ended.map(|_| whole))),
+                };
+            }
+        };
+        let passed = skip.min(chunk.len() as u64);
+        skip -= passed;
+        chunk = chunk.slice(usize::try_from(passed).unwrap_or(chunk.len())..);
+        if spool.gather(&chunk)? {
+            spool = blocking(move || spool.write().map(|()| spool)).await?;
+        }
+    }
+}
