@@ -65,9 +65,14 @@ mod value;
 mod variant;
 mod webhooks;
 mod wire;
+mod write_files;
 mod write_metafields;
+mod write_other;
 mod write_product;
+mod write_set;
 mod write_tags;
+mod write_translations;
+mod write_variants;
 
 pub use bucket::{Bucket, Plan};
 pub use collection::Collection;

@@ -268,6 +268,16 @@ pub(super) fn mutate(state: &mut State, name: &str, args: &Args) -> Result<Out, 
     match name {
         "productUpdate" => super::write_product::update(state, args),
         "tagsAdd" | "tagsRemove" => super::write_tags::change(state, name, args),
+        "metafieldsSet" => super::write_metafields::set(state, args),
+        "metafieldsDelete" => super::write_metafields::delete(state, args),
+        "fileUpdate" => super::write_files::update(state, args),
+        "translationsRegister" => super::write_translations::register(state, args),
+        "translationsRemove" => super::write_translations::remove(state, args),
+        "productVariantsBulkUpdate" => super::write_variants::bulk_update(state, args),
+        "productOptionUpdate" => super::write_variants::update_option(state, args),
+        "productSet" => super::write_set::set(state, args),
+        "publishablePublish" => super::write_other::publish(state, args),
+        "inventorySetQuantities" => super::write_other::set_quantities(state, args),
         _ => Err(FieldError::undefined("Mutation", name)),
     }
 }

@@ -53,6 +53,8 @@ pub(super) struct State {
     pub(super) uploads: Uploads,
     pub(super) webhooks: Webhooks,
     pub(super) idempotent: BTreeMap<String, (Timestamp, u64, super::value::Out)>,
+    /// Jobs of `productSet`: when they began, and their product.
+    pub(super) operations: BTreeMap<u64, (Timestamp, u64)>,
     pub(super) random: SeededRandom,
     /// Notes of searches of the call that is being answered.
     pub(super) search_notes: std::cell::RefCell<Vec<super::search::Note>>,
@@ -94,6 +96,7 @@ impl State {
             uploads: Uploads::default(),
             webhooks: Webhooks::default(),
             idempotent: BTreeMap::new(),
+            operations: BTreeMap::new(),
             random: SeededRandom::new(seed),
             search_notes: std::cell::RefCell::default(),
             next_id: FIRST_ID,
@@ -224,11 +227,4 @@ pub(super) fn handle_of(title: &str) -> String {
     }
     let handle = handle.trim_end_matches('-');
     if handle.is_empty() { "product".to_owned() } else { handle.chars().take(255).collect() }
-}
-
-impl State {
-    /// A job of `productSet` by its id.
-    pub(super) fn operation(&self, _id: &str) -> super::value::Out {
-        super::value::Out::NULL
-    }
 }
