@@ -78,7 +78,8 @@ async fn pages_follow_each_other_and_hold_each_product_once() {
     assert_eq!(seen.len(), 25);
     assert!(seen.windows(2).all(|pair| pair[0]["updatedAt"].as_str() <= pair[1]["updatedAt"].as_str()));
     // A cursor belongs to its sort.
-    let other = "query Page($after: String) { products(first: 10, after: $after, sortKey: TITLE) { nodes { id } } }";
+    let other =
+        "query Page($after: String) { products(first: 10, after: $after, sortKey: TITLE) { nodes { id } } }";
     let answer = shop.ask(other, json!({ "after": after })).await;
     assert_eq!(answer["errors"][0]["message"], json!("Invalid cursor for current pagination sort."));
 }
@@ -113,7 +114,8 @@ async fn one_product_comes_with_fragments_aliases_and_conditions() {
     let product = shop.data(query, json!({ "id": gid })).await["it"].clone();
     assert_eq!(product["__typename"], json!("Product"));
     assert!(product.get("hidden").is_none());
-    let kinds: Vec<_> = product["media"]["nodes"].as_array().unwrap().iter().map(|it| it["__typename"].clone()).collect();
+    let kinds: Vec<_> =
+        product["media"]["nodes"].as_array().unwrap().iter().map(|it| it["__typename"].clone()).collect();
     assert_eq!(kinds, ["MediaImage", "Video", "ExternalVideo", "Model3d"]);
     assert!(product["media"]["nodes"][1]["duration"].is_number());
     assert!(product["variants"]["edges"][0]["node"]["price"].is_string());

@@ -34,6 +34,6 @@ pub use request::{ApiRequest, Idempotency};
 pub use response::{ApiResponse, BodyFault};
 pub use settings::{ApiClientBuilder, ClientSettings};
 pub use shared::Shared;
+pub use stream::ApiStream;
 pub use token::{RefreshingToken, RefreshingTokenBuilder};
 pub use token_client::TokenClient;
-pub use stream::ApiStream;

@@ -31,13 +31,12 @@ pub use hints::{DeliveryDigest, Hint, HintKind, Job, JobPlace, JobVersion, Noted
 #[cfg(feature = "vault")]
 pub use keys::{FixedKeys, KeyId, KeyProvider, VaultKey};
 pub use memory::MemoryState;
-pub use rows::{Checkpoint, Fence, Op, Outcome, PushId, RowId, RowKind, RunKey, SinkMark, Unit, WriteRow};
-#[cfg(feature = "vault")]
-pub use sealed::SealedTokens;
 pub use rows::{
     BulkPoint, BulkStage, Checkpoint, Fence, Op, Outcome, PushId, RowId, RowKind, RunKey, SinkMark, Unit,
     WriteRow,
 };
+#[cfg(feature = "vault")]
+pub use sealed::SealedTokens;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteState;
 pub use vault::StateVault;
