@@ -77,6 +77,11 @@ impl Answered {
         page.degraded.extend(&self.degraded);
     }
 
+    /// A time of the platform's clock, not later than when it read.
+    pub(super) fn server_time(&self) -> Option<Timestamp> {
+        self.server_time
+    }
+
     /// What was odd of it.
     pub(super) fn degraded(&self) -> &[&'static str] {
         &self.degraded

@@ -116,7 +116,7 @@ impl ShopifyConfig {
             Some(profile) => Found::supplied(client, profile.clone()),
             None => discover(client, self.version).await?,
         };
-        Shopify::new(found, self, self.writes)
+        Shopify::new(found, runtime.clone(), self, self.writes)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The connector: what it is, and which way each question goes.
 
+use std::num::NonZeroU32;
+
 use async_trait::async_trait;
 
 use super::config::{ApiVersion, ShopifyConfig};
@@ -8,17 +10,22 @@ use super::read::PageSizes;
 use super::writable::WriteSettings;
 use super::{PLATFORM, map};
 use crate::connector::{
-    Answer, Connector, ConnectorInfo, Detail, Health, Known, LookUp, Page, PullRequest, PushRequest, Select,
+    Answer, BulkSource, Connector, ConnectorInfo, Detail, Health, Known, LookUp, Page, PullRequest,
+    PushRequest, Select,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::mapping::SchemaMap;
 use crate::model::{Capabilities, Entity, RecordRef};
+use crate::runtime::Runtime;
 
 /// A connected Shopify store.
 #[derive(Debug)]
 pub struct Shopify {
     pub(super) client: ApiClient,
+    pub(super) runtime: Runtime,
+    pub(super) private_hosts: bool,
+    pub(super) max_in_flight: NonZeroU32,
     pub(super) version: ApiVersion,
     pub(super) info: ConnectorInfo,
     pub(super) capabilities: Capabilities,
@@ -34,7 +41,12 @@ pub struct Shopify {
 }
 
 impl Shopify {
-    pub(super) fn new(found: Found, config: &ShopifyConfig, writes: WriteSettings) -> Result<Self> {
+    pub(super) fn new(
+        found: Found,
+        runtime: Runtime,
+        config: &ShopifyConfig,
+        writes: WriteSettings,
+    ) -> Result<Self> {
         let mapping = config.mapping();
         let products = mapping.apply(Entity::Product, map::PRODUCT)?;
         let variants = mapping.apply(Entity::Variant, map::VARIANT)?;
@@ -54,6 +66,9 @@ impl Shopify {
             collections: SchemaMap::compile(PLATFORM, Entity::Category, map::COLLECTION)?,
             info: ConnectorInfo::new(config.store().clone(), config.version.as_str(), found.profile),
             client: found.client,
+            runtime,
+            private_hosts: config.private_hosts,
+            max_in_flight: config.max_in_flight,
             version: config.version,
             list_window: config.list_window,
             sizes: PageSizes::default(),
@@ -109,6 +124,10 @@ impl Connector for Shopify {
 
     async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {
         self.write_all(request).await
+    }
+
+    fn bulk(&self) -> Option<&dyn BulkSource> {
+        Some(self)
     }
 
     async fn look_up(&self, names: &LookUp) -> Result<Vec<Known>> {

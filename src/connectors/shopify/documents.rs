@@ -37,6 +37,13 @@ documents! {
     COLLECTION_NAMES = "CollectionNames": "collection_names";
     METAFIELD_NAMES = "MetafieldNames": "metafield_names";
     OWNER_OF_HANDLE = "OwnerOfHandle": "owner_of_handle";
+    BULK_PRODUCTS = "BulkProducts": "bulk_products" "collection_term" "media_fields" "metafield_fields";
+    BULK_VARIANTS = "BulkVariants": "bulk_variants" "media_fields";
+    BULK_COLLECTIONS = "BulkCollections": "bulk_collections";
+    RUN_BULK_QUERY = "RunBulkQuery": "run_bulk_query";
+    BULK_OPERATION = "BulkOperationState": "bulk_operation";
+    BULK_OPERATIONS = "BulkOperations": "bulk_operations";
+    CANCEL_BULK = "CancelBulk": "cancel_bulk";
     UPDATE_PRODUCT = "UpdateProduct": "update_product";
     ADD_TAGS = "AddTags": "add_tags";
     REMOVE_TAGS = "RemoveTags": "remove_tags";

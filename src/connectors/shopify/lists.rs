@@ -23,7 +23,7 @@ pub(super) struct List {
     pub(super) document: &'static Document,
     /// Where the nodes stand in an answer.
     pub(super) nodes: &'static [&'static str],
-    /// The connection that holds them.
+    /// The connection that holds them, below the data.
     pub(super) connection: &'static [&'static str],
     entity: Entity,
     detail: Detail,
@@ -33,31 +33,25 @@ impl List {
     pub(super) fn of(entity: Entity, detail: Detail) -> Self {
         let (document, connection, nodes): (_, &'static [&'static str], &'static [&'static str]) =
             match (entity, detail) {
-                (Entity::Variant, Detail::IdsOnly) => (
-                    &documents::VARIANT_IDS,
-                    &["data", "productVariants"],
-                    &["data", "productVariants", "nodes"],
-                ),
-                (Entity::Variant, _) => (
-                    &documents::VARIANTS,
-                    &["data", "productVariants"],
-                    &["data", "productVariants", "nodes"],
-                ),
+                (Entity::Variant, Detail::IdsOnly) => {
+                    (&documents::VARIANT_IDS, &["productVariants"], &["data", "productVariants", "nodes"])
+                }
+                (Entity::Variant, _) => {
+                    (&documents::VARIANTS, &["productVariants"], &["data", "productVariants", "nodes"])
+                }
                 (Entity::Category, Detail::IdsOnly) => {
-                    (&documents::COLLECTION_IDS, &["data", "collections"], &["data", "collections", "nodes"])
+                    (&documents::COLLECTION_IDS, &["collections"], &["data", "collections", "nodes"])
                 }
                 (Entity::Category, _) => {
-                    (&documents::COLLECTIONS, &["data", "collections"], &["data", "collections", "nodes"])
+                    (&documents::COLLECTIONS, &["collections"], &["data", "collections", "nodes"])
                 }
                 (_, Detail::IdsOnly) => {
-                    (&documents::PRODUCT_IDS, &["data", "products"], &["data", "products", "nodes"])
+                    (&documents::PRODUCT_IDS, &["products"], &["data", "products", "nodes"])
                 }
                 (_, Detail::Unclocked) => {
-                    (&documents::PRODUCTS_UNCLOCKED, &["data", "products"], &["data", "products", "nodes"])
+                    (&documents::PRODUCTS_UNCLOCKED, &["products"], &["data", "products", "nodes"])
                 }
-                (_, Detail::Full) => {
-                    (&documents::PRODUCTS, &["data", "products"], &["data", "products", "nodes"])
-                }
+                (_, Detail::Full) => (&documents::PRODUCTS, &["products"], &["data", "products", "nodes"]),
             };
         Self { document, nodes, connection, entity, detail }
     }

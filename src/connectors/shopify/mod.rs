@@ -2,6 +2,7 @@
 #![doc = include_str!("docs.md")]
 
 pub mod auth;
+mod bulk;
 mod check;
 mod classify;
 mod client;

@@ -22,6 +22,8 @@ use crate::model::{Entity, ExternalId, RawItems, Shape};
 const MAX_COST: u32 = 1000;
 /// The part of it that pages are made for: what a page is asked for is measured, not known.
 const AIM: f64 = 950.0;
+/// The records that a page of products is taken to hold before one was seen.
+const DEFAULT_PAGE: u32 = 20;
 
 /// What pages of a list were seen to cost, and so how many records the next one may hold.
 #[derive(Debug, Default)]
@@ -38,6 +40,14 @@ struct Seen {
 impl PageSizes {
     fn seen(&self, key: (Entity, Detail)) -> Option<Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
+    }
+
+    /// The records of a page and the points of each, as far as they were seen.
+    pub(super) fn predicted(&self, entity: Entity, points: f64) -> (u32, f64) {
+        match self.seen((entity, Detail::Full)) {
+            Some(seen) => (seen.first.max(1), seen.per_record),
+            None => (DEFAULT_PAGE, points),
+        }
     }
 
     /// Takes over what a page of so many records was asked for. Pages grow by doubling at most.
@@ -157,7 +167,7 @@ impl Shopify {
     }
 
     /// How many records the list has.
-    async fn count(&self, request: &PullRequest) -> Result<Total> {
+    pub(super) async fn count(&self, request: &PullRequest) -> Result<Total> {
         let (document, root) = lists::counted(request.entity);
         let filter = wire::filter(&request.select, Order::Id, 0)?;
         let call = self.call(document, &json!({ "filter": filter }), request)?;

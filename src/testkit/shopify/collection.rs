@@ -89,7 +89,7 @@ pub(super) fn field(state: &State, id: u64, name: &str, args: &Args) -> Result<O
         }
         "updatedAt" => Out::time(collection.updated_at),
         "sortOrder" => Out::text("MANUAL"),
-        "templateSuffix" => Out::NULL,
+        "templateSuffix" | "image" => Out::NULL,
         "seo" => Out::record(
             "SEO",
             vec![
