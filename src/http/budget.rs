@@ -176,6 +176,7 @@ pub(super) struct Budget {
     others: f64,
     others_used: f64,
     others_since: Duration,
+    looks: u32,
     /// The largest error of our count, which fades.
     error: f64,
     /// What requests of a shape were asked for, and what those of a family were against their prediction.
@@ -199,6 +200,7 @@ impl Budget {
             others: 0.0,
             others_used: 0.0,
             others_since: now,
+            looks: 0,
             error: 0.0,
             learned: Learned::default(),
             factors: Learned::default(),
@@ -245,7 +247,8 @@ impl Budget {
                 self.maximum,
             ));
         }
-        let kept = if ask.told_to_wait {
+        // Whoever was told how long to wait is told right only where nobody else draws meanwhile.
+        let kept = if ask.told_to_wait && !self.is_shared() {
             0.0
         } else {
             (self.error * ERRORS_KEPT).clamp(self.maximum * LEAST_KEPT, self.maximum * MOST_KEPT)
@@ -319,7 +322,7 @@ impl Budget {
             // The calls in flight, and those that ended while this one was under way, may not be in the number.
             let lowest = available - ended_meanwhile - self.in_flight;
             let highest = available.min(self.maximum - self.in_flight);
-            let next = if refused || is_other || self.others > self.restored * NOTICED {
+            let next = if refused || is_other || self.is_shared() {
                 lowest
             } else {
                 self.free.max(lowest).min(highest)
@@ -355,7 +358,10 @@ impl Budget {
         // Between two answers that came with nothing else under way, the sum is right; else only nearly so.
         if seconds >= if is_exact { 1.0 } else { UNSURE_FOR } {
             let used = (self.others_used / seconds).clamp(-self.restored, self.restored);
-            self.others += (used - self.others) * seconds / (seconds + AVERAGED_OVER);
+            // The first looks count for more, so that the mean need not come a long way from nothing.
+            self.looks = self.looks.saturating_add(1);
+            let part = (seconds / (seconds + AVERAGED_OVER)).max(1.0 / f64::from(self.looks));
+            self.others += (used - self.others) * part;
             (self.others_since, self.others_used) = (now, 0.0);
         }
     }
@@ -368,6 +374,11 @@ impl Budget {
         self.learned
             .get(key)
             .unwrap_or_else(|| (predicted * self.factors.get(key >> 32).unwrap_or(1.0)).ceil())
+    }
+
+    /// Whether others are seen to draw from the same points.
+    fn is_shared(&self) -> bool {
+        self.others > self.restored * NOTICED
     }
 
     /// The points that come back for us in a second.
