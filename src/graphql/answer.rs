@@ -70,13 +70,17 @@ impl<'a> Answer<'a> {
 
     /// The fast way, for `{"data":{…}}` with or without extensions behind the data, and with no member `errors`
     /// anywhere.
-    fn from_ends(body: &'a [u8]) -> Option<Self> {
+    pub(super) fn from_ends(body: &'a [u8]) -> Option<Self> {
         let (_, extensions) = ends(body)?;
         Some(Self { data: Data::Present, errors: Vec::new(), errors_left_out: 0, extensions })
     }
 
     /// The slow way: the whole body.
-    fn whole(body: &'a [u8]) -> Result<Self> {
+    pub(super) fn whole(body: &'a [u8]) -> Result<Self> {
+        // A list would be read as the members in their order.
+        if !body.trim_ascii_start().starts_with(b"{") {
+            return Err(unreadable());
+        }
         let wire: Wire<'a> = serde_json::from_slice(body).map_err(|_| unreadable())?;
         let (errors, errors_left_out) = wire.errors.map(fault::read).unwrap_or_default();
         let extensions = wire.extensions.filter(|extensions| extensions.get().starts_with('{'));

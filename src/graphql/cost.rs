@@ -62,9 +62,10 @@ impl Given {
         Some(Self { values, shape })
     }
 
-    /// Names the shape of a call of a document.
-    pub(super) fn key(&self, document: &str) -> u64 {
-        XxHash3_64::oneshot_with_seed(XxHash3_64::oneshot(document.as_bytes()), &self.shape)
+    /// Names the shape of a call of a document; the document is its family.
+    pub(super) fn key(&self, document: u64) -> u64 {
+        let shape = XxHash3_64::oneshot_with_seed(document, &self.shape);
+        (document & !0xffff_ffff) | (shape & 0xffff_ffff)
     }
 
     fn value(&self, term: Term) -> Option<Plain> {
@@ -255,5 +256,77 @@ impl<'de> Deserialize<'de> for Seen {
         }
 
         from.deserialize_any(Any)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::syntax::parse;
+    use super::*;
+
+    fn of(text: &str, variables: &serde_json::Value) -> u32 {
+        let operation = parse(text).unwrap();
+        cost(&operation, &Given::read(&operation, variables.to_string().as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn a_documents_cost_follows_the_formula() {
+        for (text, expected) in [
+            ("{ shop { id name } }", 1),
+            ("{ shop { id plan { name } } now }", 2),
+            ("{ items(first: 10) { nodes { id } pageInfo { hasNextPage endCursor } } }", 12),
+            ("{ items(last: 10) { edges { cursor node { id seo { title } } } } }", 22),
+            ("{ items(first: 10) { nodes { id parts(first: 5) { nodes { id } } } } }", 82),
+            ("{ items(first: 10) { nodes { id } edges { node { id } } total { count } } }", 23),
+            ("{ a: items(first: 1) { nodes { id } } b: items(first: 1) { nodes { id } } }", 6),
+            // A list of the objects themselves, with and without a size.
+            ("{ item { options(first: 3) { name values { id } } options { name } } }", 10),
+            ("{ items(first: 10) { pageInfo { hasNextPage } } }", 2),
+            ("{ nodes(ids: [1, 2, 3]) { ... on A { x { y } } ... on B { z } } }", 6),
+            // Of types, the dearest; what is for no type, and of one type, adds up.
+            (
+                "{ n { ... on A { a { x } } ... on B { a { x } b { x } } ... on A { c { x } d { x } } ... { e { x } } } }",
+                5,
+            ),
+            ("{ n { ...F ...F } } fragment F on N { a { x } }", 3),
+            (
+                "{ items(first: 10) { ...L } } fragment L on Items { nodes { ...N } } fragment N on N { seo { t } }",
+                22,
+            ),
+            ("{ a @include(if: false) { x } b @skip(if: true) { x } c @skip(if: false) { x } }", 1),
+            ("mutation { rename { item { id } } }", 11),
+            ("mutation { a: add { ok } b: add { ok } done }", 30),
+        ] {
+            assert_eq!(of(text, &json!({})), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_conditions_come_from_the_variables() {
+        let text = "query($n: Int = 7, $m: Int, $ids: [ID!]!, $deep: Boolean = false) {
+            items(first: $n, last: $m) { nodes { id parts(first: 2) @include(if: $deep) { nodes { id } } } }
+            nodes(ids: $ids) { id }
+        }";
+        assert_eq!(of(text, &json!({ "ids": [] })), 9);
+        assert_eq!(of(text, &json!({ "ids": ["a", "b"], "n": 20 })), 24);
+        assert_eq!(of(text, &json!({ "ids": [], "n": null, "m": 5 })), 7);
+        assert_eq!(of(text, &json!({ "ids": [], "n": 1, "deep": true })), 2 + 1 + 4);
+        // Sizes that cannot be do not overflow anything.
+        assert_eq!(of(text, &json!({ "ids": [], "n": -3 })), 2);
+        assert_eq!(of(text, &json!({ "ids": [], "n": i64::MAX })), 10_002);
+        assert_eq!(of(text, &json!({ "ids": [], "n": 1e300 })), 2 + 1);
+        let nested = "query($n: Int) { a(first: $n) { nodes { b(first: $n) { nodes { c(first: $n) { nodes { d } } } } } } }";
+        assert_eq!(of(nested, &json!({ "n": u64::MAX })), u32::MAX);
+    }
+
+    #[test]
+    fn variables_that_are_no_object_are_not_read() {
+        let operation = parse("{ a }").unwrap();
+        assert!(Given::read(&operation, b"null").is_some());
+        for odd in ["[]", "1", "{", "", "{} x"] {
+            assert!(Given::read(&operation, odd.as_bytes()).is_none(), "{odd}");
+        }
     }
 }

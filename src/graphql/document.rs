@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use http::Method;
 use serde::Serialize;
+use twox_hash::XxHash3_64;
 
 use super::cost::{Given, cost};
 use super::syntax::{Fault, Kind, Operation, parse};
@@ -32,6 +33,7 @@ pub struct Document {
 
 struct Parsed {
     operation: Operation,
+    hash: u64,
     /// The body of a request up to the variables, and from there on.
     head: String,
     tail: String,
@@ -81,7 +83,7 @@ impl Document {
         Ok(ApiRequest::write(Method::POST, path, body)
             .idempotency(idempotency)
             .cost(cost(&parsed.operation, &given))
-            .cost_key(given.key(self.text)))
+            .cost_key(given.key(parsed.hash)))
     }
 
     /// Predicts what a call costs, without making a request.
@@ -116,7 +118,7 @@ impl Document {
                     Some(name) => format!(",\"operationName\":{}}}", quoted(name)),
                     None => "}".to_owned(),
                 };
-                Ok(Parsed { operation, head, tail })
+                Ok(Parsed { operation, hash: XxHash3_64::oneshot(self.text.as_bytes()), head, tail })
             })
             .as_ref()
             .map_err(|fault| {

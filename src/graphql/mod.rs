@@ -10,6 +10,9 @@ mod fault;
 mod page_info;
 mod page_size;
 mod syntax;
+#[cfg(test)]
+#[cfg(feature = "testkit")]
+mod tests;
 mod text;
 mod user_error;
 

@@ -90,12 +90,12 @@ fn behind<'a>(body: &'a [u8], path: &[&str]) -> Option<&'a [u8]> {
     Some(rest)
 }
 
-fn from_head(body: &[u8], path: &[&str]) -> Option<PageInfo> {
+pub(super) fn from_head(body: &[u8], path: &[&str]) -> Option<PageInfo> {
     let rest = behind(body, path)?.strip_prefix(KEY)?;
     PageInfo::deserialize(&mut serde_json::Deserializer::from_slice(rest)).ok()
 }
 
-fn from_tail(body: &[u8], path: &[&str]) -> Option<PageInfo> {
+pub(super) fn from_tail(body: &[u8], path: &[&str]) -> Option<PageInfo> {
     behind(body, path)?;
     let (data, _) = ends(body)?;
     // One brace for each object on the way, and that of the data.
@@ -112,7 +112,7 @@ fn from_tail(body: &[u8], path: &[&str]) -> Option<PageInfo> {
     serde_json::from_slice(list.get(at + KEY.len()..)?).ok()
 }
 
-fn whole(body: &[u8], path: &[&str]) -> Result<Option<PageInfo>> {
+pub(super) fn whole(body: &[u8], path: &[&str]) -> Result<Option<PageInfo>> {
     let mut from = serde_json::Deserializer::from_slice(body);
     let way: Vec<&str> = std::iter::once("data").chain(path.iter().copied()).chain(["pageInfo"]).collect();
     let found = Walk { way: &way }.deserialize(&mut from).and_then(|found| from.end().map(|()| found));

@@ -547,4 +547,93 @@ mod tests {
         drop(gate.acquire(Lane::Interactive, 1, None, clock.elapsed(), FAR).await.unwrap());
         assert_eq!(clock.elapsed(), Duration::from_secs(30));
     }
+
+    /// A gate with a budget of 100 points, of which 10 come back in a second.
+    fn metered(clock: &Arc<FakeClock>, in_flight: u32) -> Arc<Gate> {
+        let gate = gate(clock, in_flight, None);
+        let budget = Some(BudgetSettings::new(100.0, 10.0));
+        gate.configure(NonZeroU32::new(in_flight).unwrap(), None, budget).unwrap();
+        gate
+    }
+
+    fn ask(cost: u32) -> Option<Ask> {
+        Some(Ask { cost, key: None, told_to_wait: true })
+    }
+
+    #[tokio::test]
+    async fn points_that_are_not_there_are_waited_for_and_interactive_calls_go_first() {
+        let clock = Arc::new(FakeClock::new());
+        let gate = metered(&clock, 9);
+        let mut first = gate.acquire(Lane::Backfill, 90, ask(90), clock.elapsed(), FAR).await.unwrap();
+        first.sent();
+        drop(first);
+        let order = Arc::new(StdMutex::new(Vec::new()));
+        let mut tasks = Vec::new();
+        for (name, lane) in [("b", Lane::Backfill), ("i", Lane::Interactive)] {
+            let (gate, order, clock) = (Arc::clone(&gate), Arc::clone(&order), Arc::clone(&clock));
+            tasks.push(tokio::spawn(async move {
+                let mut permit = gate.acquire(lane, 60, ask(60), Duration::ZERO, FAR).await.unwrap();
+                permit.sent();
+                order.lock().unwrap().push((name, clock.elapsed().as_secs()));
+            }));
+            settle().await;
+        }
+        for _ in 0..12 {
+            clock.advance(Duration::from_secs(1));
+            settle().await;
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(*order.lock().unwrap(), [("i", 5), ("b", 11)]);
+    }
+
+    #[tokio::test]
+    async fn points_that_a_call_gives_back_let_the_next_one_go_at_once() {
+        let clock = Arc::new(FakeClock::new());
+        let gate = metered(&clock, 9);
+        let mut dear = gate.acquire(Lane::Backfill, 90, ask(90), clock.elapsed(), FAR).await.unwrap();
+        dear.sent();
+        // By restoring alone it would take 8 s, which is longer than it has.
+        let soon = Duration::from_secs(3);
+        let waiting = tokio::spawn({
+            let gate = Arc::clone(&gate);
+            async move { gate.acquire(Lane::Backfill, 90, ask(90), Duration::ZERO, soon).await.map(drop) }
+        });
+        settle().await;
+        assert!(!waiting.is_finished());
+        dear.answered(BudgetReading { actual: Some(5.0), ..BudgetReading::default() }, false);
+        drop(dear);
+        settle().await;
+        assert!(waiting.is_finished(), "the refund wakes who waits");
+        waiting.await.unwrap().unwrap();
+        // What was not sent was given back, so all but the first one's 5 is there.
+        assert_eq!(
+            gate.lock().budget.as_mut().map(|budget| budget.is_full(Duration::from_millis(500))),
+            Some(true)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_call_whose_points_come_too_late_is_told_so_and_one_without_a_budget_is_not_asked() {
+        let clock = Arc::new(FakeClock::automatic());
+        let gate = metered(&clock, 2);
+        let mut first = gate.acquire(Lane::Backfill, 100, ask(100), clock.elapsed(), FAR).await.unwrap();
+        first.sent();
+        drop(first);
+        let soon = Duration::from_secs(4);
+        let error = gate.acquire(Lane::Backfill, 50, ask(50), clock.elapsed(), soon).await.unwrap_err();
+        assert_eq!(
+            (error.code(), error.retry()),
+            ("limiter_wait_too_long", Retry::After(Duration::from_secs(5)))
+        );
+        drop(gate.acquire(Lane::Backfill, 50, None, clock.elapsed(), soon).await.unwrap());
+        assert!(!gate.is_at_rest());
+        // Another client of the store, without a budget, leaves it as it is.
+        gate.configure(NonZeroU32::MIN, None, None).unwrap();
+        drop(gate.acquire(Lane::Backfill, 50, ask(50), clock.elapsed(), FAR).await.unwrap());
+        assert_eq!(clock.elapsed(), Duration::from_secs(5));
+        let unusable = Some(BudgetSettings::new(0.0, 1.0));
+        assert_eq!(gate.configure(NonZeroU32::MIN, None, unusable).unwrap_err().code(), "budget_unusable");
+    }
 }

@@ -26,7 +26,8 @@ pub struct ApiRequest {
     /// What it costs of the store's budget (default 1).
     pub cost: u32,
     /// What shape of request this is, where requests of one shape cost the same: a budget then takes what the
-    /// last one of it was really asked for, and not `cost`.
+    /// last one of it was really asked for, and not `cost`. The upper 32 bits name the shape's family: where one
+    /// of a family was asked for more than its `cost`, the others are expected to be by the same factor.
     pub cost_key: Option<u64>,
     /// Whether it may be repeated when its answer was lost.
     pub idempotency: Idempotency,
