@@ -152,7 +152,7 @@ mod tests {
         let keys = vec![Secret::new("old"), Secret::new(KEY)];
         Hs256::new(keys, "us").verify(token, now).map_or_else(
             |error| {
-                assert!(token.is_empty() || !format!("{error:?}").contains(token));
+                assert!(token.len() < 20 || !format!("{error:?}").contains(token));
                 error.code().to_owned()
             },
             |_| "ok".to_owned(),

@@ -63,6 +63,17 @@ impl<'a> RequestToSign<'a> {
     }
 }
 
+/// What a refresh of credentials brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refreshed {
+    /// Nothing: there are no other ones to get.
+    Nothing,
+    /// Others that were at hand, such as those that another process stored. They may be over, too.
+    Found,
+    /// Others that the platform gave just now.
+    Fetched,
+}
+
 /// Turns credentials into what a request needs. One belongs to one [`Origin`] and signs for no other.
 #[async_trait]
 pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
@@ -85,14 +96,14 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
         Ok(Vec::new())
     }
 
-    /// Gets other credentials than those that the platform refused, which are given as they were sent; `false`
-    /// where there are none to get. Whoever has other ones by now makes no call.
+    /// Gets other credentials than those that the platform refused, which are given as they were sent. Whoever
+    /// has other ones by now makes no call.
     ///
     /// # Errors
     /// `Auth` where the refresh was refused, and what getting them gave.
-    async fn refresh(&self, rejected: &http::HeaderMap) -> Result<bool> {
+    async fn refresh(&self, rejected: &http::HeaderMap) -> Result<Refreshed> {
         let _ = rejected;
-        Ok(false)
+        Ok(Refreshed::Nothing)
     }
 
     /// Hears that the platform took these credentials, as they were sent. It is told of each success, so it must

@@ -19,7 +19,7 @@ use super::rate::{Gate, Permit};
 use super::retry::may_repeat;
 use super::shared::{Host, Shared};
 use super::{ApiRequest, ApiResponse, ApiStream, BodyFault, ClientSettings, Idempotency, stream};
-use crate::auth::{Authenticator, Origin, RequestToSign, percent_encode};
+use crate::auth::{Authenticator, Origin, Refreshed, RequestToSign, percent_encode};
 use crate::error::{Effect, Error, ErrorKind, Result, Retry};
 use crate::model::{Secret, StoreKey};
 use crate::time::Timestamp;
@@ -28,9 +28,6 @@ use crate::transport::{AttemptLimits, StreamedBody};
 /// Turns a request's path into the one that is sent: percent-encoded, below the base, and with what belongs
 /// to it in the query, which is sent as it is given.
 pub type Route = fn(&str) -> Cow<'_, str>;
-
-/// How often a call gets other credentials: those that another process stored may be refused, too.
-const REFRESHES: u32 = 2;
 
 /// Sends the calls of one connector to one store: the only way out.
 pub struct ApiClient {
@@ -186,7 +183,9 @@ struct Call<'a> {
     limits: AttemptLimits,
     deadline: Duration,
     attempt: u32,
-    refreshes: u32,
+    /// Whether other credentials were at hand, and whether new ones were fetched: each helps once.
+    found: bool,
+    refreshed: bool,
     clock_learned: bool,
     /// Why there is another attempt.
     last: Option<Error>,
@@ -224,7 +223,8 @@ impl<'a> Call<'a> {
             limits,
             deadline,
             attempt: 0,
-            refreshes: 0,
+            found: false,
+            refreshed: false,
             clock_learned: false,
             last: None,
             is_streamed: false,
@@ -470,14 +470,18 @@ impl<'a> Call<'a> {
                 client.authenticator.accepted(credentials).await;
                 Ended::Success(response)
             }
-            Outcome::Refresh(error) => {
-                if self.refreshes < REFRESHES && client.authenticator.refresh(credentials).await? {
-                    self.refreshes += 1;
+            Outcome::Refresh(error) if self.refreshed => Ended::Failed(error),
+            Outcome::Refresh(error) => match client.authenticator.refresh(credentials).await? {
+                Refreshed::Fetched => {
+                    self.refreshed = true;
                     Ended::Again
-                } else {
-                    Ended::Failed(error)
                 }
-            }
+                Refreshed::Found if !self.found => {
+                    self.found = true;
+                    Ended::Again
+                }
+                Refreshed::Found | Refreshed::Nothing => Ended::Failed(error),
+            },
             Outcome::ClockOff(error) => {
                 if !self.clock_learned && client.learn_clock(&response) {
                     self.clock_learned = true;

@@ -64,6 +64,8 @@ pub(super) struct Held {
     pub(super) version: TokenVersion,
     pub(super) record: TokenRecord,
     pub(super) header: HeaderValue,
+    /// Whether this process had them from the platform.
+    pub(super) fetched: bool,
 }
 
 /// What a refresh is for.
@@ -159,7 +161,7 @@ impl Refresher {
                 return Ok(Claimed::Done(held));
             }
             if ours || clock.elapsed().saturating_sub(since) >= CLAIM {
-                return Ok(Claimed::Ours(stored));
+                return Ok(Claimed::Ours(Box::new(stored)));
             }
             if let Some(held) = self.usable(&stored, want)? {
                 // It still works, so nobody has to wait for the other process.
@@ -214,7 +216,7 @@ impl Refresher {
         match self.vault.replace(&self.slot, stored.version, record.clone()).await? {
             Replaced::Kept(version) => {
                 tracing::debug!(store = %self.slot.store, slot = %self.slot.name, "tokens refreshed");
-                self.adopt(version, record).map(Some)
+                self.adopt(version, record, true).map(Some)
             }
             // Ours were never used, so they go without harm.
             Replaced::Moved => {
@@ -245,7 +247,7 @@ impl Refresher {
             let mut known = self.known();
             if let Some(held) = known.held.as_ref().filter(|held| held.version == version) {
                 let header = held.header.clone();
-                known.held = Some(Arc::new(Held { version: next, record, header }));
+                known.held = Some(Arc::new(Held { version: next, record, header, fetched: held.fetched }));
             }
         }
     }
@@ -259,7 +261,7 @@ impl Refresher {
                 !record.current.is_expired(now) && self.header.value(&record.current.access)? != *rejected
             }
         };
-        if wanted { self.adopt(stored.version, record.clone()).map(Some) } else { Ok(None) }
+        if wanted { self.adopt(stored.version, record.clone(), false).map(Some) } else { Ok(None) }
     }
 
     /// What is stored, where it is wanted for its newness alone and has not ended.
@@ -267,7 +269,7 @@ impl Refresher {
         let now = self.client.shared().clock().now();
         match (want, &stored.record) {
             (Want::Fresh, Some(record)) if !record.current.is_expired(now) => {
-                self.adopt(stored.version, record.clone()).map(Some)
+                self.adopt(stored.version, record.clone(), false).map(Some)
             }
             _ => Ok(None),
         }
@@ -277,9 +279,9 @@ impl Refresher {
         self.usable(stored, want)?.ok_or(error)
     }
 
-    fn adopt(&self, version: TokenVersion, record: TokenRecord) -> Result<Arc<Held>> {
+    fn adopt(&self, version: TokenVersion, record: TokenRecord, fetched: bool) -> Result<Arc<Held>> {
         let header = self.header.value(&record.current.access)?;
-        let held = Arc::new(Held { version, record, header });
+        let held = Arc::new(Held { version, record, header, fetched });
         self.known().held = Some(Arc::clone(&held));
         Ok(held)
     }
@@ -311,7 +313,7 @@ impl fmt::Debug for Refresher {
 
 enum Claimed {
     /// The platform may be asked, for what is stored now.
-    Ours(StoredTokens),
+    Ours(Box<StoredTokens>),
     /// It need not be.
     Done(Arc<Held>),
 }

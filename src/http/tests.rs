@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 
 use super::*;
-use crate::auth::{Authenticator, Origin, RequestToSign};
+use crate::auth::{Authenticator, Origin, Refreshed, RequestToSign};
 use crate::error::{Effect, Error, ErrorKind, Result, Retry};
 use crate::model::{Lane, Platform, StoreKey};
 use crate::runtime::Runtime;
@@ -63,12 +63,12 @@ impl Authenticator for Key {
         Ok(vec![(HeaderName::from_static("x-key"), key), (HeaderName::from_static("x-time"), time)])
     }
 
-    async fn refresh(&self, rejected: &http::HeaderMap) -> Result<bool> {
+    async fn refresh(&self, rejected: &http::HeaderMap) -> Result<Refreshed> {
         assert_eq!(rejected["x-key"], SECRET, "what was refused is told");
         let mut fresh = self.fresh.lock().unwrap();
         let had = *fresh > 0;
         *fresh = fresh.saturating_sub(1);
-        Ok(had)
+        Ok(if had { Refreshed::Fetched } else { Refreshed::Nothing })
     }
 }
 

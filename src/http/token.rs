@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::refresh::{Held, NOT_RENEWABLE, Refresher, Want};
 use super::token_client::TokenClient;
 use crate::auth::{
-    Authenticator, Origin, RequestToSign, TokenGrant, TokenHeader, TokenSlot, TokenVault, belongs,
+    Authenticator, Origin, Refreshed, RequestToSign, TokenGrant, TokenHeader, TokenSlot, TokenVault, belongs,
     must_be_private,
 };
 use crate::error::{Error, ErrorKind, Result, Retry};
@@ -158,15 +158,16 @@ impl Authenticator for RefreshingToken {
         Ok(vec![(self.header.name(), held.header.clone())])
     }
 
-    async fn refresh(&self, rejected: &HeaderMap) -> Result<bool> {
-        let Some(rejected) = rejected.get(self.header.name()) else { return Ok(false) };
+    async fn refresh(&self, rejected: &HeaderMap) -> Result<Refreshed> {
+        let Some(rejected) = rejected.get(self.header.name()) else { return Ok(Refreshed::Nothing) };
         // A late refusal of a token that was replaced since needs nothing.
         if self.refresher.unexpired().is_some_and(|held| held.header != *rejected) {
-            return Ok(true);
+            return Ok(Refreshed::Found);
         }
         match self.refreshed(Want::Instead(rejected.clone())).await {
-            Ok(held) => Ok(held.header != *rejected),
-            Err(error) if error.code() == NOT_RENEWABLE => Ok(false),
+            Ok(held) if held.header == *rejected => Ok(Refreshed::Nothing),
+            Ok(held) => Ok(if held.fetched { Refreshed::Fetched } else { Refreshed::Found }),
+            Err(error) if error.code() == NOT_RENEWABLE => Ok(Refreshed::Nothing),
             Err(error) => Err(error),
         }
     }

@@ -95,6 +95,32 @@ async fn a_permanent_token_that_is_refused_gives_the_refusal() {
 }
 
 #[tokio::test]
+async fn a_permanent_token_that_is_taken_no_more_is_replaced_where_another_one_is_stored() {
+    let text = "[API] Non-expiring access tokens are no longer accepted for the Admin API.";
+    let world = World::memory();
+    let token = TokenSet::permanent(Secret::new("shpat_secret_x"), world.clock.now());
+    world.keep(TokenRecord::new(token)).await;
+    let says = |body: String| {
+        *world.platform.api_says.lock().unwrap() = Some(("shpat_secret_x".to_owned(), 403, body));
+    };
+    let process = world.process();
+    says(format!(r#"{{"errors":"{text}"}}"#));
+    let error = process.call().await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Auth, "permanent_token_refused"));
+    assert!(error.remedy().contains("migrate"));
+    // A missing scope is no problem of the token.
+    says(r#"{"errors":"[API] This action requires merchant approval for read_products scope."}"#.to_owned());
+    let error = process.call().await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Forbidden, "forbidden"));
+    // Another process has migrated meanwhile.
+    says(format!(r#"{{"errors":"{text}"}}"#));
+    let (access, refresh) = world.platform.authorise();
+    world.keep(TokenRecord::new(world.pair(&access, &refresh))).await;
+    process.call().await.unwrap();
+    assert_eq!(world.platform.refreshes.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
 async fn token_requests_are_repeated_within_bounds_and_follow_no_redirect() {
     for (status, body, attempts, code) in [
         (500, "", 3, "token_endpoint_unavailable"),

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use lily_connect::auth::{Authenticator, TokenRecord, TokenSet};
+use lily_connect::auth::{Authenticator, Refreshed, TokenRecord, TokenSet};
 use lily_connect::error::{ErrorKind, Result};
 use lily_connect::model::Secret;
 
@@ -81,8 +81,8 @@ async fn a_late_refusal_of_an_old_token_causes_no_refresh() {
     world.platform.revoke_access();
     process.call().await.unwrap();
     assert_eq!(refreshes(&world), 1);
-    assert!(process.token.refresh(&old).await.unwrap());
-    assert!(!process.token.refresh(&http::HeaderMap::new()).await.unwrap());
+    assert_eq!(process.token.refresh(&old).await.unwrap(), Refreshed::Found);
+    assert_eq!(process.token.refresh(&http::HeaderMap::new()).await.unwrap(), Refreshed::Nothing);
     assert_eq!(refreshes(&world), 1);
 }
 

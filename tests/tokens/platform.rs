@@ -64,6 +64,8 @@ pub struct Platform {
     pub refused_calls: AtomicUsize,
     /// An answer that the token endpoint gives instead of its own.
     pub says: Mutex<Option<(u16, String)>>,
+    /// What the API says to one token instead of its own answer.
+    pub api_says: Mutex<Option<(String, u16, String)>>,
     /// The bodies of the token requests.
     pub asked: Mutex<Vec<String>>,
 }
@@ -79,6 +81,7 @@ impl Platform {
             calls: AtomicUsize::default(),
             refused_calls: AtomicUsize::default(),
             says: Mutex::default(),
+            api_says: Mutex::default(),
             asked: Mutex::default(),
         })
     }
@@ -142,6 +145,11 @@ impl Platform {
 
     fn call(&self, token: Option<&str>) -> (u16, String) {
         self.calls.fetch_add(1, Ordering::SeqCst);
+        if let Some((of, status, body)) = self.api_says.lock().unwrap().clone()
+            && token == Some(&of)
+        {
+            return (status, body);
+        }
         let mut pairs = self.pairs.lock().unwrap();
         let now = self.clock.now();
         let found = pairs

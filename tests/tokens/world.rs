@@ -10,10 +10,12 @@ use lily_connect::auth::{
     TokenVault, TokenVersion,
 };
 use lily_connect::connectors::shopify::auth::{
-    App, RefreshGrant, ShopApp, ShopDomain, offline_slot, refreshing_token,
+    App, RefreshGrant, ShopApp, ShopDomain, offline_slot, permanent_token_refused, refreshing_token,
 };
 use lily_connect::error::Result;
-use lily_connect::http::{ApiClient, ApiRequest, RefreshingToken, TokenClient};
+use lily_connect::http::{
+    ApiClient, ApiRequest, ApiResponse, Classifier, Outcome, RefreshingToken, TokenClient,
+};
 use lily_connect::model::Secret;
 use lily_connect::runtime::Runtime;
 use lily_connect::state::{FixedKeys, KeyId, MemoryState, StateStore, StateVault, VaultKey};
@@ -119,6 +121,7 @@ impl World {
         let client = self
             .runtime
             .client(self.slot.store.clone(), origin(), token.clone() as Arc<dyn Authenticator>)
+            .classifier(Arc::new(TokenProblems))
             .max_in_flight(1000.try_into().unwrap())
             .build()
             .unwrap();
@@ -131,6 +134,16 @@ impl World {
 
     pub fn pass(&self, time: Duration) {
         self.clock.advance(time);
+    }
+}
+
+/// The part of a connector's classifier that is about tokens.
+#[derive(Debug)]
+struct TokenProblems;
+
+impl Classifier for TokenProblems {
+    fn classify(&self, _: &ApiRequest, response: &ApiResponse, by_status: Outcome) -> Outcome {
+        permanent_token_refused(response.status(), response.body()).map_or(by_status, Outcome::Refresh)
     }
 }
 

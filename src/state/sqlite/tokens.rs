@@ -109,8 +109,9 @@ impl Writer<'_> {
     ) -> Result<()> {
         let next = TokenVersion(expected.0.saturating_add(1));
         let sealed = self.sealing.seal(&TokenSlot::new(self.key.clone(), slot), next, record)?;
+        // What no row can have is no row's version.
         let signed =
-            |version: TokenVersion| i64::try_from(version.0).map_err(|_| unreadable("version of tokens"));
+            |version: TokenVersion| i64::try_from(version.0).map_err(|_| refuse::tokens_moved(expected));
         let written = if expected.0 == 0 {
             self.execute(
                 "INSERT INTO tokens (store, slot, version, key, nonce, sealed) VALUES (?1, ?2, 1, ?3, ?4, ?5)

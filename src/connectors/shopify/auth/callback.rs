@@ -283,7 +283,7 @@ mod tests {
         for other in [
             query.replace("0907", "0908"),
             query.replace("some-shop", "other-shop"),
-            query.replace("&code", "&x=1&code"),
+            format!("x=1&{query}"),
             format!("{query}&extra=1"),
             query.replace("4712", "4713"),
             query.replace(PUBLISHED_MAC, &PUBLISHED_MAC.to_uppercase()),
