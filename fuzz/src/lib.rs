@@ -19,7 +19,8 @@ pub fn check_items(items: &RawItems) {
         _ => serde_json::from_slice::<Vec<&RawValue>>(&items.body).ok().map(|all| all.len()),
     };
     match STORE.map(items) {
-        Ok(mapped) => check_mapped(&mapped, elements.expect("mapped, but no array")),
+        // Within texts that no rule reads, a map looks for their end only: a strict reader may refuse the body.
+        Ok(mapped) => check_mapped(&mapped, elements),
         Err(error) => {
             check_error(&error);
             assert!(elements.is_none() || items.shape == Shape::One, "an array of JSON was refused");
@@ -27,8 +28,8 @@ pub fn check_items(items: &RawItems) {
     }
 }
 
-fn check_mapped(mapped: &MappedPage, elements: usize) {
-    assert_eq!(mapped.records.len() + mapped.rejected.len(), elements);
+fn check_mapped(mapped: &MappedPage, elements: Option<usize>) {
+    assert!(elements.is_none_or(|elements| mapped.records.len() + mapped.rejected.len() == elements));
     assert!(mapped.rejected.iter().all(|rejected| !rejected.issues.is_empty()));
     assert!(mapped.issues.len() as u64 <= mapped.dropped_fields);
     for record in &mapped.records {

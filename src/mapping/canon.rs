@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use rust_decimal::Decimal;
 
 use super::entities;
-use super::json::{Broken, Json};
+use super::json::{self, Broken, Json};
 use super::rule::Transform;
 use crate::model::{ExternalId, Length, Mass, Money, StoreProfile, Text};
 use crate::time::Timestamp;
@@ -197,8 +197,9 @@ fn plain(text: Cow<'_, str>) -> Result<Canon<'_>, Fault> {
 }
 
 fn last_segment(text: &str) -> Result<Canon<'static>, Fault> {
-    let path = text.split_once('?').map_or(text, |(path, _)| path);
-    let last = path.rsplit_once('/').map_or(path, |(_, last)| last);
+    let path = json::find(text, b'?').and_then(|at| text.get(..at)).unwrap_or(text);
+    let before = path.bytes().rposition(|byte| byte == b'/').map_or(0, |at| at + 1);
+    let last = path.get(before..).unwrap_or_default();
     if last.is_empty() || last.len() > 255 {
         return Err("not_an_id");
     }

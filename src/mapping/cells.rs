@@ -1,5 +1,7 @@
 //! The canonical fields that are cells: what an enrichment can be made from and written to.
 
+use std::collections::HashSet;
+
 use crate::model::{
     Attribute, BaseToken, CellValue, Entity, ExternalId, Field, FieldName, Media, Normaliser, Product,
     Record, Term, Text, TokenDigest, Variant,
@@ -166,6 +168,9 @@ fn of_media(media: &Media) -> Option<Entry> {
     })
 }
 
+/// How many pictures are told apart one by one.
+const MANY: usize = 16;
+
 /// The base tokens of a list's keys; `None` where the list has no keys to tell its entries apart by.
 pub(super) fn tokens(
     access: CellAccess,
@@ -192,9 +197,15 @@ pub(super) fn tokens(
         CellAccess::Alts(get) => {
             let media = get(record).value()?;
             let mut tokens: Vec<(Text, BaseToken)> = Vec::with_capacity(media.len());
+            let mut seen = (media.len() > MANY).then(HashSet::new);
             for media in media {
                 let key = media.id.as_ref()?.as_str();
-                if tokens.iter().any(|(known, _)| known == key) {
+                // A picture that is shown twice is one cell.
+                let is_known = match &mut seen {
+                    Some(seen) => !seen.insert(key),
+                    None => tokens.iter().any(|(known, _)| known == key),
+                };
+                if is_known {
                     continue;
                 }
                 let token = match &media.alt {

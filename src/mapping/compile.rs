@@ -32,6 +32,8 @@ pub(super) struct Node {
     pub(super) target: Option<Target>,
     pub(super) list: Option<List>,
     pub(super) pattern: String,
+    /// How many arrays are around it.
+    pub(super) depth: usize,
 }
 
 /// A list that begins at a node.
@@ -457,7 +459,8 @@ fn child(tree: &mut Tree, at: NodeId, step: &Step) -> Result<NodeId> {
     if let Some(found) = found {
         return Ok(found);
     }
-    tree.nodes.push(Node { pattern, ..Node::default() });
+    let depth = pattern.split('/').filter(|step| *step == "*").count();
+    tree.nodes.push(Node { pattern, depth, ..Node::default() });
     Ok(next)
 }
 

@@ -48,40 +48,49 @@ const fn are(word: u64, byte: u8) -> u64 {
     zeros(word ^ (ONES * byte as u64))
 }
 
+#[inline]
+const fn are_control(word: u64) -> u64 {
+    word.wrapping_sub(ONES * 0x20) & !word & TOPS
+}
+
 /// Bytes that a text cannot hold as they are.
 #[inline]
 const fn are_special(word: u64) -> u64 {
-    let control = word.wrapping_sub(ONES * 0x20) & !word & TOPS;
-    control | are(word, b'"') | are(word, b'\\')
+    are_control(word) | are(word, b'"') | are(word, b'\\')
 }
 
 /// The first byte from `at` on that `found` marks in a word of eight; the length where there is none.
 #[inline]
-fn first(bytes: &[u8], mut at: usize, found: impl Fn(u64) -> u64) -> usize {
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let marks = found(u64::from_le_bytes(*chunk));
+fn first(bytes: &[u8], at: usize, found: impl Fn(u64) -> u64) -> usize {
+    first_before(bytes, at, bytes.len(), found)
+}
+
+/// The first byte from `at` on that `found` marks in a word of eight; `end` where there is none before.
+#[inline]
+fn first_before(bytes: &[u8], mut at: usize, end: usize, found: impl Fn(u64) -> u64) -> usize {
+    while at < end {
+        // Eight times the last bytes each, where no word is left: the lowest mark is right.
+        let (word, step) = match bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+            Some(chunk) => (u64::from_le_bytes(*chunk), 8),
+            None => (ONES * u64::from(bytes.get(at).copied().unwrap_or(0)), 1),
+        };
+        let marks = found(word);
         if marks != 0 {
-            return at + (marks.trailing_zeros() / 8) as usize;
+            return (at + (marks.trailing_zeros() / 8) as usize).min(end);
         }
-        at += 8;
+        at += step;
     }
-    while let Some(byte) = bytes.get(at) {
-        // Eight times the same byte: the lowest mark is right.
-        if found(ONES * u64::from(*byte)) != 0 {
-            break;
-        }
-        at += 1;
-    }
-    at
+    end
 }
 
 /// The quote that ends the text which begins at `start`.
 #[inline]
-fn end_of_text(bytes: &[u8], start: usize) -> Result<usize> {
+fn end_of_text(bytes: &[u8], start: usize, marks: impl Fn(u64) -> u64) -> Result<usize> {
     let mut at = start;
     loop {
-        at = first(bytes, at, |word| are(word, b'"'));
-        if at >= bytes.len() {
+        at = first(bytes, at, &marks);
+        // None is left, or the text holds what it cannot hold.
+        if bytes.get(at) != Some(&b'"') {
             return Err(Broken);
         }
         // An odd number of backslashes before a quote: it belongs to the text.
@@ -93,6 +102,11 @@ fn end_of_text(bytes: &[u8], start: usize) -> Result<usize> {
         }
         at += 1;
     }
+}
+
+/// Where a byte comes first; none where it does not come.
+pub(super) fn find(text: &str, byte: u8) -> Option<usize> {
+    Some(first(text.as_bytes(), 0, |word| are(word, byte))).filter(|at| *at < text.len())
 }
 
 impl<'a> Json<'a> {
@@ -187,17 +201,24 @@ impl<'a> Json<'a> {
             return Err(Broken);
         }
         if let Some(turns) = self.turns.get(usize::from(kind)) {
-            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            let bytes = self.text.as_bytes();
+            let is_here = |(spelled, _): &&(&str, Found)| {
+                bytes.get(self.at..self.at + spelled.len()) == Some(spelled.as_bytes())
+            };
             // One key may have been left out.
-            for ahead in [*turn, *turn + 1] {
-                if let Some((spelled, found)) = turns.get(ahead)
-                    && rest.starts_with(spelled.as_bytes())
-                {
-                    self.at += spelled.len();
-                    *turn = ahead + 1;
-                    return Ok(*found);
+            let known = match turns.get(*turn).filter(is_here) {
+                None => {
+                    *turn += 1;
+                    turns.get(*turn).filter(is_here)
                 }
+                known => known,
+            };
+            if let Some((spelled, found)) = known {
+                self.at += spelled.len();
+                *turn += 1;
+                return Ok(*found);
             }
+            *turn -= 1;
         }
         self.new_key(kind, turn, find)
     }
@@ -254,14 +275,13 @@ impl<'a> Json<'a> {
     /// Reads a text whose first escape stands at `at`.
     fn escaped(&mut self, start: usize, mut at: usize) -> Result<Read<'a>> {
         let bytes = self.text.as_bytes();
-        let mut text = String::with_capacity(end_of_text(bytes, start)? - start);
+        let end = end_of_text(bytes, start, |word| are(word, b'"') | are_control(word))?;
+        let mut text = String::with_capacity(end - start);
         let (mut run, mut has_nul) = (start, false);
         loop {
             text.push_str(self.text.get(run..at).ok_or(Broken)?);
-            match bytes.get(at) {
-                Some(b'"') => break,
-                Some(b'\\') => {}
-                _ => return Err(Broken),
+            if at >= end {
+                break;
             }
             let escape = bytes.get(at + 1).copied().unwrap_or(0);
             at += 2;
@@ -283,15 +303,15 @@ impl<'a> Json<'a> {
                 }
                 _ => return Err(Broken),
             }
-            at = first(bytes, at, are_special);
+            at = first_before(bytes, at, end, |word| are(word, b'\\'));
         }
-        self.at = at + 1;
+        self.at = end + 1;
         Ok(Read { text: Cow::Owned(text), has_nul })
     }
 
     #[inline]
     fn skip_text(&mut self) -> Result<()> {
-        self.at = end_of_text(self.text.as_bytes(), self.at + 1)? + 1;
+        self.at = end_of_text(self.text.as_bytes(), self.at + 1, |word| are(word, b'"'))? + 1;
         Ok(())
     }
 
@@ -427,11 +447,27 @@ fn hex_escape(bytes: &[u8]) -> Result<(char, usize)> {
 
 fn hex(bytes: &[u8]) -> Result<u32> {
     let digits = bytes.first_chunk::<4>().ok_or(Broken)?;
-    digits.iter().try_fold(0, |code, digit| {
-        let digit = char::from(*digit).to_digit(16).ok_or(Broken)?;
-        Ok(code << 4 | digit)
-    })
+    let [a, b, c, d] = digits.map(|digit| u32::from(HEX.get(usize::from(digit)).copied().unwrap_or(NO_HEX)));
+    if a | b | c | d > 0xf { Err(Broken) } else { Ok(a << 12 | b << 8 | c << 4 | d) }
 }
+
+const NO_HEX: u8 = 0x80;
+
+/// The values of hexadecimal digits.
+const HEX: [u8; 256] = {
+    let mut table = [NO_HEX; 256];
+    let mut value = 0_u8;
+    while value < 16 {
+        let digit = if value < 10 { b'0' + value } else { b'a' - 10 + value };
+        #[expect(clippy::indexing_slicing, reason = "of a constant, when it is compiled")]
+        {
+            table[digit as usize] = value;
+            table[digit.to_ascii_uppercase() as usize] = value;
+        }
+        value += 1;
+    }
+    table
+};
 
 /// The arrays and objects around a place, innermost last: a bit each, set of objects.
 #[derive(Default)]

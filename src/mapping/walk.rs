@@ -159,7 +159,7 @@ impl Out<'_> {
         self.begin_once(at);
         let within = self.depth;
         // The arrays around the list: which of their elements the part belongs to is not told.
-        self.depth = node.pattern.split('/').filter(|step| *step == "*").count();
+        self.depth = node.depth;
         let place = self.added.iter().position(|(list, _)| *list == at).unwrap_or_else(|| {
             self.added.push((at, 0));
             self.added.len() - 1

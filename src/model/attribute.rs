@@ -1,5 +1,6 @@
 //! Categories, tags, brands and attributes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::de::Error as _;
@@ -67,11 +68,18 @@ pub struct Attribute {
 
 impl Attribute {
     /// What tells it from the other attributes of its product: `namespace.key` where it has a namespace, else its
-    /// label, folded.
+    /// label; folded.
     #[must_use]
     pub fn list_key(&self) -> Text {
         match &self.namespace {
-            Some(namespace) => format!("{namespace}.{}", self.key.as_deref().unwrap_or_default()).into(),
+            Some(namespace) => {
+                let key = Text::joined(&[namespace, ".", self.key.as_deref().unwrap_or_default()]);
+                let folded = match Normaliser::Folded1.apply(&key) {
+                    Cow::Borrowed(same) if same.len() == key.len() => None,
+                    other => Some(Text::from(other)),
+                };
+                folded.unwrap_or(key)
+            }
             None => Normaliser::Folded1.apply(&self.label).into(),
         }
     }

@@ -281,14 +281,21 @@ impl TokenDigest {
     /// The digest of a list of values, under [`Normaliser::Values1`].
     #[must_use]
     pub fn of_values<'a>(values: impl Iterator<Item = &'a str>) -> Self {
-        let mut values: Vec<&str> = values.map(str::trim).collect();
-        values.sort_unstable();
-        values.dedup();
+        let mut values = values.map(str::trim);
         let normaliser = Normaliser::Values1;
-        if values.is_empty() {
+        let Some(first) = values.next() else {
             return Self { normaliser, state: CellState::Empty, digest: digest(b"") };
-        }
-        let json = serde_json::to_vec(&values).unwrap_or_default();
+        };
+        let json = match values.next() {
+            None => serde_json::to_vec(&[first]),
+            Some(second) => {
+                let mut values: Vec<&str> = [first, second].into_iter().chain(values).collect();
+                values.sort_unstable();
+                values.dedup();
+                serde_json::to_vec(&values)
+            }
+        };
+        let json = json.unwrap_or_default();
         Self { normaliser, state: CellState::Value, digest: digest(&json) }
     }
 

@@ -19,6 +19,13 @@ impl Text {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Several pieces in one.
+    pub(crate) fn joined(pieces: &[&str]) -> Self {
+        let mut text = CompactString::with_capacity(pieces.iter().map(|piece| piece.len()).sum());
+        pieces.iter().for_each(|piece| text.push_str(piece));
+        Self(text)
+    }
 }
 
 impl Deref for Text {

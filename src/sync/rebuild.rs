@@ -78,7 +78,7 @@ fn attributes(theirs: Option<&Vec<Attribute>>, changes: &[&PlannedChange]) -> Op
     for change in changes {
         let planned: Option<Attribute> =
             change.ours_raw.as_ref().and_then(|raw| serde_json::from_str(raw).ok());
-        let there = |attribute: &Attribute| Normaliser::Folded1.apply(&attribute.label) == key_of(change);
+        let there = |attribute: &Attribute| attribute.list_key() == key_of(change);
         let at = attributes.iter().position(there);
         match (&change.ours, at) {
             (CellValue::Absent, Some(at)) => drop(attributes.remove(at)),
@@ -87,8 +87,10 @@ fn attributes(theirs: Option<&Vec<Attribute>>, changes: &[&PlannedChange]) -> Op
                 let attribute = attributes.get_mut(at)?;
                 attribute.values = values(ours)?;
                 attribute.raw_values.clear();
+                attribute.raw_list = None;
                 if let Some(planned) = planned.filter(|planned| planned.values == attribute.values) {
                     attribute.raw_values = planned.raw_values;
+                    attribute.raw_list = planned.raw_list;
                 }
             }
             (ours, None) => {
@@ -101,6 +103,7 @@ fn attributes(theirs: Option<&Vec<Attribute>>, changes: &[&PlannedChange]) -> Op
                 if attribute.values != wanted {
                     attribute.values = wanted;
                     attribute.raw_values.clear();
+                    attribute.raw_list = None;
                 }
                 attributes.push(attribute);
             }

@@ -129,6 +129,10 @@ fn print_of(record: &Record, scratch: &mut Vec<u8>) -> u64 {
                 put(out, attribute.key.as_deref());
                 put(out, Some(&attribute.label));
                 attribute.values.iter().for_each(|value| put(out, Some(value)));
+                if attribute.namespace.is_some() {
+                    out.push(0xfc);
+                    put(out, attribute.namespace.as_deref());
+                }
             });
         }
         Record::Variant(variant) => {

@@ -58,18 +58,20 @@ impl Entry {
 }
 
 /// The transforms that an override can choose. Words belong to a connector: there is no name for them.
-pub(super) const NAMED: [(&str, Transform); 11] = [
+pub(super) const NAMED: [(&str, Transform); 13] = [
     ("text", Transform::Text),
     ("optional_text", Transform::OptionalText),
     ("escaped_text", Transform::EscapedText),
     ("html", Transform::Html),
     ("id", Transform::Id),
+    ("last_segment", Transform::LastSegment),
     ("bool", Transform::Bool),
     ("decimal", Transform::Decimal),
     ("money", Transform::Money),
     ("mass", Transform::Mass),
     ("length", Transform::Length),
     ("utc_time", Transform::UtcTime),
+    ("rfc3339", Transform::Rfc3339),
 ];
 
 /// The name of a transform.
