@@ -1,13 +1,13 @@
 //! One call of the GraphQL endpoint: document, cost, run, answer.
 
-use apollo_compiler::executable::Operation;
+use apollo_compiler::executable::{ExecutableDocument, Operation};
 
 use super::cost::Estimate;
 use super::documents::Documents;
 use super::execute::Run;
 use super::schema;
 use super::state::State;
-use super::value::Args;
+use super::value::{Args, Read};
 use super::wire;
 use crate::testkit::exchange::{Request, Response};
 use crate::testkit::json::Json;
@@ -30,6 +30,18 @@ pub struct Call {
     pub actual: Option<u64>,
     /// The code of the first error at the top of the answer.
     pub error: Option<String>,
+}
+
+/// An error at the top of an answer, with status 200.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GraphFault {
+    /// `THROTTLED`, whatever the bucket holds; nothing was run.
+    Throttled,
+    /// `INTERNAL_SERVER_ERROR`; nothing was run.
+    InternalError,
+    /// `INTERNAL_SERVER_ERROR`, though the operation was run.
+    InternalErrorAfter,
 }
 
 /// What a caller sent.
@@ -97,8 +109,12 @@ pub(super) fn answer(state: &mut State, documents: &Documents, asked: &Asked, de
         documents.check_variables(&known, &asked.query, asked.operation.as_deref(), &asked.variables);
     let variables = match schema::coerce(&documents.surface, operation, &asked.variables) {
         Ok(variables) => variables,
-        Err(message) => return failed(call, vec![invalid_variable(&message, operation)], None),
+        Err(message) => return failed(call, vec![invalid_variable(&message)], None),
     };
+    for text in inner_documents(document, operation, &variables, &documents.surface) {
+        documents.get(&text, None);
+    }
+    let fault = take_fault(state, &call);
     let mut estimate = Estimate::new(&documents.surface, document, &variables);
     let requested = estimate.operation(operation);
     call.requested = requested;
@@ -116,7 +132,10 @@ pub(super) fn answer(state: &mut State, documents: &Documents, asked: &Asked, de
     }
     let elapsed = state.elapsed;
     state.bucket.refill(elapsed);
-    if !state.bucket.take(requested) {
+    if fault == Some(GraphFault::InternalError) {
+        return failed(call, vec![internal_error(state)], None);
+    }
+    if fault == Some(GraphFault::Throttled) || !state.bucket.take(requested) {
         let extensions = [
             ("code", Json::text("THROTTLED")),
             ("documentation", Json::text("https://shopify.dev/api/usage/rate-limits")),
@@ -130,6 +149,9 @@ pub(super) fn answer(state: &mut State, documents: &Documents, asked: &Asked, de
     let (errors, actual) = (std::mem::take(&mut run.errors), run.actual.min(requested));
     state.bucket.give_back(requested, actual);
     call.actual = Some(actual);
+    if fault == Some(GraphFault::InternalErrorAfter) {
+        return failed(call, vec![internal_error(state)], None);
+    }
     call.error = code_of(&errors);
     let fields = debug.then(|| estimate.fields.iter().map(super::cost::FieldCost::to_json).collect());
     let mut extensions: Vec<(&str, Json)> = Vec::new();
@@ -152,6 +174,39 @@ pub(super) fn answer(state: &mut State, documents: &Documents, asked: &Asked, de
     Answered { response, call }
 }
 
+/// The error that was ordered for a call.
+fn take_fault(state: &mut State, call: &Call) -> Option<GraphFault> {
+    let found = state.graph_faults.iter_mut().find(|(name, _, times)| {
+        *times > 0 && (call.operation.as_ref() == Some(name) || call.fields.iter().any(|field| field == name))
+    })?;
+    found.2 -= 1;
+    Some(found.1)
+}
+
+fn internal_error(state: &mut State) -> Json {
+    let id = format!("{:016x}", state.random.next_u64());
+    let message = format!(
+        "Internal error. Looks like something went wrong on our end.\nRequest ID: {id} (include this in support requests)."
+    );
+    coded(&message, [("code", Json::text("INTERNAL_SERVER_ERROR")), ("requestId", Json::text(id))])
+}
+
+/// The documents that a call starts bulk jobs with; they are held against the schemas too.
+fn inner_documents(
+    document: &ExecutableDocument,
+    operation: &Operation,
+    variables: &Args,
+    schema: &apollo_compiler::Schema,
+) -> Vec<String> {
+    let fields = operation.root_fields(document).filter(|field| field.name.starts_with("bulkOperationRun"));
+    fields
+        .filter_map(|field| {
+            let args = super::args::coerce(schema, field, variables);
+            args.text("query").or(args.text("mutation")).map(str::to_owned)
+        })
+        .collect()
+}
+
 /// The code of the first error.
 fn code_of(errors: &[Json]) -> Option<String> {
     let first = errors.first()?;
@@ -163,8 +218,7 @@ fn coded<const N: usize>(message: &str, extensions: [(&str, Json); N]) -> Json {
     Json::object([("message", Json::text(message)), ("extensions", Json::object(extensions))])
 }
 
-fn invalid_variable(message: &str, operation: &Operation) -> Json {
-    let _ = operation;
+fn invalid_variable(message: &str) -> Json {
     Json::object([
         ("message", Json::text(message)),
         ("extensions", Json::object([("code", Json::text("INVALID_VARIABLE"))])),

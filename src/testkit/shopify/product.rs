@@ -2,13 +2,11 @@
 
 use super::connection::{self, Key};
 use super::errors::FieldError;
-use super::media;
 use super::metafield;
 use super::search;
 use super::state::State;
 use super::translation;
 use super::value::{Args, Obj, Out, Read, gid, number_of};
-use crate::testkit::json::Json;
 use crate::time::Timestamp;
 
 /// A product as the shop keeps it.
@@ -398,15 +396,4 @@ pub(super) fn plain_text(html: &str, truncate: Option<i64>) -> String {
         }
         _ => text,
     }
-}
-
-/// The list of media of several products that show a medium.
-pub(super) fn showing(state: &State, medium: u64) -> impl Iterator<Item = &Product> {
-    state.products.values().filter(move |product| product.media.contains(&medium))
-}
-
-/// The alt text of a featured medium, as webhooks tell it.
-pub(super) fn featured_alt(state: &State, product: &Product) -> Json {
-    let medium = product.media.first().and_then(|id| state.media.get(id));
-    medium.and_then(|medium: &media::Media| medium.alt.clone()).map_or(Json::Null, Json::String)
 }

@@ -278,6 +278,13 @@ pub(super) fn mutate(state: &mut State, name: &str, args: &Args) -> Result<Out, 
         "productSet" => super::write_set::set(state, args),
         "publishablePublish" => super::write_other::publish(state, args),
         "inventorySetQuantities" => super::write_other::set_quantities(state, args),
+        "bulkOperationRunQuery" => bulk::run_query(state, args),
+        "bulkOperationRunMutation" => bulk::run_mutation(state, args),
+        "bulkOperationCancel" => bulk::cancel(state, args),
+        "stagedUploadsCreate" => super::uploads::create(state, args),
+        "webhookSubscriptionCreate" => webhooks::create(state, args),
+        "webhookSubscriptionUpdate" => webhooks::update(state, args),
+        "webhookSubscriptionDelete" => webhooks::delete(state, args),
         _ => Err(FieldError::undefined("Mutation", name)),
     }
 }

@@ -57,8 +57,12 @@ impl ValidatedSchema {
     /// # Errors
     /// `Config` where the text is no valid schema.
     pub fn parse(name: &str, text: &str) -> Result<Self> {
-        let schema =
-            Schema::parse_and_validate(text, name).map_err(|_| unreadable(name, "it is no valid schema"))?;
+        // The parser does not know this directive by itself, and the official files use it undeclared.
+        let declared = if text.contains("directive @oneOf") { "" } else { "\ndirective @oneOf on INPUT_OBJECT\n" };
+        let schema = Schema::parse_and_validate(format!("{text}{declared}"), name).map_err(|errors| {
+            let first = errors.errors.iter().next().map(|error| error.error.to_string());
+            unreadable(name, &format!("it is no valid schema: {}", first.unwrap_or_default()))
+        })?;
         Ok(Self { name: name.to_owned(), schema })
     }
 
@@ -108,7 +112,11 @@ impl ValidatedSchema {
         variables: &Args,
     ) -> Option<String> {
         let operation = document.operations.get(name).ok()?;
-        coerce(&self.schema, operation, variables).err()
+        let wrong = operation.variables.iter().find_map(|variable| {
+            let value = variables.get(variable.name.as_str())?;
+            one_of(&self.schema, value, &variable.ty)
+        });
+        coerce(&self.schema, operation, variables).err().or(wrong)
     }
 }
 
@@ -118,18 +126,28 @@ fn unreadable(name: &str, what: &str) -> Error {
 }
 
 /// Coerces variables by a schema; defaults are filled in.
-pub(super) fn coerce(
-    schema: &Valid<Schema>,
-    operation: &Operation,
-    given: &Args,
-) -> std::result::Result<Args, String> {
+pub(super) fn coerce(schema: &Valid<Schema>, operation: &Operation, given: &Args) -> std::result::Result<Args, String> {
     let text = serde_json::to_string(given).map_err(|error| error.to_string())?;
     let given: JsonMap = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    let coerced =
-        coerce_variable_values(schema, operation, &given).map_err(|error| error.message().to_string())?;
+    let coerced = coerce_variable_values(schema, operation, &given).map_err(|error| error.message().to_string())?;
     match serde_json::to_value(&*coerced) {
         Ok(Plain::Object(entries)) => Ok(entries),
         _ => Ok(Args::new()),
+    }
+}
+
+/// What is wrong with a value whose type takes exactly one of its fields.
+fn one_of(schema: &Schema, value: &Plain, ty: &Type) -> Option<String> {
+    match (value, schema.types.get(ty.inner_named_type())) {
+        (Plain::Array(items), _) => items.iter().find_map(|item| one_of(schema, item, ty)),
+        (Plain::Object(entries), Some(ExtendedType::InputObject(input))) => {
+            let given = entries.values().filter(|value| !value.is_null()).count();
+            if input.directives.has("oneOf") && (entries.len() != 1 || given != 1) {
+                return Some(format!("{} takes exactly one of its fields, got {}", input.name, entries.len()));
+            }
+            entries.iter().find_map(|(name, value)| one_of(schema, value, &input.fields.get(name.as_str())?.ty))
+        }
+        _ => None,
     }
 }
 
@@ -147,8 +165,7 @@ impl Walk<'_> {
                         found.insert(format!("{}.{}", set.ty, field.name));
                     }
                     for argument in &field.arguments {
-                        let definition =
-                            field.definition.arguments.iter().find(|it| it.name == argument.name);
+                        let definition = field.definition.arguments.iter().find(|it| it.name == argument.name);
                         if let Some(definition) = definition {
                             let owner = format!("{}.{}", set.ty, field.name);
                             self.input(&owner, definition, found);

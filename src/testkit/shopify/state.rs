@@ -1,13 +1,16 @@
 //! What the shop holds, and how its parts are found, numbered and changed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::bucket::Bucket;
 use super::bulk::Bulks;
 use super::collection::Collection;
 use super::conditions::Conditions;
+use super::documents::Documents;
 use super::event::Event;
+use super::graphql::GraphFault;
 use super::media::Media;
 use super::metafield::{Metafield, Owner};
 use super::product::Product;
@@ -25,6 +28,9 @@ const FIRST_ID: u64 = 7_000_000_000_001;
 
 #[derive(Debug)]
 pub(super) struct State {
+    pub(super) documents: Arc<Documents>,
+    /// What is answered instead of the next calls of an operation or a field, and how often.
+    pub(super) graph_faults: Vec<(String, GraphFault, u64)>,
     /// The moment of the call that is being answered, to the second.
     pub(super) now: Timestamp,
     /// The monotonic time of the call.
@@ -71,14 +77,16 @@ pub(super) struct Behind {
 }
 
 impl State {
-    pub(super) fn new(now: Timestamp, elapsed: Duration, seed: u64) -> Self {
+    pub(super) fn new(documents: Arc<Documents>, now: Timestamp, elapsed: Duration, seed: u64) -> Self {
         let mut state = Self {
+            documents,
             now,
             elapsed,
             base: "https://lily-test.myshopify.com".to_owned(),
             shop: ShopSettings::default(),
             conditions: Conditions::default(),
             scopes: super::scopes::ALL.iter().map(|scope| (*scope).to_owned()).collect(),
+            graph_faults: Vec::new(),
             products: BTreeMap::new(),
             handles: BTreeMap::new(),
             variants: BTreeMap::new(),

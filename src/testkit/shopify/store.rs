@@ -1,16 +1,18 @@
 //! The shop as a test holds it.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
 use super::bucket::{Bucket, Plan};
+use super::bulk::{BulkFault, BulkSettings};
 use super::collection::Collection;
 use super::conditions::Conditions;
 use super::documents::{Documents, Violation};
 use super::door;
-use super::graphql::{Asked, Call};
+use super::graphql::{Asked, Call, GraphFault};
 use super::media::Media;
 use super::metafield::{Metafield, Owner};
 use super::product::Product;
@@ -22,6 +24,7 @@ use super::value::{Args, gid};
 use super::variant::Variant;
 use crate::testkit::exchange::{Handler, Request, Response};
 use crate::time::{Clock, Timestamp};
+use crate::transport::{HttpTransport, ReqwestTransport};
 
 /// The most calls that are kept.
 const CALL_LIMIT: usize = 200_000;
@@ -33,10 +36,15 @@ pub struct ShopifyFake(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     state: Mutex<State>,
-    pub(super) documents: Documents,
+    documents: Arc<Documents>,
     calls: Mutex<Vec<Call>>,
     hooks: Mutex<Vec<Hook>>,
-    pub(super) clock: Arc<dyn Clock>,
+    clock: Arc<dyn Clock>,
+    pub(super) transport: Mutex<Arc<dyn HttpTransport>>,
+    /// One run of deliveries at a time.
+    pub(super) delivering: tokio::sync::Mutex<()>,
+    at_once: AtomicBool,
+    runs: AtomicBool,
 }
 
 type Action = Box<dyn FnOnce(&ShopifyFake) + Send>;
@@ -109,15 +117,20 @@ impl ShopifyFakeBuilder {
     #[must_use]
     pub fn build(self) -> ShopifyFake {
         let now = whole(self.clock.now());
-        let mut state = State::new(now, self.clock.elapsed(), self.seed);
+        let documents = Arc::new(Documents::new(self.schemas));
+        let mut state = State::new(Arc::clone(&documents), now, self.clock.elapsed(), self.seed);
         state.bucket = Bucket::new(self.plan, self.clock.elapsed());
         state.next_id = self.first_id.unwrap_or(state.next_id);
         ShopifyFake(Arc::new(Inner {
             state: Mutex::new(state),
-            documents: Documents::new(self.schemas),
+            documents,
             calls: Mutex::default(),
             hooks: Mutex::default(),
             clock: self.clock,
+            transport: Mutex::new(Arc::new(ReqwestTransport::new())),
+            delivering: tokio::sync::Mutex::new(()),
+            at_once: AtomicBool::new(false),
+            runs: AtomicBool::new(false),
         }))
     }
 }
@@ -139,11 +152,18 @@ impl ShopifyFake {
         ShopifyFakeBuilder { clock, schemas: Vec::new(), plan: Plan::Standard, seed: 1, first_id: None }
     }
 
+    /// The types that a fake shop serves, in the schema language.
+    #[must_use]
+    pub fn surface() -> String {
+        super::surface::text()
+    }
+
     /// The state at the present moment.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.now = whole(self.0.clock.now());
         state.elapsed = self.0.clock.elapsed();
+        state.settle_bulks();
         state
     }
 
@@ -275,6 +295,41 @@ impl ShopifyFake {
     pub fn count_calls(&self, field: &str) -> usize {
         let calls = self.0.calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.iter().filter(|call| call.fields.iter().any(|known| known == field)).count()
+    }
+
+    /// Answers the next calls of an operation or a field of the root with an error at the top.
+    pub fn fail(&self, name: &str, fault: GraphFault, times: u64) {
+        self.state().graph_faults.push((name.to_owned(), fault, times));
+    }
+
+    /// Sets how bulk jobs behave.
+    pub fn configure_bulk(&self, change: impl FnOnce(&mut BulkSettings)) {
+        change(&mut self.state().bulks.settings);
+    }
+
+    /// Lets something go wrong with the next bulk job; several wait in a row.
+    pub fn fail_next_bulk(&self, change: impl FnOnce(&mut BulkFault)) {
+        let mut fault = BulkFault::default();
+        change(&mut fault);
+        self.state().bulks.faults.push_back(fault);
+    }
+
+    /// Whether deliveries are sent as soon as the request that caused them was answered, by a task of the
+    /// current runtime (default no). It takes a server; [`ShopifyFake::deliver`] works either way.
+    pub fn deliver_at_once(&self, on: bool) {
+        self.0.at_once.store(on, Ordering::Relaxed);
+    }
+
+    fn deliver_soon(&self) {
+        let inner = &self.0;
+        if !inner.at_once.load(Ordering::Relaxed) || self.waiting() == 0 || inner.runs.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let shop = self.clone();
+        tokio::spawn(async move {
+            shop.deliver().await;
+            shop.0.runs.store(false, Ordering::Release);
+        });
     }
 
     /// A predicate for faults and hooks: whether a request's document has an operation of that name, or asks
@@ -519,6 +574,12 @@ impl Handler for ShopifyFake {
             }
         }
         self.run_hooks(Side::After, request);
+        response
+    }
+
+    async fn respond(&self, request: &Request) -> Response {
+        let response = self.handle(request);
+        self.deliver_soon();
         response
     }
 }

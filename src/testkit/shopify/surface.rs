@@ -396,7 +396,7 @@ input ProductSetInput {
 }
 input FileSetInput { alt: String filename: String id: ID originalSource: String }
 input OptionSetInput { id: ID name: String position: Int values: [OptionValueSetInput!] }
-input OptionValueSetInput { id: ID linkedMetafieldValue: String name: String }
+input OptionValueSetInput { id: ID name: String }
 input ProductVariantSetInput {
   barcode: String compareAtPrice: Money id: ID inventoryItem: InventoryItemInput inventoryPolicy: ProductVariantInventoryPolicy
   metafields: [MetafieldInput!] optionValues: [VariantOptionValueInput!]! position: Int price: Money sku: String taxable: Boolean
@@ -420,7 +420,7 @@ enum CollectionSortOrder { ALPHA_ASC BEST_SELLING MANUAL }
 enum FileSortKeys { CREATED_AT ID UPDATED_AT }
 enum EventSortKeys { CREATED_AT ID }
 enum LocationSortKeys { ID NAME }
-enum BulkOperationsSortKeys { CREATED_AT ID }
+enum BulkOperationsSortKeys { COMPLETED_AT CREATED_AT }
 enum WebhookSubscriptionSortKeys { CREATED_AT ID }
 enum ProductVariantInventoryPolicy { CONTINUE DENY }
 enum ProductOperationStatus { ACTIVE COMPLETE CREATED }

@@ -1,7 +1,6 @@
 //! What resolvers give: leaves, objects, lists and pages.
 
 use super::connection::Page;
-use super::metafield::Owner;
 use super::state::State;
 use crate::testkit::json::Json;
 use crate::time::Timestamp;
@@ -134,17 +133,6 @@ impl Obj {
             | Self::Event(id) => *id,
         };
         Some(gid(self.type_name(state), number))
-    }
-
-    /// Whose metafields these are.
-    pub(super) fn owner(&self) -> Option<Owner> {
-        match self {
-            Self::Product(id) => Some(Owner::Product(*id)),
-            Self::Variant(id) => Some(Owner::Variant(*id)),
-            Self::Collection(id) => Some(Owner::Collection(*id)),
-            Self::Shop => Some(Owner::Shop),
-            _ => None,
-        }
     }
 }
 
