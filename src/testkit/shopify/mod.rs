@@ -49,6 +49,7 @@ mod event;
 mod execute;
 mod graphql;
 mod media;
+mod merchant;
 mod metafield;
 mod product;
 mod resolve;

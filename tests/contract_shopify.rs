@@ -1,0 +1,199 @@
+//! The contract suite over the Shopify connector and its fake.
+#![cfg(all(feature = "testkit", feature = "shopify"))]
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+#[path = "common/shopify.rs"]
+mod shopify;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use lily_connect::connector::Connector;
+use lily_connect::model::{Entity, ExternalId, FieldName};
+use lily_connect::runtime::Runtime;
+use lily_connect::testkit::contract::{ContractFixture, On, Received, Right, Strike, Trouble};
+use lily_connect::testkit::exchange::Request;
+use lily_connect::testkit::faults::{Fault, FaultRule, When};
+use lily_connect::testkit::shopify::ShopifyFake;
+use serde_json::{Value, json};
+use shopify::{Bench, bench_with, config};
+
+struct Shop {
+    bench: Bench,
+    writes: Arc<AtomicU64>,
+}
+
+fn is_mutation(request: &Request) -> bool {
+    let mark = b"\"query\":\"mutation";
+    request.body.windows(mark.len()).any(|part| part == mark)
+}
+
+async fn shop() -> Shop {
+    let seed = |shop: &ShopifyFake| {
+        let products = shop.seed_products(20);
+        for (n, some) in products.chunks(2).enumerate() {
+            shop.create_collection(&format!("Collection {n}"), some);
+        }
+    };
+    let bench = bench_with(seed, |builder| builder, |settings| settings).await;
+    bench.server.traffic().clear();
+    let writes = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&writes);
+    // It strikes nothing, and sees each request.
+    let seen = FaultRule::new(Fault::status(500)).matching(move |request| {
+        counted.fetch_add(u64::from(is_mutation(request)), Ordering::Relaxed);
+        false
+    });
+    bench.server.faults().push(seen);
+    Shop { bench, writes }
+}
+
+fn number(id: &ExternalId) -> u64 {
+    id.as_str().parse().unwrap_or(0)
+}
+
+fn delete(shop: &ShopifyFake, entity: Entity, id: &ExternalId) -> bool {
+    match entity {
+        Entity::Product => shop.delete_product(number(id)),
+        Entity::Variant => shop.delete_variant(number(id)),
+        Entity::Category => shop.delete_collection(number(id)),
+        _ => false,
+    }
+}
+
+impl ContractFixture for Shop {
+    fn connector(&self) -> Arc<dyn Connector> {
+        self.bench.connector.clone()
+    }
+
+    fn runtime(&self) -> Runtime {
+        self.bench.runtime.clone()
+    }
+
+    fn ids(&self, entity: Entity) -> Vec<ExternalId> {
+        let shop = &self.bench.shop;
+        let ids: Vec<u64> = match entity {
+            Entity::Product => shop.ids(),
+            Entity::Variant => shop.snapshot().into_iter().flat_map(|product| product.variants).collect(),
+            Entity::Category => shop.collection_ids(),
+            _ => Vec::new(),
+        };
+        ids.into_iter().map(|id| id.to_string().into()).collect()
+    }
+
+    fn stored(&self, entity: Entity, id: &ExternalId) -> Option<Value> {
+        let shop = &self.bench.shop;
+        match entity {
+            Entity::Product => {
+                let product = shop.product(number(id))?;
+                let media: Vec<Value> = product
+                    .media
+                    .iter()
+                    .filter_map(|id| shop.media(*id))
+                    .map(|media| json!({"id": media.id, "alt": media.alt}))
+                    .collect();
+                let metafields = shop.metafields(lily_connect::testkit::shopify::Owner::Product(product.id));
+                let metafields: Vec<Value> =
+                    metafields.iter().map(|it| json!([it.namespace, it.key, it.kind, it.value])).collect();
+                Some(json!({
+                    "title": product.title, "handle": product.handle, "html": product.description_html,
+                    "vendor": product.vendor, "type": product.product_type, "status": product.status,
+                    "tags": product.tags, "seo": [product.seo_title, product.seo_description],
+                    "category": product.category, "variants": product.variants, "media": media,
+                    "metafields": metafields, "collections": shop.collections_of(product.id),
+                }))
+            }
+            Entity::Variant => Some(json!(format!("{:?}", shop.variant(number(id))?.sku))),
+            _ => None,
+        }
+    }
+
+    fn edit(&self, entity: Entity, id: &ExternalId, field: &FieldName, text: &str) -> bool {
+        entity == Entity::Product
+            && self.bench.shop.edit_product(number(id), |product| match field.as_str() {
+                "title" => text.clone_into(&mut product.title),
+                "description" => text.clone_into(&mut product.description_html),
+                _ => {}
+            })
+            && matches!(field.as_str(), "title" | "description")
+    }
+
+    fn add(&self, entity: Entity) -> Option<ExternalId> {
+        let shop = &self.bench.shop;
+        let id = match entity {
+            Entity::Product => shop.create_product("One more", |_| {}),
+            Entity::Variant => shop.create_variant(shop.ids().into_iter().next()?, |_| {}),
+            Entity::Category => shop.create_collection("One more", &[]),
+            _ => return None,
+        };
+        Some(id.to_string().into())
+    }
+
+    fn delete(&self, entity: Entity, id: &ExternalId) -> bool {
+        delete(&self.bench.shop, entity, id)
+    }
+
+    fn received(&self) -> Received {
+        Received {
+            requests: self.bench.server.traffic().requests(),
+            writes: self.writes.load(Ordering::Relaxed),
+        }
+    }
+
+    fn strike(&self, strike: Strike) {
+        let fault = match strike.trouble {
+            Trouble::LostAnswer => Fault::Reset(When::After),
+            Trouble::Refused => Fault::status(400),
+            Trouble::ServerError => Fault::status(502),
+            Trouble::Truncated => Fault::Truncate,
+            Trouble::Malformed => Fault::Malformed,
+            Trouble::Html => Fault::Html200,
+            Trouble::RateLimited => Fault::TooMany { retry_after: Some(60) },
+            other => panic!("the fake has no {other:?}"),
+        };
+        let is_read = strike.on == On::Read;
+        self.bench.server.faults().push(
+            FaultRule::new(fault)
+                .matching(move |request| is_mutation(request) != is_read)
+                .after(strike.after)
+                .times(strike.times),
+        );
+    }
+
+    fn delete_while_paging(&self, entity: Entity, ids: Vec<ExternalId>, after_pages: u64) {
+        let field = match entity {
+            Entity::Variant => "productVariants",
+            Entity::Category => "collections",
+            _ => "products",
+        };
+        self.bench.shop.after_request(after_pages, ShopifyFake::asks(field), move |shop| {
+            for id in &ids {
+                delete(shop, entity, id);
+            }
+        });
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        vec![self.bench.token.clone()]
+    }
+
+    fn texts(&self) -> Vec<String> {
+        let builder = config(&self.bench.server.url(), &self.bench.token);
+        vec![format!("{builder:?}"), format!("{:?}", builder.build())]
+    }
+
+    fn allow(&self, right: Right) -> bool {
+        match right {
+            Right::Nothing => self.bench.shop.revoke_token(&self.bench.token),
+            Right::Read => self.bench.shop.grant_scopes(["read_products", "read_locales", "read_files"]),
+            _ => return false,
+        }
+        true
+    }
+
+    fn peak_in_flight(&self) -> Option<u64> {
+        Some(self.bench.server.traffic().peak_in_flight())
+    }
+}
+
+lily_connect::contract_suite!(shop().await);
