@@ -59,7 +59,8 @@ impl Lines {
 
     /// How many lines there are, and how many of them are of the root.
     pub(super) fn counts(&self) -> (usize, usize) {
-        let roots = self.streams.iter().filter(|stream| stream.parent.is_none()).map(|it| it.lines.len()).sum();
+        let roots =
+            self.streams.iter().filter(|stream| stream.parent.is_none()).map(|it| it.lines.len()).sum();
         (self.lines.len(), roots)
     }
 
@@ -79,9 +80,14 @@ impl Lines {
                 None => active.len() - 1,
             };
             let Some((stream, next)) = active.get(at).copied() else { break };
-            let found = self.streams.get(stream).and_then(|it| Some((*it.lines.get(next)?, it.parent.clone())));
+            let found =
+                self.streams.get(stream).and_then(|it| Some((*it.lines.get(next)?, it.parent.clone())));
             let Some((line, parent)) = found else {
-                if random.is_some() { active.swap_remove(at) } else { active.remove(at) };
+                if random.is_some() {
+                    active.swap_remove(at)
+                } else {
+                    active.remove(at)
+                };
                 continue;
             };
             if let Some(entry) = active.get_mut(at) {

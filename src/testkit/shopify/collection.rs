@@ -84,7 +84,9 @@ pub(super) fn field(state: &State, id: u64, name: &str, args: &Args) -> Result<O
         "title" => Out::text(&collection.title),
         "handle" => Out::text(&collection.handle),
         "descriptionHtml" => Out::text(&collection.description_html),
-        "description" => Out::text(super::product::plain_text(&collection.description_html, args.int("truncateAt"))),
+        "description" => {
+            Out::text(super::product::plain_text(&collection.description_html, args.int("truncateAt")))
+        }
         "updatedAt" => Out::time(collection.updated_at),
         "sortOrder" => Out::text("MANUAL"),
         "templateSuffix" => Out::NULL,
@@ -105,7 +107,9 @@ pub(super) fn field(state: &State, id: u64, name: &str, args: &Args) -> Result<O
             Out::Page(connection::page_in_order(items, args)?)
         }
         "publishedOnPublication" => Out::bool(true),
-        "metafield" | "metafields" => metafield::of_owner(state, metafield::Owner::Collection(id), name, args)?,
+        "metafield" | "metafields" => {
+            metafield::of_owner(state, metafield::Owner::Collection(id), name, args)?
+        }
         "translations" => translation::of(state, &collection.gid(), args),
         _ => return Err(FieldError::undefined("Collection", name)),
     })

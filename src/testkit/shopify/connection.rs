@@ -110,8 +110,13 @@ pub(super) fn page(mut items: Vec<Item>, args: &Args, deep: usize) -> Result<Pag
 }
 
 /// A page of a list in its own order.
-pub(super) fn page_in_order(items: impl Iterator<Item = (u64, Obj)>, args: &Args) -> Result<Page, FieldError> {
-    let items = items.enumerate().map(|(at, (id, obj))| (Key::Number(i64::try_from(at).unwrap_or(i64::MAX)), id, obj));
+pub(super) fn page_in_order(
+    items: impl Iterator<Item = (u64, Obj)>,
+    args: &Args,
+) -> Result<Page, FieldError> {
+    let items = items
+        .enumerate()
+        .map(|(at, (id, obj))| (Key::Number(i64::try_from(at).unwrap_or(i64::MAX)), id, obj));
     page(items.collect(), args, 0)
 }
 

@@ -179,7 +179,10 @@ fn dynamic(name: &str, args: &Args) -> u64 {
             let variants = input.list("variants");
             let metafields: usize =
                 variants.iter().filter_map(|it| it.get("metafields")?.as_array()).map(Vec::len).sum();
-            2 * variants.len() + 4 * metafields + 4 * input.list("metafields").len() + 19 * input.list("files").len()
+            2 * variants.len()
+                + 4 * metafields
+                + 4 * input.list("metafields").len()
+                + 19 * input.list("files").len()
         }
         "productUpdate" => 4 * args.map("product").map_or(0, |product| product.list("metafields").len()),
         "productVariantsBulkUpdate" => 2 * args.list("variants").len(),

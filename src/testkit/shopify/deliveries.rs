@@ -146,7 +146,8 @@ impl ShopifyFake {
     pub fn deliveries(&self) -> Vec<Delivery> {
         let mut state = self.state();
         let now = state.now;
-        let (due, later) = std::mem::take(&mut state.webhooks.waiting).into_iter().partition(|job: &Job| job.due <= now);
+        let (due, later) =
+            std::mem::take(&mut state.webhooks.waiting).into_iter().partition(|job: &Job| job.due <= now);
         state.webhooks.waiting = later;
         due.iter().map(|job| delivery(&state, job)).collect()
     }
@@ -302,8 +303,14 @@ pub(super) fn product_body(state: &State, topic: &str, id: u64) -> Json {
         ("status", Json::text(product.status.to_lowercase())),
         ("published_scope", Json::text("web")),
         ("tags", Json::text(product.tags.join(", "))),
-        ("variants", Json::Array(variants().take(BODY_VARIANTS).map(|it| variant_body(product, it)).collect())),
-        ("options", Json::Array(product.options.iter().map(|option| option_body(product.id, option)).collect())),
+        (
+            "variants",
+            Json::Array(variants().take(BODY_VARIANTS).map(|it| variant_body(product, it)).collect()),
+        ),
+        (
+            "options",
+            Json::Array(product.options.iter().map(|option| option_body(product.id, option)).collect()),
+        ),
         ("images", Json::Array(Vec::new())),
         ("image", Json::Null),
         ("media", Json::Array(Vec::new())),

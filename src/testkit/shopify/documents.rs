@@ -84,13 +84,18 @@ impl Documents {
 
     fn read(&self, text: &str) -> Known {
         let official = self.schemas.iter().map(|schema| (Arc::clone(schema), schema.read(text))).collect();
-        let parsed = ExecutableDocument::parse_and_validate(&self.surface, text, "document.graphql").map_err(|errors| {
-            let told = errors.errors.iter().take(25).map(|error| {
-                let range = error.line_column_range();
-                shaped(&error.error.to_string(), range.map(|range| (range.start.line, range.start.column)))
-            });
-            told.collect()
-        });
+        let parsed = ExecutableDocument::parse_and_validate(&self.surface, text, "document.graphql").map_err(
+            |errors| {
+                let told = errors.errors.iter().take(25).map(|error| {
+                    let range = error.line_column_range();
+                    shaped(
+                        &error.error.to_string(),
+                        range.map(|range| (range.start.line, range.start.column)),
+                    )
+                });
+                told.collect()
+            },
+        );
         Known { parsed, official }
     }
 

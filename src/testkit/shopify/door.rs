@@ -13,7 +13,11 @@ const PERMANENT_TOKEN: &str = "[API] Non-expiring access tokens are no longer ac
      offline-access-tokens#expiring-vs-non-expiring-offline-tokens";
 
 /// Answers any request to the shop; a call of the API is also told as one.
-pub(super) fn answer(state: &mut State, documents: &Documents, request: &Request) -> (Response, Option<Call>) {
+pub(super) fn answer(
+    state: &mut State,
+    documents: &Documents,
+    request: &Request,
+) -> (Response, Option<Call>) {
     state.base = base(request);
     if let Some(response) = closed(state) {
         return (response, None);

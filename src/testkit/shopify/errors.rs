@@ -19,10 +19,8 @@ impl FieldError {
     }
 
     pub(super) fn undefined(type_name: &str, field: &str) -> Self {
-        let mut error = Self::coded(
-            format!("Field '{field}' doesn't exist on type '{type_name}'"),
-            "undefinedField",
-        );
+        let mut error =
+            Self::coded(format!("Field '{field}' doesn't exist on type '{type_name}'"), "undefinedField");
         error.extensions.push(("typeName", Json::text(type_name)));
         error.extensions.push(("fieldName", Json::text(field)));
         error
@@ -32,11 +30,11 @@ impl FieldError {
     pub(super) fn denied(field: &str, scopes: &[&str]) -> Self {
         let needed = scopes.iter().map(|scope| format!("`{scope}`")).collect::<Vec<_>>().join(" or ");
         let needed = format!("{needed} access scope.");
-        let mut error =
-            Self::coded(format!("Access denied for {field} field. Required access: {needed}"), "ACCESS_DENIED");
-        error
-            .extensions
-            .push(("documentation", Json::text("https://shopify.dev/api/usage/access-scopes")));
+        let mut error = Self::coded(
+            format!("Access denied for {field} field. Required access: {needed}"),
+            "ACCESS_DENIED",
+        );
+        error.extensions.push(("documentation", Json::text("https://shopify.dev/api/usage/access-scopes")));
         error.extensions.push(("requiredAccess", Json::text(needed)));
         error
     }

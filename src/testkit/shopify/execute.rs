@@ -238,7 +238,8 @@ impl<'a> Run<'a> {
     }
 
     fn page_info(&mut self, page: &Page, sets: &[&'a SelectionSet]) -> Json {
-        let cursor = |item: Option<&(String, Obj)>| item.map_or(Json::Null, |(cursor, _)| Json::text(cursor.clone()));
+        let cursor =
+            |item: Option<&(String, Obj)>| item.map_or(Json::Null, |(cursor, _)| Json::text(cursor.clone()));
         let entries = self.collect("PageInfo", sets).into_iter().filter_map(|(key, fields)| {
             let value = match fields.first()?.name.as_str() {
                 "__typename" => Json::text("PageInfo"),
@@ -307,7 +308,11 @@ impl<'a> Run<'a> {
                     }
                 }
                 Selection::InlineFragment(fragment) => {
-                    if fragment.type_condition.as_ref().is_none_or(|name| applies(self.schema, name, type_name)) {
+                    if fragment
+                        .type_condition
+                        .as_ref()
+                        .is_none_or(|name| applies(self.schema, name, type_name))
+                    {
                         self.gather(type_name, &fragment.selection_set, found);
                     }
                 }

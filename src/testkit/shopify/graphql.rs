@@ -64,7 +64,8 @@ impl Asked {
         }
         let body: serde_json::Value = serde_json::from_slice(&request.body).ok()?;
         let query = body.get("query")?.as_str()?.to_owned();
-        let variables = body.get("variables").and_then(serde_json::Value::as_object).cloned().unwrap_or_default();
+        let variables =
+            body.get("variables").and_then(serde_json::Value::as_object).cloned().unwrap_or_default();
         let operation = body.get("operationName").and_then(serde_json::Value::as_str).map(str::to_owned);
         Some(Self { query, variables, operation })
     }
@@ -104,7 +105,8 @@ pub(super) fn answer(state: &mut State, documents: &Documents, asked: &Asked, de
     call.mutation = operation.is_mutation();
     call.fields = operation.root_fields(document).map(|field| field.name.to_string()).collect();
     call.operation = operation.name.as_ref().map(ToString::to_string).or(call.operation);
-    let deprecated = documents.check_variables(&known, &asked.query, asked.operation.as_deref(), &asked.variables);
+    let deprecated =
+        documents.check_variables(&known, &asked.query, asked.operation.as_deref(), &asked.variables);
     let variables = match schema::coerce(&documents.surface, operation, &asked.variables) {
         Ok(variables) => variables,
         Err(message) => return failed(call, vec![invalid_variable(&message)], None),

@@ -189,8 +189,16 @@ fn json_value(metafield: &Metafield) -> Json {
     let is_json = kind.starts_with("list.")
         || matches!(
             kind,
-            "json" | "boolean" | "number_integer" | "rating" | "dimension" | "volume" | "weight" | "money"
-                | "rich_text_field" | "link"
+            "json"
+                | "boolean"
+                | "number_integer"
+                | "rating"
+                | "dimension"
+                | "volume"
+                | "weight"
+                | "money"
+                | "rich_text_field"
+                | "link"
         );
     let parsed = is_json.then(|| Json::parse(metafield.value.as_bytes()).ok()).flatten();
     parsed.unwrap_or_else(|| Json::text(metafield.value.clone()))
@@ -238,10 +246,30 @@ pub(super) fn problem(kind: &str, value: &str) -> Option<(&'static str, String)>
 fn is_known(kind: &str) -> bool {
     matches!(
         kind,
-        "single_line_text_field" | "multi_line_text_field" | "rich_text_field" | "number_integer"
-            | "number_decimal" | "boolean" | "json" | "url" | "color" | "date" | "date_time" | "dimension"
-            | "weight" | "volume" | "rating" | "money" | "link" | "id" | "product_reference"
-            | "variant_reference" | "collection_reference" | "file_reference" | "metaobject_reference"
-            | "mixed_reference" | "page_reference"
+        "single_line_text_field"
+            | "multi_line_text_field"
+            | "rich_text_field"
+            | "number_integer"
+            | "number_decimal"
+            | "boolean"
+            | "json"
+            | "url"
+            | "color"
+            | "date"
+            | "date_time"
+            | "dimension"
+            | "weight"
+            | "volume"
+            | "rating"
+            | "money"
+            | "link"
+            | "id"
+            | "product_reference"
+            | "variant_reference"
+            | "collection_reference"
+            | "file_reference"
+            | "metaobject_reference"
+            | "mixed_reference"
+            | "page_reference"
     )
 }

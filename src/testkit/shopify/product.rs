@@ -174,7 +174,9 @@ pub(super) fn field(state: &State, id: u64, name: &str, args: &Args) -> Result<O
         "requiresSellingPlan" => Out::bool(false),
         "defaultCursor" => Out::text(format!("cursor-{id}")),
         "hasOnlyDefaultVariant" => Out::bool(product.has_only_default_variant()),
-        "hasOutOfStockVariants" => Out::bool(variants().any(|variant| variant.tracked && variant.quantity <= 0)),
+        "hasOutOfStockVariants" => {
+            Out::bool(variants().any(|variant| variant.tracked && variant.quantity <= 0))
+        }
         "totalInventory" => {
             let tracked = variants().filter(|variant| variant.tracked);
             Out::int(tracked.map(|variant| variant.quantity).sum::<i64>())
@@ -186,9 +188,10 @@ pub(super) fn field(state: &State, id: u64, name: &str, args: &Args) -> Result<O
             }
             _ => Out::NULL,
         },
-        "onlineStorePreviewUrl" => {
-            Out::text(format!("https://{}/products/{}?preview=1", state.shop.myshopify_domain, product.handle))
-        }
+        "onlineStorePreviewUrl" => Out::text(format!(
+            "https://{}/products/{}?preview=1",
+            state.shop.myshopify_domain, product.handle
+        )),
         "seo" => Out::record(
             "SEO",
             vec![
@@ -261,7 +264,13 @@ pub(super) fn field(state: &State, id: u64, name: &str, args: &Args) -> Result<O
 }
 
 /// A field of an option.
-pub(super) fn option_field(state: &State, product: u64, id: u64, name: &str, args: &Args) -> Result<Out, FieldError> {
+pub(super) fn option_field(
+    state: &State,
+    product: u64,
+    id: u64,
+    name: &str,
+    args: &Args,
+) -> Result<Out, FieldError> {
     let found = state.products.get(&product).and_then(|product| {
         let at = product.options.iter().position(|option| option.id == id)?;
         Some((at, product.options.get(at)?))
@@ -272,7 +281,9 @@ pub(super) fn option_field(state: &State, product: u64, id: u64, name: &str, arg
         "name" => Out::text(&option.name),
         "position" => Out::int(at + 1),
         "values" => Out::texts(option.values.iter().map(|value| &value.name)),
-        "optionValues" => Out::list(option.values.iter().map(|value| Obj::OptionValue(product, id, value.id))),
+        "optionValues" => {
+            Out::list(option.values.iter().map(|value| Obj::OptionValue(product, id, value.id)))
+        }
         "linkedMetafield" => Out::NULL,
         "translations" => translation::of(state, &gid("ProductOption", id), args),
         _ => return Err(FieldError::undefined("ProductOption", name)),
@@ -305,13 +316,20 @@ pub(super) fn value_field(
 }
 
 /// `products` of the root and of a collection's own list.
-pub(super) fn list(state: &State, args: &Args, notes: &mut Vec<search::Note>) -> Result<connection::Page, FieldError> {
+pub(super) fn list(
+    state: &State,
+    args: &Args,
+    notes: &mut Vec<search::Note>,
+) -> Result<connection::Page, FieldError> {
     let query = search::Query::parse("products", args.text("query"), search::PRODUCT_FIELDS, notes);
     let items = state
         .products
         .values()
         .filter(|product| {
-            query.is_empty() || state.indexed(product.id).is_some_and(|known| query.matches(&|field| known.searched(field)))
+            query.is_empty()
+                || state
+                    .indexed(product.id)
+                    .is_some_and(|known| query.matches(&|field| known.searched(field)))
         })
         .map(|product| {
             let key = match args.text("sortKey") {
@@ -365,7 +383,8 @@ pub(super) fn plain_text(html: &str, truncate: Option<i64>) -> String {
             _ => {}
         }
     }
-    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&nbsp;", " "), ("&amp;", "&")];
+    let entities =
+        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&nbsp;", " "), ("&amp;", "&")];
     for (entity, letter) in entities {
         text = text.replace(entity, letter);
     }

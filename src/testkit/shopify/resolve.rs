@@ -5,7 +5,9 @@ use super::errors::FieldError;
 use super::search;
 use super::state::State;
 use super::value::{Args, Obj, Out, Read, number_of, read_gid};
-use super::{bulk, collection, count, event, media, metafield, product, shop, translation, variant, webhooks};
+use super::{
+    bulk, collection, count, event, media, metafield, product, shop, translation, variant, webhooks,
+};
 
 /// The versions that the stand-in knows, newest first.
 pub(super) const VERSIONS: &[&str] = &["2026-10", "2026-07", "2026-04", "2026-01"];
@@ -22,14 +24,17 @@ pub(super) fn field(state: &State, obj: &Obj, name: &str, args: &Args) -> Result
         Obj::Metafield(id) => metafield::field(state, *id, name, args),
         Obj::Collection(id) => collection::field(state, *id, name, args),
         Obj::Option(product, id) => product::option_field(state, *product, *id, name, args),
-        Obj::OptionValue(product, option, id) => product::value_field(state, (*product, *option, *id), name, args),
+        Obj::OptionValue(product, option, id) => {
+            product::value_field(state, (*product, *option, *id), name, args)
+        }
         Obj::Webhook(id) => webhooks::field(state, *id, name),
         Obj::Bulk(id) => bulk::field(state, *id, name),
         Obj::Event(id) => event::field(state, *id, name),
         Obj::Translatable(id) => translation::field(state, id, name, args),
         Obj::Record(type_name, fields) => {
             let found = fields.iter().find(|(known, _)| *known == name);
-            let out = found.map(|(_, out)| out.clone()).ok_or_else(|| FieldError::undefined(type_name, name))?;
+            let out =
+                found.map(|(_, out)| out.clone()).ok_or_else(|| FieldError::undefined(type_name, name))?;
             Ok(match (name, out) {
                 ("quantities", Out::List(items)) => Out::List(named(items, &args.texts("names"))),
                 (_, out) => out,
@@ -40,11 +45,13 @@ pub(super) fn field(state: &State, obj: &Obj, name: &str, args: &Args) -> Result
 
 /// The quantities of those names.
 fn named(items: Vec<Out>, names: &[String]) -> Vec<Out> {
-    let is_named = |out: &Out| match out {
+    let is_named = |out: &Out| {
+        match out {
         Out::Object(Obj::Record(_, fields)) => fields.iter().any(|(field, out)| {
             *field == "name" && matches!(out, Out::Json(json) if json.as_str().is_some_and(|name| names.iter().any(|n| n == name)))
         }),
         _ => false,
+    }
     };
     items.into_iter().filter(is_named).collect()
 }
@@ -56,16 +63,19 @@ fn root(state: &State, name: &str, args: &Args) -> Result<Out, FieldError> {
     out
 }
 
-fn root_with(state: &State, name: &str, args: &Args, notes: &mut Vec<search::Note>) -> Result<Out, FieldError> {
+fn root_with(
+    state: &State,
+    name: &str,
+    args: &Args,
+    notes: &mut Vec<search::Note>,
+) -> Result<Out, FieldError> {
     let deep = state.conditions.deep_paging_limit;
     let id = |type_name: &str| args.text("id").and_then(|id| number_of(id, type_name));
     Ok(match name {
         "shop" => Out::Object(Obj::Shop),
         "shopLocales" => shop::locales(state, args),
         "currentAppInstallation" => shop::installation(state),
-        "publicApiVersions" => Out::List(
-            VERSIONS.iter().map(|handle| api_version(handle)).collect(),
-        ),
+        "publicApiVersions" => Out::List(VERSIONS.iter().map(|handle| api_version(handle)).collect()),
         "locations" => Out::Page(connection::page_in_order(
             match shop::location() {
                 Out::Object(obj) => vec![(shop::LOCATION, obj)].into_iter(),
@@ -89,7 +99,8 @@ fn root_with(state: &State, name: &str, args: &Args, notes: &mut Vec<search::Not
         "productByIdentifier" => Out::object(by_identifier(state, args)?.map(Obj::Product)),
         "products" => Out::Page(product::list(state, args, notes)?),
         "productsCount" => {
-            let query = search::Query::parse("productsCount", args.text("query"), search::PRODUCT_FIELDS, notes);
+            let query =
+                search::Query::parse("productsCount", args.text("query"), search::PRODUCT_FIELDS, notes);
             let counted = if query.is_empty() {
                 state.products.len()
             } else {
@@ -98,19 +109,29 @@ fn root_with(state: &State, name: &str, args: &Args, notes: &mut Vec<search::Not
             };
             count::limited(counted, args, deep)
         }
-        "productVariant" => Out::object(id("ProductVariant").filter(|id| state.variants.contains_key(id)).map(Obj::Variant)),
+        "productVariant" => {
+            Out::object(id("ProductVariant").filter(|id| state.variants.contains_key(id)).map(Obj::Variant))
+        }
         "productVariants" => Out::Page(variant::list(state, args, notes)?),
         "productVariantsCount" => {
             count::limited(variant::found(state, "productVariantsCount", args, notes).count(), args, deep)
         }
-        "collection" => Out::object(id("Collection").filter(|id| state.collections.contains_key(id)).map(Obj::Collection)),
+        "collection" => {
+            Out::object(id("Collection").filter(|id| state.collections.contains_key(id)).map(Obj::Collection))
+        }
         "collections" => {
-            let query = search::Query::parse("collections", args.text("query"), search::COLLECTION_FIELDS, notes);
+            let query =
+                search::Query::parse("collections", args.text("query"), search::COLLECTION_FIELDS, notes);
             let found = state.collections.values().filter(|it| query.matches(&|field| it.searched(field)));
             Out::Page(connection::page(found.map(|it| collection::item(it, args)).collect(), args, deep)?)
         }
         "collectionsCount" => {
-            let query = search::Query::parse("collectionsCount", args.text("query"), search::COLLECTION_FIELDS, notes);
+            let query = search::Query::parse(
+                "collectionsCount",
+                args.text("query"),
+                search::COLLECTION_FIELDS,
+                notes,
+            );
             let found = state.collections.values().filter(|it| query.matches(&|field| it.searched(field)));
             count::limited(found.count(), args, deep)
         }
@@ -198,7 +219,11 @@ fn by_identifier(state: &State, args: &Args) -> Result<Option<u64>, FieldError> 
 pub(super) fn api_version(handle: &str) -> Out {
     Out::record(
         "ApiVersion",
-        vec![("handle", Out::text(handle)), ("displayName", Out::text(handle)), ("supported", Out::bool(true))],
+        vec![
+            ("handle", Out::text(handle)),
+            ("displayName", Out::text(handle)),
+            ("supported", Out::bool(true)),
+        ],
     )
 }
 
@@ -224,7 +249,8 @@ pub(super) fn node(state: &State, id: &str) -> Option<Obj> {
             .find(|product| product.options.iter().any(|option| option.id == number))
             .map(|product| Obj::Option(product.id, number)),
         "ProductOptionValue" => state.products.values().find_map(|product| {
-            let option = product.options.iter().find(|option| option.values.iter().any(|value| value.id == number))?;
+            let option =
+                product.options.iter().find(|option| option.values.iter().any(|value| value.id == number))?;
             Some(Obj::OptionValue(product.id, option.id, number))
         }),
         "BasicEvent" => state.events.contains_key(&number).then_some(Obj::Event(number)),

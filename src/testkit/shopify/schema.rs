@@ -58,7 +58,8 @@ impl ValidatedSchema {
     /// `Config` where the text is no valid schema.
     pub fn parse(name: &str, text: &str) -> Result<Self> {
         // The parser does not know this directive by itself, and the official files use it undeclared.
-        let declared = if text.contains("directive @oneOf") { "" } else { "\ndirective @oneOf on INPUT_OBJECT\n" };
+        let declared =
+            if text.contains("directive @oneOf") { "" } else { "\ndirective @oneOf on INPUT_OBJECT\n" };
         let schema = Schema::parse_and_validate(format!("{text}{declared}"), name).map_err(|errors| {
             let first = errors.errors.iter().next().map(|error| error.error.to_string());
             unreadable(name, &format!("it is no valid schema: {}", first.unwrap_or_default()))
@@ -126,10 +127,15 @@ fn unreadable(name: &str, what: &str) -> Error {
 }
 
 /// Coerces variables by a schema; defaults are filled in.
-pub(super) fn coerce(schema: &Valid<Schema>, operation: &Operation, given: &Args) -> std::result::Result<Args, String> {
+pub(super) fn coerce(
+    schema: &Valid<Schema>,
+    operation: &Operation,
+    given: &Args,
+) -> std::result::Result<Args, String> {
     let text = serde_json::to_string(given).map_err(|error| error.to_string())?;
     let given: JsonMap = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    let coerced = coerce_variable_values(schema, operation, &given).map_err(|error| error.message().to_string())?;
+    let coerced =
+        coerce_variable_values(schema, operation, &given).map_err(|error| error.message().to_string())?;
     match serde_json::to_value(&*coerced) {
         Ok(Plain::Object(entries)) => Ok(entries),
         _ => Ok(Args::new()),
@@ -143,9 +149,15 @@ fn one_of(schema: &Schema, value: &Plain, ty: &Type) -> Option<String> {
         (Plain::Object(entries), Some(ExtendedType::InputObject(input))) => {
             let given = entries.values().filter(|value| !value.is_null()).count();
             if input.directives.has("oneOf") && (entries.len() != 1 || given != 1) {
-                return Some(format!("{} takes exactly one of its fields, got {}", input.name, entries.len()));
+                return Some(format!(
+                    "{} takes exactly one of its fields, got {}",
+                    input.name,
+                    entries.len()
+                ));
             }
-            entries.iter().find_map(|(name, value)| one_of(schema, value, &input.fields.get(name.as_str())?.ty))
+            entries
+                .iter()
+                .find_map(|(name, value)| one_of(schema, value, &input.fields.get(name.as_str())?.ty))
         }
         _ => None,
     }
@@ -165,7 +177,8 @@ impl Walk<'_> {
                         found.insert(format!("{}.{}", set.ty, field.name));
                     }
                     for argument in &field.arguments {
-                        let definition = field.definition.arguments.iter().find(|it| it.name == argument.name);
+                        let definition =
+                            field.definition.arguments.iter().find(|it| it.name == argument.name);
                         if let Some(definition) = definition {
                             let owner = format!("{}.{}", set.ty, field.name);
                             self.input(&owner, definition, found);

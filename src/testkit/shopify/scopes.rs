@@ -24,8 +24,17 @@ fn needed(type_name: &str, field: &str) -> &'static [&'static str] {
     match (type_name, field) {
         (
             "QueryRoot",
-            "product" | "products" | "productByIdentifier" | "productsCount" | "productVariant" | "productVariants"
-            | "productVariantsCount" | "collection" | "collections" | "collectionsCount" | "productOperation",
+            "product"
+            | "products"
+            | "productByIdentifier"
+            | "productsCount"
+            | "productVariant"
+            | "productVariants"
+            | "productVariantsCount"
+            | "collection"
+            | "collections"
+            | "collectionsCount"
+            | "productOperation",
         ) => &["read_products"],
         ("QueryRoot", "files") => &["read_files", "read_themes", "read_images"],
         ("QueryRoot", "locations") => &["read_locations", "read_inventory"],
@@ -36,16 +45,24 @@ fn needed(type_name: &str, field: &str) -> &'static [&'static str] {
         ("QueryRoot", "translatableResource" | "translatableResources" | "translatableResourcesByIds") => {
             &["read_translations"]
         }
-        ("Product" | "ProductVariant" | "Collection" | "Metafield" | "ProductOption" | "ProductOptionValue", "translations") => {
-            &["read_translations"]
-        }
+        (
+            "Product" | "ProductVariant" | "Collection" | "Metafield" | "ProductOption"
+            | "ProductOptionValue",
+            "translations",
+        ) => &["read_translations"],
         ("InventoryItem", "inventoryLevel" | "inventoryLevels") => &["read_inventory"],
         ("ProductVariant", "inventoryItem") => &["read_inventory", "read_products"],
         ("Product" | "ProductVariant" | "Collection", _) => &["read_products"],
         (
             "Mutation",
-            "productUpdate" | "productSet" | "productVariantsBulkUpdate" | "productOptionUpdate" | "tagsAdd"
-            | "tagsRemove" | "metafieldsSet" | "metafieldsDelete",
+            "productUpdate"
+            | "productSet"
+            | "productVariantsBulkUpdate"
+            | "productOptionUpdate"
+            | "tagsAdd"
+            | "tagsRemove"
+            | "metafieldsSet"
+            | "metafieldsDelete",
         ) => &["write_products"],
         ("Mutation", "fileUpdate") => &["write_files", "write_themes"],
         ("Mutation", "translationsRegister" | "translationsRemove") => &["write_translations"],
@@ -59,7 +76,9 @@ fn granted(state: &State, scopes: &[&str]) -> bool {
     scopes.is_empty()
         || scopes.iter().any(|scope| {
             state.scopes.contains(*scope)
-                || scope.strip_prefix("read_").is_some_and(|rest| state.scopes.contains(&format!("write_{rest}")))
+                || scope
+                    .strip_prefix("read_")
+                    .is_some_and(|rest| state.scopes.contains(&format!("write_{rest}")))
         })
 }
 

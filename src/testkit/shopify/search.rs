@@ -9,8 +9,18 @@ use crate::testkit::json::Json;
 use crate::time::Timestamp;
 
 pub(super) const PRODUCT_FIELDS: &[&str] = &[
-    "id", "updated_at", "created_at", "published_at", "status", "title", "handle", "vendor", "product_type", "tag",
-    "gift_card", "published_status",
+    "id",
+    "updated_at",
+    "created_at",
+    "published_at",
+    "status",
+    "title",
+    "handle",
+    "vendor",
+    "product_type",
+    "tag",
+    "gift_card",
+    "published_status",
 ];
 pub(super) const VARIANT_FIELDS: &[&str] =
     &["id", "product_id", "product_ids", "updated_at", "sku", "barcode", "product_status", "vendor", "title"];
@@ -56,7 +66,11 @@ enum Node {
     All(Vec<Node>),
     Any(Vec<Node>),
     Not(Box<Node>),
-    Term { field: String, comparator: Comparator, value: String },
+    Term {
+        field: String,
+        comparator: Comparator,
+        value: String,
+    },
     /// A term that was ignored: it holds for everything.
     Ignored,
 }
@@ -76,7 +90,12 @@ pub(super) struct Query(Option<Node>);
 
 impl Query {
     /// Reads a filter; terms with unknown fields are noted.
-    pub(super) fn parse(path: &'static str, text: Option<&str>, fields: &[&str], notes: &mut Vec<Note>) -> Self {
+    pub(super) fn parse(
+        path: &'static str,
+        text: Option<&str>,
+        fields: &[&str],
+        notes: &mut Vec<Note>,
+    ) -> Self {
         let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Self(None) };
         let mut parser = Parser { tokens: tokens(text), at: 0, fields, warnings: Vec::new(), depth: 0 };
         let node = parser.all();
@@ -113,7 +132,8 @@ impl Node {
 fn compare(found: &Value, comparator: Comparator, wanted: &str) -> bool {
     let order = match found {
         Value::Number(number) => {
-            let wanted = super::value::read_gid(wanted).map_or_else(|| wanted.parse().ok(), |(_, number)| Some(number));
+            let wanted = super::value::read_gid(wanted)
+                .map_or_else(|| wanted.parse().ok(), |(_, number)| Some(number));
             wanted.map(|wanted: u64| number.cmp(&wanted))
         }
         Value::Time(time) => moment(wanted).map(|wanted| time.unix_millis().cmp(&wanted)),
@@ -289,14 +309,18 @@ impl Parser<'_> {
             (">", Comparator::Above),
             ("<", Comparator::Below),
         ];
-        let found = comparators.iter().find_map(|(sign, comparator)| Some((value.strip_prefix(sign)?, *comparator)));
+        let found =
+            comparators.iter().find_map(|(sign, comparator)| Some((value.strip_prefix(sign)?, *comparator)));
         let (value, comparator) = found.unwrap_or((value.as_str(), Comparator::Is));
         if value.is_empty() {
             self.warnings.push((field, "Input `` is not an accepted value.".to_owned()));
             return Node::Ignored;
         }
-        let values: Vec<&str> =
-            if comparator == Comparator::Is && field == "id" { value.split(',').collect() } else { vec![value] };
+        let values: Vec<&str> = if comparator == Comparator::Is && field == "id" {
+            value.split(',').collect()
+        } else {
+            vec![value]
+        };
         let terms = values
             .into_iter()
             .map(|value| Node::Term { field: field.clone(), comparator, value: value.to_owned() })

@@ -10,7 +10,8 @@ use super::variant::Variant;
 use crate::testkit::random::SeededRandom;
 
 const NOUNS: &[&str] = &["Shirt", "Lamp", "Mug", "Scarf", "Board", "Bag", "Chair", "Tea", "Ring", "Candle"];
-const WORDS: &[&str] = &["Blue", "Soft", "Old", "Light", "Round", "Northern", "Plain", "Bright", "Heavy", "Small"];
+const WORDS: &[&str] =
+    &["Blue", "Soft", "Old", "Light", "Round", "Northern", "Plain", "Bright", "Heavy", "Small"];
 const VENDORS: &[&str] = &["Acme", "Nordlicht", "Maison Été", "Smith & Sons"];
 const TYPES: &[&str] = &["Apparel", "Home", "Food", "Sports", ""];
 const CATEGORIES: &[&str] = &["aa-1-13-8", "hg-3", "fb", "sg", "aa-6"];
@@ -36,8 +37,9 @@ impl ShopifyFake {
         let id = state.take_id();
         let mut product = Product::new(id, "The big one", state.now);
         product.handle = state.free_handle(&product.handle, id);
-        product.media =
-            (0..media).map(|at| image(&mut state, &format!("big-{at}"), Some(&format!("Side {at}")))).collect();
+        product.media = (0..media)
+            .map(|at| image(&mut state, &format!("big-{at}"), Some(&format!("Side {at}"))))
+            .collect();
         state.insert_product(product);
         // 16 x 16 x 8 values carry 2,048 variants.
         add_variants(&mut state, id, &[("Colour", 16), ("Size", 16), ("Cut", 8)], variants);
@@ -74,7 +76,8 @@ fn product(state: &mut State, random: &mut SeededRandom, number: usize, shared: 
     let age = std::time::Duration::from_secs(60 * (1 + random.below(500_000)));
     let mut product = Product::new(id, &title, state.now.saturating_sub(age));
     product.updated_at = product.created_at.saturating_add(age / 2);
-    product.description_html = format!("<p>{title}: made to last.</p>\n<ul><li>One</li><li>Two &amp; three</li></ul>");
+    product.description_html =
+        format!("<p>{title}: made to last.</p>\n<ul><li>One</li><li>Two &amp; three</li></ul>");
     some(random, VENDORS).clone_into(&mut product.vendor);
     some(random, TYPES).clone_into(&mut product.product_type);
     product.category = Some(format!("gid://shopify/TaxonomyCategory/{}", some(random, CATEGORIES)));
@@ -87,7 +90,8 @@ fn product(state: &mut State, random: &mut SeededRandom, number: usize, shared: 
         0 => variants = 48,
         1 | 2 => product.media.push(shared),
         3 => {
-            product.title = "\u{201c}Tea\u{201d} & caf\u{e9} <b>\u{1f375}</b> \u{5ea}\u{5d4} 3 &amp; 4".to_owned();
+            product.title =
+                "\u{201c}Tea\u{201d} & caf\u{e9} <b>\u{1f375}</b> \u{5ea}\u{5d4} 3 &amp; 4".to_owned();
             product.description_html =
                 "<p dir=\"rtl\">\u{634}\u{627}\u{64a} &quot;\u{1f375}&quot; &lt;3 &amp; it's \u{201c}good\u{201d}</p>".to_owned();
         }
@@ -127,7 +131,11 @@ fn product(state: &mut State, random: &mut SeededRandom, number: usize, shared: 
         metafield(state, Owner::Product(id), key, "single_line_text_field", "Wool & linen");
     }
     if number % 5 == 0 {
-        let mut collection = super::collection::Collection::new(state.take_id(), &format!("Shelf {}", number / 5 + 1), state.now);
+        let mut collection = super::collection::Collection::new(
+            state.take_id(),
+            &format!("Shelf {}", number / 5 + 1),
+            state.now,
+        );
         collection.products.push(id);
         state.collections.insert(collection.id, collection);
     } else if let Some(mut last) = state.collections.last_entry() {

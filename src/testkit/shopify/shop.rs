@@ -192,7 +192,10 @@ pub(super) fn location() -> Out {
 
 /// A publication by its number.
 pub(super) fn publication(id: u64) -> Out {
-    Out::record("Publication", vec![("id", Out::text(gid("Publication", id))), ("autoPublish", Out::bool(id == 1))])
+    Out::record(
+        "Publication",
+        vec![("id", Out::text(gid("Publication", id))), ("autoPublish", Out::bool(id == 1))],
+    )
 }
 
 /// `currentAppInstallation`.

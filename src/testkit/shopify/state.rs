@@ -191,7 +191,10 @@ impl State {
             return;
         }
         let now = self.now;
-        let entry = self.behind.entry(id).or_insert_with(|| Behind { since: now, before: before.clone().map(Box::new) });
+        let entry = self
+            .behind
+            .entry(id)
+            .or_insert_with(|| Behind { since: now, before: before.clone().map(Box::new) });
         if now.since(entry.since) >= lag {
             *entry = Behind { since: now, before: before.map(Box::new) };
         } else {
@@ -203,7 +206,9 @@ impl State {
     pub(super) fn indexed(&self, id: u64) -> Option<&Product> {
         let current = self.products.get(&id)?;
         match self.behind.get(&id) {
-            Some(behind) if self.now.since(behind.since) < self.conditions.search_lag => behind.before.as_deref(),
+            Some(behind) if self.now.since(behind.since) < self.conditions.search_lag => {
+                behind.before.as_deref()
+            }
             _ => Some(current),
         }
     }

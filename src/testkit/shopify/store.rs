@@ -322,7 +322,10 @@ impl ShopifyFake {
 
     fn deliver_soon(&self) {
         let inner = &self.0;
-        if !inner.at_once.load(Ordering::Relaxed) || self.waiting() == 0 || inner.runs.swap(true, Ordering::AcqRel) {
+        if !inner.at_once.load(Ordering::Relaxed)
+            || self.waiting() == 0
+            || inner.runs.swap(true, Ordering::AcqRel)
+        {
             return;
         }
         let shop = self.clone();
@@ -357,7 +360,11 @@ impl ShopifyFake {
             let values = vec![super::product::OptionValue::new(value, "Default Title")];
             product.options.push(super::product::ProductOption::new(option, "Title", values));
         }
-        let first = product.options.iter().filter_map(|option| Some((option.id, option.values.first()?.id))).collect();
+        let first = product
+            .options
+            .iter()
+            .filter_map(|option| Some((option.id, option.values.first()?.id)))
+            .collect();
         state.insert_product(product);
         if bare {
             let (variant, item) = (state.take_id(), state.take_id());

@@ -25,7 +25,8 @@ pub(super) fn is_known(id: &str) -> bool {
 /// A category by its id.
 pub(super) fn category(id: &str) -> Out {
     let code = id.strip_prefix(PREFIX).unwrap_or(id);
-    let name = |code: &str| NAMES.iter().find(|(known, _)| *known == code).map_or("Uncategorized", |(_, name)| name);
+    let name =
+        |code: &str| NAMES.iter().find(|(known, _)| *known == code).map_or("Uncategorized", |(_, name)| name);
     let parts: Vec<&str> = code.split('-').collect();
     let ancestors: Vec<String> = (1..parts.len())
         .map(|length| parts.iter().take(length).copied().collect::<Vec<_>>().join("-"))

@@ -132,7 +132,10 @@ impl Tokens {
     /// Looks a token up for a call of the API, which is a use of it.
     pub(super) fn check(&mut self, access: &str, now: Timestamp) -> Standing {
         let found = self.grants.iter().position(|grant| {
-            !access.is_empty() && grant.access == access && !grant.dead && grant.expires.is_none_or(|end| now < end)
+            !access.is_empty()
+                && grant.access == access
+                && !grant.dead
+                && grant.expires.is_none_or(|end| now < end)
         });
         let Some(at) = found else { return Standing::Unknown };
         self.settle(at);
@@ -205,7 +208,10 @@ fn fields(request: &Request) -> Option<BTreeMap<String, String>> {
 }
 
 fn refused(status: u16, error: &str, description: &str) -> Response {
-    json(status, &Json::object([("error", Json::text(error)), ("error_description", Json::text(description))]))
+    json(
+        status,
+        &Json::object([("error", Json::text(error)), ("error_description", Json::text(description))]),
+    )
 }
 
 fn invalid_grant(state: &State, description: &str) -> Response {
@@ -248,7 +254,11 @@ pub(super) fn exchange(state: &mut State, request: &Request) -> Response {
         "" => {
             let code = field("code");
             let Some(at) = state.tokens.codes.iter().position(|known| known == code) else {
-                return refused(400, "invalid_request", "The authorization code was not found or was already used");
+                return refused(
+                    400,
+                    "invalid_request",
+                    "The authorization code was not found or was already used",
+                );
             };
             state.tokens.codes.remove(at);
             offline(state, expiring)
@@ -283,7 +293,9 @@ fn exchange_token(state: &mut State, fields: &BTreeMap<String, String>, expiring
             body.push(("associated_user", user));
             json(200, &Json::object(body))
         }
-        (ID_TOKEN, OFFLINE | ONLINE) => refused(400, "invalid_subject_token", "The session token is not valid"),
+        (ID_TOKEN, OFFLINE | ONLINE) => {
+            refused(400, "invalid_subject_token", "The session token is not valid")
+        }
         _ => refused(400, "invalid_request", "The token types do not fit"),
     }
 }
@@ -309,7 +321,12 @@ fn pair(state: &State, access: &str, refresh: &str) -> Response {
     json(200, &Json::object(body(state, access, Some(3_600), Some(refresh))))
 }
 
-fn body(state: &State, access: &str, seconds: Option<i64>, refresh: Option<&str>) -> Vec<(&'static str, Json)> {
+fn body(
+    state: &State,
+    access: &str,
+    seconds: Option<i64>,
+    refresh: Option<&str>,
+) -> Vec<(&'static str, Json)> {
     let scope = state.scopes.iter().cloned().collect::<Vec<_>>().join(",");
     let mut body = vec![("access_token", Json::text(access)), ("scope", Json::text(scope))];
     if let Some(seconds) = seconds.filter(|_| !state.conditions.without_expiry) {

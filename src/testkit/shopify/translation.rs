@@ -96,15 +96,14 @@ pub(super) fn of(state: &State, resource: &str, args: &Args) -> Out {
     }
     let contents = contents(state, resource).unwrap_or_default();
     let from = (resource.to_owned(), locale.to_owned(), String::new());
-    let found = state.translations.range(from..).take_while(|((known, language, _), _)| {
-        known == resource && language == locale
-    });
+    let found = state
+        .translations
+        .range(from..)
+        .take_while(|((known, language, _), _)| known == resource && language == locale);
     let records = found.filter_map(|((_, _, key), translation)| {
         let current = contents.iter().find(|content| content.key == *key);
         let outdated = current.is_none_or(|content| content.digest() != translation.digest);
-        wanted
-            .is_none_or(|wanted| wanted == outdated)
-            .then(|| record(key, locale, translation, outdated))
+        wanted.is_none_or(|wanted| wanted == outdated).then(|| record(key, locale, translation, outdated))
     });
     Out::List(records.collect())
 }

@@ -90,7 +90,10 @@ pub(super) fn money(state: &State, amount: &str) -> Out {
 }
 
 /// The option's name and value of each option of a variant.
-pub(super) fn selected<'a>(product: &'a Product, variant: &'a Variant) -> impl Iterator<Item = (&'a str, &'a str, u64, u64)> {
+pub(super) fn selected<'a>(
+    product: &'a Product,
+    variant: &'a Variant,
+) -> impl Iterator<Item = (&'a str, &'a str, u64, u64)> {
     variant.values.iter().filter_map(|(option, value)| {
         let option = product.options.iter().find(|known| known.id == *option)?;
         let value = option.values.iter().find(|known| known.id == *value)?;
@@ -187,12 +190,22 @@ pub(super) fn item_field(state: &State, id: u64, name: &str, args: &Args) -> Res
 
 /// The stock of a variant at the shop's one place.
 fn level(variant: &Variant) -> Obj {
-    let id = format!("gid://shopify/InventoryLevel/{}?inventory_item_id={}", super::shop::LOCATION, variant.inventory_item);
+    let id = format!(
+        "gid://shopify/InventoryLevel/{}?inventory_item_id={}",
+        super::shop::LOCATION,
+        variant.inventory_item
+    );
     let quantity = |name: &str| {
         Out::record(
             "InventoryQuantity",
             vec![
-                ("id", Out::text(format!("gid://shopify/InventoryQuantity/{}?name={name}", variant.inventory_item))),
+                (
+                    "id",
+                    Out::text(format!(
+                        "gid://shopify/InventoryQuantity/{}?name={name}",
+                        variant.inventory_item
+                    )),
+                ),
                 ("name", Out::text(name)),
                 ("quantity", Out::int(variant.quantity)),
                 ("updatedAt", Out::time(variant.updated_at)),
@@ -248,7 +261,10 @@ pub(super) fn found<'a>(
     notes: &mut Vec<search::Note>,
 ) -> impl Iterator<Item = &'a Variant> + use<'a> {
     let query = search::Query::parse(field, args.text("query"), search::VARIANT_FIELDS, notes);
-    state.variants.values().filter(move |variant| query.is_empty() || query.matches(&|field| searched(state, variant, field)))
+    state
+        .variants
+        .values()
+        .filter(move |variant| query.is_empty() || query.matches(&|field| searched(state, variant, field)))
 }
 
 fn searched(state: &State, variant: &Variant, field: &str) -> Vec<search::Value> {

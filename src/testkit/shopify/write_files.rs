@@ -41,8 +41,9 @@ pub(super) fn update(state: &mut State, args: &Args) -> Result<Out, FieldError> 
 fn check(state: &State, file: &Args, at: usize) -> Result<u64, Mistake> {
     let index = at.to_string();
     let id = file.text("id").unwrap_or_default();
-    let wrong =
-        |name: &str, code: &'static str, message: String| Err(Mistake::coded(&["files", &index, name], code, message));
+    let wrong = |name: &str, code: &'static str, message: String| {
+        Err(Mistake::coded(&["files", &index, name], code, message))
+    };
     let media = match resolve::node(state, id) {
         Some(Obj::Media(id)) => state.media.get(&id),
         _ => None,

@@ -145,13 +145,17 @@ fn check(state: &State, entry: &Args, at: usize) -> Result<Owner, Mistake> {
     // Absent and null are two things: without it nothing is checked, with null the metafield must be new.
     match (entry.given("compareDigest"), current) {
         (None, _) | (Some(None), None) => Ok(owner),
-        (Some(Some(digest)), _) if digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+        (Some(Some(digest)), _)
+            if digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) =>
+        {
             wrong("compareDigest", "INVALID_COMPARE_DIGEST", "The compareDigest is invalid.")
         }
         (Some(Some(digest)), Some(metafield)) if digest == metafield.compare_digest() => Ok(owner),
-        (Some(_), _) => {
-            wrong("compareDigest", "STALE_OBJECT", "The resource has been updated since it was loaded. Try again with an updated `compareDigest` value.")
-        }
+        (Some(_), _) => wrong(
+            "compareDigest",
+            "STALE_OBJECT",
+            "The resource has been updated since it was loaded. Try again with an updated `compareDigest` value.",
+        ),
     }
 }
 

@@ -32,7 +32,12 @@ pub(super) fn publish(state: &mut State, args: &Args) -> Result<Out, FieldError>
     for entry in args.list("input").iter().filter_map(|it| it.as_object()) {
         match entry.text("publicationId").and_then(|id| number_of(id, "Publication")) {
             Some(publication) if publication <= 2 => wanted.push(publication),
-            _ => return payload(None, &[Mistake::new(&["input", "0", "publicationId"], "Publication does not exist")]),
+            _ => {
+                return payload(
+                    None,
+                    &[Mistake::new(&["input", "0", "publicationId"], "Publication does not exist")],
+                );
+            }
         }
     }
     let now = state.now;
@@ -57,7 +62,10 @@ pub(super) fn set_quantities(state: &mut State, args: &Args) -> Result<Out, Fiel
         )
     };
     let Some(key) = args.text(IDEMPOTENT).map(str::to_owned) else {
-        return Err(FieldError::coded("The @idempotent directive is required for this mutation.", "BAD_REQUEST"));
+        return Err(FieldError::coded(
+            "The @idempotent directive is required for this mutation.",
+            "BAD_REQUEST",
+        ));
     };
     let input = args.map("input").cloned().unwrap_or_default();
     let hash = XxHash3_64::oneshot(serde_json::Value::Object(input.clone()).to_string().as_bytes());
@@ -81,15 +89,26 @@ pub(super) fn set_quantities(state: &mut State, args: &Args) -> Result<Out, Fiel
         let item = entry.text("inventoryItemId").and_then(|id| number_of(id, "InventoryItem"));
         let variant = item.and_then(|item| state.items.get(&item)).and_then(|id| state.variants.get(id));
         let Some(variant) = variant else {
-            wrong("inventoryItemId", "INVALID_INVENTORY_ITEM", "The specified inventory item could not be found.");
+            wrong(
+                "inventoryItemId",
+                "INVALID_INVENTORY_ITEM",
+                "The specified inventory item could not be found.",
+            );
             continue;
         };
         if entry.text("locationId").and_then(|id| number_of(id, "Location")) != Some(super::shop::LOCATION) {
             wrong("locationId", "INVALID_LOCATION", "The specified location could not be found.");
         } else if !entry.contains_key("changeFromQuantity") {
-            return Err(FieldError::coded("changeFromQuantity must be given, null for no check.", "BAD_REQUEST"));
+            return Err(FieldError::coded(
+                "changeFromQuantity must be given, null for no check.",
+                "BAD_REQUEST",
+            ));
         } else if entry.int("changeFromQuantity").is_some_and(|known| known != variant.quantity) {
-            wrong("changeFromQuantity", "CHANGE_FROM_QUANTITY_STALE", "The quantity has changed since it was read.");
+            wrong(
+                "changeFromQuantity",
+                "CHANGE_FROM_QUANTITY_STALE",
+                "The quantity has changed since it was read.",
+            );
         } else if entry.int("quantity").is_none_or(|quantity| quantity < 0) {
             wrong("quantity", "INVALID_QUANTITY_NEGATIVE", "The quantity can't be negative.");
         }

@@ -92,7 +92,8 @@ pub(super) fn update(state: &mut State, args: &Args) -> Result<Out, FieldError> 
     });
     for (key, join) in [("collectionsToJoin", true), ("collectionsToLeave", false)] {
         for collection in input.texts(key) {
-            let collection = number_of(&collection, "Collection").and_then(|id| state.collections.get_mut(&id));
+            let collection =
+                number_of(&collection, "Collection").and_then(|id| state.collections.get_mut(&id));
             if let Some(collection) = collection {
                 collection.products.retain(|known| *known != id);
                 if join {

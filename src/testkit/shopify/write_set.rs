@@ -32,8 +32,11 @@ pub(super) fn set(state: &mut State, args: &Args) -> Result<Out, FieldError> {
         mistake.code = Some("INVALID_INPUT");
     }
     if input.contains_key("variants") != input.contains_key("productOptions") {
-        let code =
-            if input.contains_key("variants") { "PRODUCT_OPTIONS_INPUT_MISSING" } else { "VARIANTS_INPUT_MISSING" };
+        let code = if input.contains_key("variants") {
+            "PRODUCT_OPTIONS_INPUT_MISSING"
+        } else {
+            "VARIANTS_INPUT_MISSING"
+        };
         mistakes.push(Mistake::coded(&["input"], code, "Variants and options must be given together"));
     }
     if !mistakes.is_empty() {

@@ -28,7 +28,8 @@ pub(super) fn register(state: &mut State, args: &Args) -> Result<Out, FieldError
     let entries: Vec<Args> =
         args.list("translations").iter().filter_map(|entry| entry.as_object().cloned()).collect();
     if entries.len() > KEY_LIMIT {
-        let mistake = Mistake::coded(&["resourceId"], "TOO_MANY_KEYS_FOR_RESOURCE", "Too many translation keys");
+        let mistake =
+            Mistake::coded(&["resourceId"], "TOO_MANY_KEYS_FOR_RESOURCE", "Too many translation keys");
         return Ok(payload(PAYLOAD, Out::NULL, &[mistake]));
     }
     let mut mistakes = Vec::new();
@@ -44,7 +45,11 @@ pub(super) fn register(state: &mut State, args: &Args) -> Result<Out, FieldError
             continue;
         };
         if !state.shop.locales.iter().skip(1).any(|known| known.code == locale) {
-            wrong("locale", "INVALID_LOCALE_FOR_SHOP", format!("Locale {locale} is not a valid locale for the shop"));
+            wrong(
+                "locale",
+                "INVALID_LOCALE_FOR_SHOP",
+                format!("Locale {locale} is not a valid locale for the shop"),
+            );
         } else if entry.text("translatableContentDigest") != Some(content.digest().as_str()) {
             let message = "Translatable content hash is invalid".to_owned();
             wrong("translatableContentDigest", "INVALID_TRANSLATABLE_CONTENT", message);

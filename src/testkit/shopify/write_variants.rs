@@ -71,7 +71,9 @@ fn check(state: &State, product: u64, entry: &Args, at: usize) -> Result<u64, Mi
     if let Some(price) = entry.text("price") {
         match price.parse::<f64>() {
             Ok(price) if price >= 0.0 => {}
-            _ => return wrong("price", "GREATER_THAN_OR_EQUAL_TO", "Price must be greater than or equal to 0"),
+            _ => {
+                return wrong("price", "GREATER_THAN_OR_EQUAL_TO", "Price must be greater than or equal to 0");
+            }
         }
     }
     Ok(variant.id)
@@ -153,7 +155,8 @@ pub(super) fn update_option(state: &mut State, args: &Args) -> Result<Out, Field
             return payload(Some(id), &[mistake]);
         }
         if is_taken {
-            let mistake = Mistake::coded(&["option", "name"], "OPTION_ALREADY_EXISTS", "Option already exists");
+            let mistake =
+                Mistake::coded(&["option", "name"], "OPTION_ALREADY_EXISTS", "Option already exists");
             return payload(Some(id), &[mistake]);
         }
         option.name = name;
