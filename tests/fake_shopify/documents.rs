@@ -1,6 +1,7 @@
+use lily_connect::testkit::shopify::Plan;
 use serde_json::{Value, json};
 
-use super::shop;
+use super::{shop, shop_with};
 
 #[tokio::test]
 async fn pages_follow_each_other_and_hold_each_product_once() {
@@ -65,4 +66,47 @@ async fn one_product_comes_with_fragments_aliases_and_conditions() {
     let ids = json!({ "ids": [gid, "gid://shopify/Product/1"] });
     let found = shop.data(nodes, ids).await["nodes"].clone();
     assert_eq!((&found[0]["title"], &found[1]), (&product["title"], &Value::Null));
+}
+
+#[tokio::test]
+async fn the_big_product_comes_back_whole() {
+    let shop = shop_with(0, |builder| builder.plan(Plan::Enterprise).ids_from(788_032_119_674_292_922)).await;
+    let id = shop.fake.big_product(2_048, 250, 200);
+    assert!(id > 1 << 53);
+    let query = "query Big($id: ID!, $after: String) { product(id: $id) { variantsCount { count } media(first: 250) { nodes { id } }
+        metafields(first: 200) { nodes { key } } variants(first: 250, after: $after) { nodes { id title } pageInfo { hasNextPage endCursor } } } }";
+    let (mut after, mut seen) = (Value::Null, std::collections::BTreeSet::new());
+    loop {
+        let product = shop
+            .data(query, json!({ "id": format!("gid://shopify/Product/{id}"), "after": after }))
+            .await["product"]
+            .clone();
+        assert_eq!(product["variantsCount"]["count"], json!(2_048));
+        assert_eq!(product["media"]["nodes"].as_array().unwrap().len(), 250);
+        assert_eq!(product["metafields"]["nodes"].as_array().unwrap().len(), 200);
+        for variant in product["variants"]["nodes"].as_array().unwrap() {
+            assert!(seen.insert(variant["title"].as_str().unwrap().to_owned()));
+        }
+        if product["variants"]["pageInfo"]["hasNextPage"] == json!(false) {
+            break;
+        }
+        after = product["variants"]["pageInfo"]["endCursor"].clone();
+    }
+    assert_eq!(seen.len(), 2_048);
+}
+
+#[tokio::test]
+async fn pages_stop_where_they_reach_no_further() {
+    let shop = shop(25).await;
+    shop.fake.set_conditions(|conditions| conditions.deep_paging_limit = 20);
+    let query = "query Page($after: String) { products(first: 10, after: $after) { nodes { id } pageInfo { endCursor } }
+        productsCount(limit: null) { count precision } }";
+    let mut after = Value::Null;
+    for _ in 0..2 {
+        let page = shop.data(query, json!({ "after": after })).await;
+        assert_eq!(page["productsCount"], json!({ "count": 21, "precision": "AT_LEAST" }));
+        after = page["products"]["pageInfo"]["endCursor"].clone();
+    }
+    let answer = shop.ask(query, json!({ "after": after })).await;
+    assert!(answer["errors"][0]["message"].as_str().unwrap().contains("20 objects"), "{answer}");
 }

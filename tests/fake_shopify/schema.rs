@@ -43,6 +43,9 @@ const LATER: &[(&str, &str)] = &[
     (FILES[1], "WebhookSubscriptionInput.name"),
 ];
 
+/// The type of a field, and those of its arguments.
+type Member = (String, BTreeMap<String, String>);
+
 #[test]
 fn what_is_served_is_in_the_official_schemas() {
     let Some(folder) = folder() else { return };
@@ -66,7 +69,7 @@ fn what_is_served_is_in_the_official_schemas() {
                 say(format!("{name} is no type"));
                 continue;
             };
-            let fields = |ty: &ExtendedType| -> Option<BTreeMap<String, (String, BTreeMap<String, String>)>> {
+            let fields = |ty: &ExtendedType| -> Option<BTreeMap<String, Member>> {
                 let definitions = match ty {
                     ExtendedType::Object(it) => it.fields.values().collect::<Vec<_>>(),
                     ExtendedType::Interface(it) => it.fields.values().collect(),
@@ -151,7 +154,6 @@ async fn what_the_schema_does_not_allow_is_kept_and_refused() {
 }
 
 /// The operations that the fact sheet lists, with variables for a shop of twenty products.
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn operations(shop: &Shop) -> Vec<(&'static str, Value)> {
     let ids = shop.fake.ids();
     let product = shop.fake.product(ids[0]).unwrap();

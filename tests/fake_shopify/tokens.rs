@@ -100,3 +100,23 @@ async fn the_other_grants_and_the_closed_shop() {
         assert_eq!(shop.send("2026-10", "{ shop { name } }", &json!({})).await.status().as_u16(), status);
     }
 }
+
+#[tokio::test]
+async fn rotation_can_be_strict_and_answers_can_be_odd() {
+    let shop = shop(0).await;
+    let (_, refresh_token) = shop.fake.issue_pair();
+    let refresh_token = json!(refresh_token);
+    shop.fake.set_conditions(|conditions| {
+        (conditions.same_refresh_token, conditions.without_expiry) = (true, true)
+    });
+    for _ in 0..2 {
+        let (status, answer) = refresh(&shop, &refresh_token).await;
+        assert_eq!((status, &answer["refresh_token"], answer.get("expires_in")), (200, &refresh_token, None));
+    }
+    shop.fake.set_conditions(|conditions| {
+        (conditions.same_refresh_token, conditions.strict_rotation, conditions.invalid_grant_status) =
+            (false, true, 401);
+    });
+    assert_eq!(refresh(&shop, &refresh_token).await.0, 200);
+    assert_eq!(refresh(&shop, &refresh_token).await.0, 401);
+}

@@ -186,6 +186,15 @@ impl Bulk {
     }
 }
 
+/// A job that ended.
+pub(super) struct Finished {
+    pub(super) status: &'static str,
+    pub(super) error: Option<String>,
+    pub(super) kind: &'static str,
+    pub(super) created: Timestamp,
+    pub(super) completed: Option<Timestamp>,
+}
+
 impl State {
     /// Lets jobs go on: those whose time has come run, those that ended are told of.
     pub(super) fn settle_bulks(&mut self) {
@@ -221,16 +230,16 @@ impl State {
         }
     }
 
-    /// What a `bulk_operations/finish` tells: status, code, kind and times.
-    pub(super) fn finished(
-        &self,
-        id: u64,
-    ) -> Option<(&'static str, Option<String>, &'static str, Timestamp, Option<Timestamp>)> {
+    /// What a `bulk_operations/finish` tells.
+    pub(super) fn finished(&self, id: u64) -> Option<Finished> {
         let bulk = self.bulks.all.get(&id)?;
-        let status = bulk.status(self.now, &self.bulks.settings);
-        let error = bulk.outcome.as_ref().and_then(|outcome| outcome.error.clone());
-        let completed = bulk.completed(self.now, &self.bulks.settings);
-        Some((status.name(), error, bulk.kind(), bulk.created, completed))
+        Some(Finished {
+            status: bulk.status(self.now, &self.bulks.settings).name(),
+            error: bulk.outcome.as_ref().and_then(|outcome| outcome.error.clone()),
+            kind: bulk.kind(),
+            created: bulk.created,
+            completed: bulk.completed(self.now, &self.bulks.settings),
+        })
     }
 
     fn start_bulk(&mut self, document: String, work: Work) -> u64 {

@@ -360,7 +360,7 @@ fn variant_body(product: &Product, variant: &Variant) -> Json {
 
 /// The body of the end of a bulk job; its words are in lower case.
 pub(super) fn bulk_body(state: &State, id: u64) -> Option<Json> {
-    let (status, error, kind, created, completed) = state.finished(id)?;
+    let super::bulk::Finished { status, error, kind, created, completed } = state.finished(id)?;
     Some(Json::object([
         ("admin_graphql_api_id", Json::text(gid("BulkOperation", id))),
         ("completed_at", completed.map_or(Json::Null, |at| Json::text(at.to_string()))),

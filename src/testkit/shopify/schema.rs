@@ -11,7 +11,7 @@ use apollo_compiler::executable::{ExecutableDocument, Operation, Selection, Sele
 use apollo_compiler::request::coerce_variable_values;
 use apollo_compiler::response::JsonMap;
 use apollo_compiler::schema::ExtendedType;
-use apollo_compiler::validation::Valid;
+use apollo_compiler::validation::{DiagnosticList, Valid};
 use serde_json::Value as Plain;
 
 use super::value::Args;
@@ -88,7 +88,7 @@ impl ValidatedSchema {
 
     pub(super) fn read(&self, document: &str) -> std::result::Result<Valid<ExecutableDocument>, Vec<String>> {
         ExecutableDocument::parse_and_validate(&self.schema, document, "document.graphql")
-            .map_err(|errors| errors.errors.iter().map(|error| error.error.to_string()).collect())
+            .map_err(|errors| told(&errors.errors).into_iter().map(|(message, _)| message).collect())
     }
 
     pub(super) fn deprecated_in(&self, document: &ExecutableDocument, variables: &Plain) -> Vec<String> {
@@ -119,6 +119,22 @@ impl ValidatedSchema {
         });
         coerce(&self.schema, operation, variables).err().or(wrong)
     }
+}
+
+/// What is wrong with a document, each with its place. Where a field is unknown, the parser drops it and then
+/// finds its parent empty; that is not told.
+pub(super) fn told(errors: &DiagnosticList) -> Vec<(String, Option<(usize, usize)>)> {
+    let all: Vec<_> = errors
+        .iter()
+        .map(|error| {
+            let range = error.line_column_range();
+            (error.error.to_string(), range.map(|range| (range.start.line, range.start.column)))
+        })
+        .collect();
+    let is_unknown = |message: &str| message.contains("` does not have a field `");
+    let is_empty = |message: &str| message.ends_with("must have a subselection set");
+    let any_unknown = all.iter().any(|(message, _)| is_unknown(message));
+    all.into_iter().filter(|(message, _)| !(any_unknown && is_empty(message))).collect()
 }
 
 fn unreadable(name: &str, what: &str) -> Error {

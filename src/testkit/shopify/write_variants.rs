@@ -72,7 +72,11 @@ fn check(state: &State, product: u64, entry: &Args, at: usize) -> Result<u64, Mi
         match price.parse::<f64>() {
             Ok(price) if price >= 0.0 => {}
             _ => {
-                return wrong("price", "GREATER_THAN_OR_EQUAL_TO", "Price must be greater than or equal to 0");
+                return wrong(
+                    "price",
+                    "GREATER_THAN_OR_EQUAL_TO",
+                    "Price must be greater than or equal to 0",
+                );
             }
         }
     }
