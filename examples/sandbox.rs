@@ -1,7 +1,9 @@
-//! Serves the stand-in of a platform on loopback, for other programs: `sandbox --platform woocommerce`.
+//! Serves the stand-in of a platform on loopback, for other programs: `sandbox --platform woocommerce` or
+//! `sandbox --platform shopify`.
 //!
-//! The first line on standard output is `{"address":…,"url":…,"key":…,"secret":…}`; the key and the secret are
-//! made up, and open nothing else. It serves until it is interrupted or terminated.
+//! The first line on standard output is `{"address":…,"url":…,"key":…,"secret":…}`, for Shopify with `token`,
+//! `shop`, `client_id` and `client_secret` in place of the last two. All of them are made up, and open nothing
+//! else. It serves until it is interrupted or terminated.
 //!
 //! Changes are delivered to webhooks at once, to addresses of the loopback network only. With `--tls` it speaks
 //! https with a certificate that it makes for itself; the line then holds it as `certificate`, a PEM text.
@@ -15,6 +17,7 @@ use clap::Parser;
 use lily_connect::testkit::exchange::Transport;
 use lily_connect::testkit::faults::FaultSpec;
 use lily_connect::testkit::server::{Server, Service};
+use lily_connect::testkit::shopify::ShopifyFake;
 use lily_connect::testkit::woocommerce::{Permissions, Role, WooStore};
 use lily_connect::time::SystemClock;
 use support::{Ended, Failure, say};
@@ -56,6 +59,7 @@ struct Args {
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Platform {
     Woocommerce,
+    Shopify,
 }
 
 fn main() -> ExitCode {
@@ -63,13 +67,63 @@ fn main() -> ExitCode {
 }
 
 async fn serve(args: Args) -> Result<Ended, Failure> {
-    let Platform::Woocommerce = args.platform;
     // Deliveries that fail or are refused are told in the log.
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .init();
+    let stand_in = match args.platform {
+        Platform::Woocommerce => woocommerce(&args)?,
+        Platform::Shopify => shopify(&args)?,
+    };
+    let service = stand_in.service;
+    if let Some(faults) = args.faults {
+        service.faults().seed(faults);
+    }
+    let unusable = |error| format!("--listen {} cannot be used: {error}", args.listen);
+    let mut certificate = None;
+    let served = if args.tls {
+        let tls = Tls::new()?;
+        certificate = Some(tls.certificate.clone());
+        tls.serve(service.clone(), args.listen).await.map_err(unusable)?
+    } else {
+        Served::Plain(service.clone().start_at(args.listen, Transport::Plain).await.map_err(unusable)?)
+    };
+    let (address, url) = (served.address(), served.url());
+    let mut line = serde_json::json!({ "address": address.to_string(), "url": url });
+    if let Some(line) = line.as_object_mut() {
+        line.extend(stand_in.keys.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())));
+        line.extend(certificate.map(|certificate| ("certificate".to_owned(), certificate.into())));
+    }
+    support::data(&line.to_string())?;
+    say!("This is a sandbox with {}, at {url}.", stand_in.holds);
+    say!("To connect the other examples to it:");
+    say!("export LILY_CONNECTOR={}", stand_in.connector);
+    say!("export LILY_ALLOW_PRIVATE_HOSTS=1");
+    say!("export {}={url}", stand_in.address);
+    for (name, value) in &stand_in.variables {
+        say!("export {name}={value}");
+    }
+    stopped().await?;
+    drop(served);
+    say!("stopped after {} requests", service.traffic().requests());
+    Ok(Ended::Fully)
+}
+
+/// A platform's stand-in, ready to serve.
+struct StandIn {
+    service: Service,
+    connector: &'static str,
+    /// What the printed line holds beside the address.
+    keys: Vec<(&'static str, String)>,
+    holds: String,
+    /// The variable that names the address to the other examples, and those with the credentials.
+    address: &'static str,
+    variables: Vec<(&'static str, String)>,
+}
+
+fn woocommerce(args: &Args) -> Result<StandIn, Failure> {
     let store = WooStore::new(Arc::new(SystemClock::default()));
     match (&args.catalog, args.products) {
         (Some(path), _) => {
@@ -88,50 +142,38 @@ async fn serve(args: Args) -> Result<Ended, Failure> {
     }
     let key = store.issue_key("sandbox", Permissions::ReadWrite, Role::Manager);
     store.deliver_at_once(true);
-    let service = Service::new(store.clone());
-    if let Some(faults) = args.faults {
-        service.faults().seed(faults);
+    Ok(StandIn {
+        service: Service::new(store.clone()),
+        connector: "woocommerce",
+        keys: vec![("key", key.consumer_key.clone()), ("secret", key.consumer_secret.clone())],
+        holds: format!("{} products and {} variations", store.product_count(), store.variation_count()),
+        address: "WOOCOMMERCE_URL",
+        variables: vec![("WOOCOMMERCE_KEY", key.consumer_key), ("WOOCOMMERCE_SECRET", key.consumer_secret)],
+    })
+}
+
+fn shopify(args: &Args) -> Result<StandIn, Failure> {
+    if args.catalog.is_some() || args.variations > 0 {
+        return Err("--catalog and --variations are for woocommerce; use --products".into());
     }
-    let unusable = |error| format!("--listen {} cannot be used: {error}", args.listen);
-    let mut certificate = None;
-    let served = if args.tls {
-        let tls = Tls::new()?;
-        certificate = Some(tls.certificate.clone());
-        tls.serve(service.clone(), args.listen).await.map_err(unusable)?
-    } else {
-        Served::Plain(service.clone().start_at(args.listen, Transport::Plain).await.map_err(unusable)?)
-    };
-    let (address, url) = (served.address(), served.url());
-    let mut line = serde_json::json!({
-        "address": address.to_string(),
-        "url": url,
-        "key": key.consumer_key,
-        "secret": key.consumer_secret,
-    });
-    if let (Some(certificate), Some(line)) = (certificate, line.as_object_mut()) {
-        line.insert("certificate".to_owned(), certificate.into());
-    }
-    support::data(&line.to_string())?;
-    say!(
-        "This is a sandbox with {} products and {} variations, at {}.",
-        store.product_count(),
-        store.variation_count(),
-        url
-    );
-    say!("To connect the other examples to it:");
-    for (name, value) in [
-        ("LILY_CONNECTOR", "woocommerce"),
-        ("LILY_ALLOW_PRIVATE_HOSTS", "1"),
-        ("WOOCOMMERCE_URL", &url),
-        ("WOOCOMMERCE_KEY", &key.consumer_key),
-        ("WOOCOMMERCE_SECRET", &key.consumer_secret),
-    ] {
-        say!("export {name}={value}");
-    }
-    stopped().await?;
-    drop(served);
-    say!("stopped after {} requests", service.traffic().requests());
-    Ok(Ended::Fully)
+    let shop = ShopifyFake::builder(Arc::new(SystemClock::default())).seed(7).build();
+    shop.seed_products(args.products.unwrap_or(20));
+    let token = shop.issue_token("sandbox");
+    shop.deliver_at_once(true);
+    let settings = shop.settings();
+    Ok(StandIn {
+        service: Service::new(shop.clone()),
+        connector: "shopify",
+        keys: vec![
+            ("token", token.clone()),
+            ("shop", settings.myshopify_domain),
+            ("client_id", settings.client_id),
+            ("client_secret", settings.client_secret),
+        ],
+        holds: format!("{} products and {} variants", shop.product_count(), shop.variant_count()),
+        address: "SHOPIFY_URL",
+        variables: vec![("SHOPIFY_ACCESS_TOKEN", token)],
+    })
 }
 
 /// What serves, until it is dropped.

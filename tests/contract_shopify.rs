@@ -14,7 +14,7 @@ use lily_connect::runtime::Runtime;
 use lily_connect::testkit::contract::{ContractFixture, On, Received, Right, Strike, Trouble};
 use lily_connect::testkit::exchange::Request;
 use lily_connect::testkit::faults::{Fault, FaultRule, When};
-use lily_connect::testkit::shopify::ShopifyFake;
+use lily_connect::testkit::shopify::{Owner, ShopifyFake};
 use serde_json::{Value, json};
 use shopify::{Bench, bench_with, config};
 
@@ -92,15 +92,17 @@ impl ContractFixture for Shop {
                     .filter_map(|id| shop.media(*id))
                     .map(|media| json!({"id": media.id, "alt": media.alt}))
                     .collect();
-                let metafields = shop.metafields(lily_connect::testkit::shopify::Owner::Product(product.id));
+                let metafields = shop.metafields(Owner::Product(product.id));
                 let metafields: Vec<Value> =
                     metafields.iter().map(|it| json!([it.namespace, it.key, it.kind, it.value])).collect();
                 Some(json!({
-                    "title": product.title, "handle": product.handle, "html": product.description_html,
-                    "vendor": product.vendor, "type": product.product_type, "status": product.status,
-                    "tags": product.tags, "seo": [product.seo_title, product.seo_description],
-                    "category": product.category, "variants": product.variants, "media": media,
-                    "metafields": metafields, "collections": shop.collections_of(product.id),
+                    "title": product.title, "handle": product.handle, "descriptionHtml": product.description_html,
+                    "vendor": product.vendor, "productType": product.product_type, "status": product.status,
+                    "tags": product.tags,
+                    "seo": {"title": product.seo_title, "description": product.seo_description},
+                    "category": {"id": product.category}, "variants": product.variants,
+                    "media": {"nodes": media}, "metafields": {"nodes": metafields},
+                    "collections": {"nodes": shop.collections_of(product.id)},
                 }))
             }
             Entity::Variant => Some(json!(format!("{:?}", shop.variant(number(id))?.sku))),

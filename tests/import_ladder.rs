@@ -45,6 +45,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("governor", &["http"]),
     ("hyper", &["testkit"]),
     ("hyper_util", &["testkit"]),
+    ("apollo_compiler", &["testkit"]),
+    ("flate2", &["testkit"]),
     ("getrandom", &["time"]),
     ("SystemTime", &["time"]),
     ("Instant::now", &["time"]),

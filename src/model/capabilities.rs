@@ -64,7 +64,7 @@ pub struct EntityCapabilities {
     pub entity: Entity,
     /// Whether a pull can ask for what changed since a time, and whether that clock can be trusted.
     pub delta: DeltaClock,
-    /// Whether a page says exactly how many records the list has.
+    /// Whether the first and the last page of a list say exactly how many records it has.
     pub counted: bool,
     /// Whether a list comes in ascending order of a numeric id.
     pub sorted_by_id: bool,

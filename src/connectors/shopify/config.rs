@@ -84,7 +84,7 @@ impl ShopifyConfig {
             authenticator: None,
             tenant: "default".into(),
             private_hosts: false,
-            max_in_flight: NonZeroU32::MIN.saturating_add(3),
+            max_in_flight: NonZeroU32::MIN.saturating_add(1),
             budget_share: 1.0,
             version: ApiVersion::default(),
             profile: None,
@@ -174,7 +174,7 @@ impl ShopifyBuilder {
         self
     }
 
-    /// Sets the most calls in flight at the store (default 4).
+    /// Sets the most calls in flight at the store (default 2).
     #[must_use]
     pub fn max_in_flight(mut self, calls: NonZeroU32) -> Self {
         self.max_in_flight = calls;

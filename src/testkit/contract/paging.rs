@@ -142,11 +142,14 @@ pub(super) async fn a_given_count_is_exact(fixture: &dyn ContractFixture, claim:
     let mut outcome = Checked::NotClaimed("no count is claimed or given");
     for capability in &connector.capabilities().entities {
         let expected = truth(fixture, capability.entity).len() as u64;
-        for step in walk(&*connector, &small(fixture, capability.entity), claim).await? {
+        let steps = walk(&*connector, &small(fixture, capability.entity), claim).await?;
+        let last = steps.len().saturating_sub(1);
+        for (at, step) in steps.into_iter().enumerate() {
             let right = match step.total {
                 Total::Exact(total) => total == expected,
                 Total::AtLeast(total) => total <= expected && !capability.counted,
-                Total::NotGiven if !capability.counted => continue,
+                // Where a count is a call of its own, the ends of the list are enough.
+                Total::NotGiven if !capability.counted || (at > 0 && at < last) => continue,
                 Total::NotGiven => false,
             };
             outcome = Checked::Held;

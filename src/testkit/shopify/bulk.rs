@@ -70,9 +70,13 @@ impl Default for BulkSettings {
 /// What a job runs.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Work {
-    Query { grouped: bool },
+    Query {
+        grouped: bool,
+    },
     /// A mutation, once for each line of a file.
-    Mutation { file: Arc<Vec<u8>> },
+    Mutation {
+        file: Arc<Vec<u8>>,
+    },
 }
 
 /// The file of a job.
@@ -174,10 +178,21 @@ impl Bulk {
     fn completed(&self, now: Timestamp, settings: &BulkSettings) -> Option<Timestamp> {
         match self.status(now, settings) {
             Status::Completed | Status::Failed | Status::Expired => Some(self.ends(settings)),
-            Status::Canceled => Some(self.cancelled.map_or(self.ends(settings), |at| at.saturating_add(settings.cancel_takes))),
+            Status::Canceled => Some(
+                self.cancelled.map_or(self.ends(settings), |at| at.saturating_add(settings.cancel_takes)),
+            ),
             Status::Created | Status::Running | Status::Canceling => None,
         }
     }
+}
+
+/// A job that ended.
+pub(super) struct Finished {
+    pub(super) status: &'static str,
+    pub(super) error: Option<String>,
+    pub(super) kind: &'static str,
+    pub(super) created: Timestamp,
+    pub(super) completed: Option<Timestamp>,
 }
 
 impl State {
@@ -215,20 +230,31 @@ impl State {
         }
     }
 
-    /// What a `bulk_operations/finish` tells: status, code, kind and times.
-    pub(super) fn finished(&self, id: u64) -> Option<(&'static str, Option<String>, &'static str, Timestamp, Option<Timestamp>)> {
+    /// What a `bulk_operations/finish` tells.
+    pub(super) fn finished(&self, id: u64) -> Option<Finished> {
         let bulk = self.bulks.all.get(&id)?;
-        let status = bulk.status(self.now, &self.bulks.settings);
-        let error = bulk.outcome.as_ref().and_then(|outcome| outcome.error.clone());
-        let completed = bulk.completed(self.now, &self.bulks.settings);
-        Some((status.name(), error, bulk.kind(), bulk.created, completed))
+        Some(Finished {
+            status: bulk.status(self.now, &self.bulks.settings).name(),
+            error: bulk.outcome.as_ref().and_then(|outcome| outcome.error.clone()),
+            kind: bulk.kind(),
+            created: bulk.created,
+            completed: bulk.completed(self.now, &self.bulks.settings),
+        })
     }
 
     fn start_bulk(&mut self, document: String, work: Work) -> u64 {
         let id = self.take_id();
         let fault = self.bulks.faults.pop_front().unwrap_or_default();
-        let bulk =
-            Bulk { id, document, work, created: self.now, fault, cancelled: None, outcome: None, told: false };
+        let bulk = Bulk {
+            id,
+            document,
+            work,
+            created: self.now,
+            fault,
+            cancelled: None,
+            outcome: None,
+            told: false,
+        };
         self.bulks.all.insert(id, bulk);
         id
     }
@@ -257,7 +283,8 @@ pub(super) fn run_query(state: &mut State, args: &Args) -> Result<Out, FieldErro
         return payload(None, &[Mistake::coded(&["query"], "INVALID", message)]);
     }
     if state.is_full(true) {
-        let message = "The limit of bulk query operations that run at one time is reached for this app and shop.";
+        let message =
+            "The limit of bulk query operations that run at one time is reached for this app and shop.";
         return payload(None, &[Mistake::coded(&[], "LIMIT_REACHED", message)]);
     }
     let grouped = args.flag("groupObjects");
@@ -281,10 +308,14 @@ pub(super) fn run_mutation(state: &mut State, args: &Args) -> Result<Out, FieldE
     };
     if file.is_empty() || std::str::from_utf8(&file).is_err() {
         let message = "The file is empty, or no text.";
-        return payload(None, &[Mistake::coded(&["stagedUploadPath"], "INVALID_STAGED_UPLOAD_FILE", message)]);
+        return payload(
+            None,
+            &[Mistake::coded(&["stagedUploadPath"], "INVALID_STAGED_UPLOAD_FILE", message)],
+        );
     }
     if state.is_full(false) {
-        let message = "The limit of bulk mutation operations that run at one time is reached for this app and shop.";
+        let message =
+            "The limit of bulk mutation operations that run at one time is reached for this app and shop.";
         return payload(None, &[Mistake::coded(&[], "LIMIT_REACHED", message)]);
     }
     let id = state.start_bulk(mutation, Work::Mutation { file });
@@ -302,7 +333,8 @@ pub(super) fn cancel(state: &mut State, args: &Args) -> Result<Out, FieldError> 
     };
     let status = bulk.status(now, &settings);
     if !matches!(status, Status::Created | Status::Running) {
-        let message = format!("A bulk operation cannot be canceled when it is {}", status.name().to_lowercase());
+        let message =
+            format!("A bulk operation cannot be canceled when it is {}", status.name().to_lowercase());
         return payload(Some(bulk.id), &[Mistake::new(&[], message)]);
     }
     bulk.cancelled = Some(now);
@@ -336,7 +368,10 @@ pub(super) fn field(state: &State, id: u64, name: &str) -> Result<Out, FieldErro
         "rootObjectCount" => Out::text(outcome.map_or(0, |outcome| outcome.roots).to_string()),
         "fileSize" => match status {
             Status::Completed => Out::maybe(
-                outcome.map(|outcome| outcome.bytes.len()).filter(|size| *size > 0).map(|size| size.to_string()),
+                outcome
+                    .map(|outcome| outcome.bytes.len())
+                    .filter(|size| *size > 0)
+                    .map(|size| size.to_string()),
             ),
             _ => Out::NULL,
         },
@@ -348,7 +383,12 @@ pub(super) fn field(state: &State, id: u64, name: &str) -> Result<Out, FieldErro
 }
 
 /// `bulkOperation`, `bulkOperations` and `currentBulkOperation`.
-pub(super) fn root(state: &State, name: &str, args: &Args, notes: &mut Vec<search::Note>) -> Result<Out, FieldError> {
+pub(super) fn root(
+    state: &State,
+    name: &str,
+    args: &Args,
+    notes: &mut Vec<search::Note>,
+) -> Result<Out, FieldError> {
     let all = &state.bulks.all;
     Ok(match name {
         "bulkOperation" => {
@@ -360,7 +400,8 @@ pub(super) fn root(state: &State, name: &str, args: &Args, notes: &mut Vec<searc
             Out::object(all.values().rev().find(|bulk| bulk.kind() == wanted).map(|bulk| Obj::Bulk(bulk.id)))
         }
         _ => {
-            let query = search::Query::parse("bulkOperations", args.text("query"), search::BULK_FIELDS, notes);
+            let query =
+                search::Query::parse("bulkOperations", args.text("query"), search::BULK_FIELDS, notes);
             let found = all.values().filter(|bulk| {
                 query.matches(&|field| match field {
                     "id" => vec![search::Value::Number(bulk.id)],

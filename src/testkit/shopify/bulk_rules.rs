@@ -11,7 +11,8 @@ use crate::testkit::json::Json;
 pub(super) fn check_query(documents: &Documents, text: &str, settings: &BulkSettings) -> Result<(), String> {
     let known = documents.get(text, None);
     let document = known.parsed.as_ref().map_err(|errors| invalid(errors))?;
-    let operation = document.operations.get(None).map_err(|_| "There must be exactly one operation.".to_owned())?;
+    let operation =
+        document.operations.get(None).map_err(|_| "There must be exactly one operation.".to_owned())?;
     if !operation.is_query() {
         return Err("Bulk queries must be queries.".to_owned());
     }
@@ -37,7 +38,9 @@ pub(super) fn check_query(documents: &Documents, text: &str, settings: &BulkSett
         ));
     }
     if let Some(name) = seen.without_id {
-        return Err(format!("The parent field for a nested connection must select nodes that are Node types: {name}."));
+        return Err(format!(
+            "The parent field for a nested connection must select nodes that are Node types: {name}."
+        ));
     }
     Ok(())
 }
@@ -46,7 +49,8 @@ pub(super) fn check_query(documents: &Documents, text: &str, settings: &BulkSett
 pub(super) fn check_mutation(documents: &Documents, text: &str) -> Result<(), String> {
     let known = documents.get(text, None);
     let document = known.parsed.as_ref().map_err(|errors| invalid(errors))?;
-    let operation = document.operations.get(None).map_err(|_| "There must be exactly one operation.".to_owned())?;
+    let operation =
+        document.operations.get(None).map_err(|_| "There must be exactly one operation.".to_owned())?;
     if !operation.is_mutation() || operation.root_fields(document).count() != 1 {
         return Err("The mutation must have exactly one field.".to_owned());
     }
@@ -73,14 +77,17 @@ fn walk(schema: &Schema, document: &ExecutableDocument, set: &SelectionSet, dept
                 if let Some(node) = node {
                     seen.connections += 1;
                     seen.deepest = seen.deepest.max(depth + 1);
-                    let is_node = schema.is_subtype("Node", node) || matches!(node, "Media" | "File" | "Event");
+                    let is_node =
+                        schema.is_subtype("Node", node) || matches!(node, "Media" | "File" | "Event");
                     if !is_node {
                         seen.without_id = Some(node.to_owned());
                     }
                 }
                 walk(schema, document, &field.selection_set, depth + usize::from(node.is_some()), seen);
             }
-            Selection::InlineFragment(fragment) => walk(schema, document, &fragment.selection_set, depth, seen),
+            Selection::InlineFragment(fragment) => {
+                walk(schema, document, &fragment.selection_set, depth, seen)
+            }
             Selection::FragmentSpread(spread) => {
                 if let Some(fragment) = document.fragments.get(&spread.fragment_name) {
                     walk(schema, document, &fragment.selection_set, depth, seen);

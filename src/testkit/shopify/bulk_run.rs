@@ -74,7 +74,9 @@ fn mutation(state: &mut State, text: &str, file: &[u8]) -> Vec<Json> {
     let Ok(document) = &known.parsed else { return Vec::new() };
     let Ok(operation) = document.operations.get(None) else { return Vec::new() };
     let mut done = Vec::new();
-    for (number, line) in String::from_utf8_lossy(file).lines().filter(|line| !line.trim().is_empty()).enumerate() {
+    for (number, line) in
+        String::from_utf8_lossy(file).lines().filter(|line| !line.trim().is_empty()).enumerate()
+    {
         let number = Json::Int(i64::try_from(number).unwrap_or(i64::MAX));
         let outcome = match serde_json::from_str::<Args>(line) {
             Ok(given) => {

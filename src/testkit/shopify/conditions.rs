@@ -26,7 +26,7 @@ pub struct Conditions {
     pub deep_paging_limit: usize,
     /// The most that one query may cost (default 1,000).
     pub query_cost_limit: u64,
-    /// Two refreshes with the same token get two pairs, of which only the last works.
+    /// A refresh token works once only, as it did before lost answers could be asked for again.
     pub strict_rotation: bool,
     /// Answers of the token endpoint leave `expires_in` out.
     pub without_expiry: bool,

@@ -146,7 +146,8 @@ impl ShopifyFake {
     pub fn deliveries(&self) -> Vec<Delivery> {
         let mut state = self.state();
         let now = state.now;
-        let (due, later) = std::mem::take(&mut state.webhooks.waiting).into_iter().partition(|job: &Job| job.due <= now);
+        let (due, later) =
+            std::mem::take(&mut state.webhooks.waiting).into_iter().partition(|job: &Job| job.due <= now);
         state.webhooks.waiting = later;
         due.iter().map(|job| delivery(&state, job)).collect()
     }
@@ -302,8 +303,14 @@ pub(super) fn product_body(state: &State, topic: &str, id: u64) -> Json {
         ("status", Json::text(product.status.to_lowercase())),
         ("published_scope", Json::text("web")),
         ("tags", Json::text(product.tags.join(", "))),
-        ("variants", Json::Array(variants().take(BODY_VARIANTS).map(|it| variant_body(product, it)).collect())),
-        ("options", Json::Array(product.options.iter().map(|option| option_body(product.id, option)).collect())),
+        (
+            "variants",
+            Json::Array(variants().take(BODY_VARIANTS).map(|it| variant_body(product, it)).collect()),
+        ),
+        (
+            "options",
+            Json::Array(product.options.iter().map(|option| option_body(product.id, option)).collect()),
+        ),
         ("images", Json::Array(Vec::new())),
         ("image", Json::Null),
         ("media", Json::Array(Vec::new())),
@@ -353,7 +360,7 @@ fn variant_body(product: &Product, variant: &Variant) -> Json {
 
 /// The body of the end of a bulk job; its words are in lower case.
 pub(super) fn bulk_body(state: &State, id: u64) -> Option<Json> {
-    let (status, error, kind, created, completed) = state.finished(id)?;
+    let super::bulk::Finished { status, error, kind, created, completed } = state.finished(id)?;
     Some(Json::object([
         ("admin_graphql_api_id", Json::text(gid("BulkOperation", id))),
         ("completed_at", completed.map_or(Json::Null, |at| Json::text(at.to_string()))),

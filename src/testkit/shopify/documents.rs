@@ -8,7 +8,7 @@ use apollo_compiler::executable::ExecutableDocument;
 use apollo_compiler::validation::Valid;
 
 use super::errors::place;
-use super::schema::ValidatedSchema;
+use super::schema::{ValidatedSchema, told};
 use super::surface;
 use super::value::Args;
 use crate::testkit::json::Json;
@@ -32,13 +32,16 @@ pub struct Violation {
     pub document: String,
 }
 
+/// A document as a schema reads it, or what that says against it.
+type Read = Result<Valid<ExecutableDocument>, Vec<String>>;
+
 /// A document with what is known of it.
 #[derive(Debug)]
 pub(super) struct Known {
     /// The document, or the errors that are answered.
     pub(super) parsed: Result<Valid<ExecutableDocument>, Vec<Json>>,
     /// The document by each official schema, or what that says against it.
-    official: Vec<(Arc<ValidatedSchema>, Result<Valid<ExecutableDocument>, Vec<String>>)>,
+    official: Vec<(Arc<ValidatedSchema>, Read)>,
 }
 
 /// All documents and schemas of a shop.
@@ -86,14 +89,8 @@ impl Documents {
         let official = self.schemas.iter().map(|schema| (Arc::clone(schema), schema.read(text))).collect();
         let parsed = ExecutableDocument::parse_and_validate(&self.surface, text, "document.graphql").map_err(
             |errors| {
-                let told = errors.errors.iter().take(25).map(|error| {
-                    let range = error.line_column_range();
-                    shaped(
-                        &error.error.to_string(),
-                        range.map(|range| (range.start.line, range.start.column)),
-                    )
-                });
-                told.collect()
+                let told = told(&errors.errors).into_iter().take(25);
+                told.map(|(message, place)| shaped(&message, place)).collect()
             },
         );
         Known { parsed, official }

@@ -273,3 +273,28 @@ fn is_known(kind: &str) -> bool {
             | "page_reference"
     )
 }
+
+/// The definitions of products' metafields: each that some product has is defined.
+pub(super) fn definitions(state: &State) -> impl Iterator<Item = (u64, Obj)> {
+    let mut known: std::collections::BTreeMap<(String, String), String> = std::collections::BTreeMap::new();
+    for (owner, metafields) in &state.metafields {
+        if !matches!(owner, Owner::Product(_)) {
+            continue;
+        }
+        for it in metafields {
+            known.entry((it.namespace.clone(), it.key.clone())).or_insert_with(|| it.kind.clone());
+        }
+    }
+    known.into_iter().enumerate().map(|(at, ((namespace, key), kind))| {
+        let id = at as u64 + 1;
+        let kind = Out::record("MetafieldDefinitionType", vec![("name", Out::text(kind))]);
+        let fields = vec![
+            ("id", Out::text(super::value::gid("MetafieldDefinition", id))),
+            ("name", Out::text(&key)),
+            ("namespace", Out::text(namespace)),
+            ("key", Out::text(key)),
+            ("type", kind),
+        ];
+        (id, Obj::Record("MetafieldDefinition", fields))
+    })
+}

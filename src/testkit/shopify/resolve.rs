@@ -90,6 +90,7 @@ fn root_with(
             });
             Out::Page(connection::page_in_order(items, args)?)
         }
+        "metafieldDefinitions" => Out::Page(connection::page_in_order(metafield::definitions(state), args)?),
         "product" => Out::object(
             checked(args, "id")?
                 .and_then(|_| id("Product"))

@@ -11,7 +11,7 @@ use apollo_compiler::executable::{ExecutableDocument, Operation, Selection, Sele
 use apollo_compiler::request::coerce_variable_values;
 use apollo_compiler::response::JsonMap;
 use apollo_compiler::schema::ExtendedType;
-use apollo_compiler::validation::Valid;
+use apollo_compiler::validation::{DiagnosticList, Valid};
 use serde_json::Value as Plain;
 
 use super::value::Args;
@@ -58,7 +58,8 @@ impl ValidatedSchema {
     /// `Config` where the text is no valid schema.
     pub fn parse(name: &str, text: &str) -> Result<Self> {
         // The parser does not know this directive by itself, and the official files use it undeclared.
-        let declared = if text.contains("directive @oneOf") { "" } else { "\ndirective @oneOf on INPUT_OBJECT\n" };
+        let declared =
+            if text.contains("directive @oneOf") { "" } else { "\ndirective @oneOf on INPUT_OBJECT\n" };
         let schema = Schema::parse_and_validate(format!("{text}{declared}"), name).map_err(|errors| {
             let first = errors.errors.iter().next().map(|error| error.error.to_string());
             unreadable(name, &format!("it is no valid schema: {}", first.unwrap_or_default()))
@@ -87,7 +88,7 @@ impl ValidatedSchema {
 
     pub(super) fn read(&self, document: &str) -> std::result::Result<Valid<ExecutableDocument>, Vec<String>> {
         ExecutableDocument::parse_and_validate(&self.schema, document, "document.graphql")
-            .map_err(|errors| errors.errors.iter().map(|error| error.error.to_string()).collect())
+            .map_err(|errors| told(&errors.errors).into_iter().map(|(message, _)| message).collect())
     }
 
     pub(super) fn deprecated_in(&self, document: &ExecutableDocument, variables: &Plain) -> Vec<String> {
@@ -120,16 +121,37 @@ impl ValidatedSchema {
     }
 }
 
+/// What is wrong with a document, each with its place. Where a field is unknown, the parser drops it and then
+/// finds its parent empty; that is not told.
+pub(super) fn told(errors: &DiagnosticList) -> Vec<(String, Option<(usize, usize)>)> {
+    let all: Vec<_> = errors
+        .iter()
+        .map(|error| {
+            let range = error.line_column_range();
+            (error.error.to_string(), range.map(|range| (range.start.line, range.start.column)))
+        })
+        .collect();
+    let is_unknown = |message: &str| message.contains("` does not have a field `");
+    let is_empty = |message: &str| message.ends_with("must have a subselection set");
+    let any_unknown = all.iter().any(|(message, _)| is_unknown(message));
+    all.into_iter().filter(|(message, _)| !(any_unknown && is_empty(message))).collect()
+}
+
 fn unreadable(name: &str, what: &str) -> Error {
     Error::new(ErrorKind::Config, "schema_unreadable", format!("the schema {name} is not usable: {what}"))
         .with_remedy("give the path of an official schema, such as admin_2026-10.graphql.gz")
 }
 
 /// Coerces variables by a schema; defaults are filled in.
-pub(super) fn coerce(schema: &Valid<Schema>, operation: &Operation, given: &Args) -> std::result::Result<Args, String> {
+pub(super) fn coerce(
+    schema: &Valid<Schema>,
+    operation: &Operation,
+    given: &Args,
+) -> std::result::Result<Args, String> {
     let text = serde_json::to_string(given).map_err(|error| error.to_string())?;
     let given: JsonMap = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    let coerced = coerce_variable_values(schema, operation, &given).map_err(|error| error.message().to_string())?;
+    let coerced =
+        coerce_variable_values(schema, operation, &given).map_err(|error| error.message().to_string())?;
     match serde_json::to_value(&*coerced) {
         Ok(Plain::Object(entries)) => Ok(entries),
         _ => Ok(Args::new()),
@@ -143,9 +165,15 @@ fn one_of(schema: &Schema, value: &Plain, ty: &Type) -> Option<String> {
         (Plain::Object(entries), Some(ExtendedType::InputObject(input))) => {
             let given = entries.values().filter(|value| !value.is_null()).count();
             if input.directives.has("oneOf") && (entries.len() != 1 || given != 1) {
-                return Some(format!("{} takes exactly one of its fields, got {}", input.name, entries.len()));
+                return Some(format!(
+                    "{} takes exactly one of its fields, got {}",
+                    input.name,
+                    entries.len()
+                ));
             }
-            entries.iter().find_map(|(name, value)| one_of(schema, value, &input.fields.get(name.as_str())?.ty))
+            entries
+                .iter()
+                .find_map(|(name, value)| one_of(schema, value, &input.fields.get(name.as_str())?.ty))
         }
         _ => None,
     }
@@ -165,7 +193,8 @@ impl Walk<'_> {
                         found.insert(format!("{}.{}", set.ty, field.name));
                     }
                     for argument in &field.arguments {
-                        let definition = field.definition.arguments.iter().find(|it| it.name == argument.name);
+                        let definition =
+                            field.definition.arguments.iter().find(|it| it.name == argument.name);
                         if let Some(definition) = definition {
                             let owner = format!("{}.{}", set.ty, field.name);
                             self.input(&owner, definition, found);

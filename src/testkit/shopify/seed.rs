@@ -130,7 +130,7 @@ fn product(state: &mut State, random: &mut SeededRandom, number: usize, shared: 
     for key in ["material", "care"].iter().take(usize::try_from(random.below(3)).unwrap_or(0)) {
         metafield(state, Owner::Product(id), key, "single_line_text_field", "Wool & linen");
     }
-    if number % 5 == 0 {
+    if number.is_multiple_of(5) {
         let mut collection = super::collection::Collection::new(
             state.take_id(),
             &format!("Shelf {}", number / 5 + 1),

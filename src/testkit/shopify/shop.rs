@@ -1,5 +1,7 @@
 //! The shop itself, its locales, places and publications.
 
+use std::fmt;
+
 use super::errors::FieldError;
 use super::metafield;
 use super::state::State;
@@ -10,7 +12,7 @@ use crate::time::Timestamp;
 pub(super) const LOCATION: u64 = 655_441_491;
 
 /// The settings of the shop.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShopSettings {
     /// The number of its id.
@@ -41,6 +43,16 @@ pub struct ShopSettings {
     pub client_secret: String,
     /// When the shop was made.
     pub created_at: Timestamp,
+}
+
+impl fmt::Debug for ShopSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShopSettings")
+            .field("name", &self.name)
+            .field("myshopify_domain", &self.myshopify_domain)
+            .field("plan_name", &self.plan_name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A language of the shop.

@@ -322,7 +322,10 @@ impl ShopifyFake {
 
     fn deliver_soon(&self) {
         let inner = &self.0;
-        if !inner.at_once.load(Ordering::Relaxed) || self.waiting() == 0 || inner.runs.swap(true, Ordering::AcqRel) {
+        if !inner.at_once.load(Ordering::Relaxed)
+            || self.waiting() == 0
+            || inner.runs.swap(true, Ordering::AcqRel)
+        {
             return;
         }
         let shop = self.clone();

@@ -17,6 +17,7 @@ const CONNECTIONS: &[&str] = &[
     "Media",
     "File",
     "Metafield",
+    "MetafieldDefinition",
     "TranslatableResource",
     "WebhookSubscription",
     "BulkOperation",
@@ -77,6 +78,7 @@ type QueryRoot {
   files(%page query: String reverse: Boolean = false sortKey: FileSortKeys = ID): FileConnection!
   locations(%page query: String reverse: Boolean = false sortKey: LocationSortKeys = NAME): LocationConnection!
   node(id: ID!): Node
+  metafieldDefinitions(%page ownerType: MetafieldOwnerType! reverse: Boolean = false sortKey: MetafieldDefinitionSortKeys = ID): MetafieldDefinitionConnection!
   nodes(ids: [ID!]!): [Node]!
   product(id: ID!): Product
   productByIdentifier(identifier: ProductIdentifierInput!): Product
@@ -237,6 +239,7 @@ type Collection implements HasMetafields & Node & Publishable {
   handle: String!
   hasProduct(id: ID!): Boolean!
   id: ID!
+  image: Image
   legacyResourceId: UnsignedInt64!
   metafield(key: String! namespace: String): Metafield
   metafields(%page keys: [String!] namespace: String reverse: Boolean = false): MetafieldConnection!
@@ -267,7 +270,8 @@ type Metafield implements Node {
   updatedAt: DateTime!
   value: String!
 }
-type MetafieldDefinition implements Node { description: String id: ID! key: String! name: String! namespace: String! }
+type MetafieldDefinition implements Node { description: String id: ID! key: String! name: String! namespace: String! type: MetafieldDefinitionType! }
+type MetafieldDefinitionType { name: String! }
 type MetafieldIdentifier { key: String! namespace: String! ownerId: ID! }
 type MediaImage implements File & Media & Node { alt: String createdAt: DateTime! fileErrors: [FileError!]! fileStatus: FileStatus! id: ID! image: Image mediaContentType: MediaContentType! mediaErrors: [MediaError!]! mediaWarnings: [MediaWarning!]! mimeType: String originalSource: MediaImageOriginalSource preview: MediaPreviewImage status: MediaStatus! translations(locale: String! marketId: ID): [Translation!]! updatedAt: DateTime! }
 type Video implements File & Media & Node { alt: String createdAt: DateTime! duration: Int fileErrors: [FileError!]! fileStatus: FileStatus! filename: String! id: ID! mediaContentType: MediaContentType! mediaErrors: [MediaError!]! mediaWarnings: [MediaWarning!]! originalSource: VideoSource preview: MediaPreviewImage sources: [VideoSource!]! status: MediaStatus! updatedAt: DateTime! }
@@ -438,6 +442,7 @@ enum WeightUnit { GRAMS KILOGRAMS OUNCES POUNDS }
 enum UnitSystem { IMPERIAL_SYSTEM METRIC_SYSTEM }
 enum UnitPriceMeasurementMeasuredType { AREA LENGTH VOLUME WEIGHT UNKNOWN }
 enum UnitPriceMeasurementMeasuredUnit { CL CM G KG L M ML MM }
+enum MetafieldDefinitionSortKeys { ID NAME }
 enum MetafieldOwnerType { COLLECTION PRODUCT PRODUCTVARIANT SHOP }
 enum LocalizableContentType { HTML JSON LINK MULTI_LINE_TEXT_FIELD RICH_TEXT_FIELD SINGLE_LINE_TEXT_FIELD STRING URI URL }
 enum TranslatableResourceType { COLLECTION METAFIELD PRODUCT PRODUCT_OPTION PRODUCT_OPTION_VALUE SHOP }

@@ -1,6 +1,7 @@
 //! Tokens: who may call, and the endpoint that gives them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -37,7 +38,7 @@ pub(super) enum Standing {
 }
 
 /// An access token with its refresh token.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Grant {
     access: String,
     /// `None` for a permanent one.
@@ -51,7 +52,7 @@ struct Grant {
 }
 
 /// The tokens of the app at this shop.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Tokens {
     grants: Vec<Grant>,
     /// When each refresh token was first used.
@@ -62,6 +63,12 @@ pub(super) struct Tokens {
     count: u64,
     /// How often the endpoint was asked for a refresh.
     pub(super) refreshes: u64,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").field("grants", &self.grants.len()).finish_non_exhaustive()
+    }
 }
 
 impl Tokens {
@@ -165,14 +172,21 @@ impl Tokens {
         let at = self.grants.iter().position(|grant| {
             grant.refresh.as_deref() == Some(token) && !grant.dead && now < grant.refresh_expires
         })?;
-        let first = *self.first_use.entry(token.to_owned()).or_insert(now);
-        if now.since(first) > RETRY_LIFE {
+        if same {
+            // The token stays, so no use of it is the last; only the access token is new.
+            let (access, _) = self.add_pair(now, None);
+            let old = self.grants.get(at).map(|grant| grant.refresh_expires);
+            if let (Some(grant), Some(expires)) = (self.grants.last_mut(), old) {
+                (grant.refresh, grant.refresh_expires) = (None, expires);
+            }
+            return Some((access, token.to_owned()));
+        }
+        let known = self.first_use.get(token).copied();
+        if known.is_some_and(|first| strict || now.since(first) > RETRY_LIFE) {
             return None;
         }
+        self.first_use.entry(token.to_owned()).or_insert(now);
         self.settle(at);
-        if strict && first != now {
-            return None;
-        }
         // A lost pair that nobody used dies when another takes its place.
         for grant in &mut self.grants {
             if grant.predecessor.as_deref() == Some(token) && !grant.used {
@@ -180,12 +194,6 @@ impl Tokens {
             }
         }
         let (access, refresh) = self.add_pair(now, Some(token.to_owned()));
-        if same && let Some(grant) = self.grants.last_mut() {
-            grant.refresh = Some(token.to_owned());
-            grant.predecessor = None;
-            grant.used = true;
-            return Some((access, token.to_owned()));
-        }
         Some((access, refresh))
     }
 }

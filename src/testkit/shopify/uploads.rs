@@ -79,7 +79,8 @@ pub(super) fn receive(state: &mut State, request: &Request, name: &str) -> Respo
     }
     let content = request.header("content-type").unwrap_or_default();
     let boundary = content.split_once("boundary=").map(|(_, rest)| rest.trim_matches('"').to_owned());
-    let parts = boundary.filter(|_| content.starts_with("multipart/form-data")).map(|it| parts(&request.body, &it));
+    let parts =
+        boundary.filter(|_| content.starts_with("multipart/form-data")).map(|it| parts(&request.body, &it));
     let Some(mut parts) = parts else {
         return refused(state, 400, "MalformedPOSTRequest", "the body is no form of parts");
     };
@@ -92,7 +93,12 @@ pub(super) fn receive(state: &mut State, request: &Request, name: &str) -> Respo
         return refused(state, 400, "MalformedPOSTRequest", "the file is not the last part");
     }
     if given != expected {
-        return refused(state, 403, "AccessDenied", "the parameters are not those that were given, in their order");
+        return refused(
+            state,
+            403,
+            "AccessDenied",
+            "the parameters are not those that were given, in their order",
+        );
     }
     if file.len() > FILE_LIMIT {
         return refused(state, 400, "EntityTooLarge", "the file is larger than 100 MB");
@@ -119,7 +125,8 @@ fn parts(body: &[u8], boundary: &str) -> Vec<(String, Vec<u8>)> {
         let part = part.strip_suffix(b"\r\n").unwrap_or(part);
         if let Some(split) = position(part, b"\r\n\r\n") {
             let head = String::from_utf8_lossy(part.get(..split).unwrap_or_default()).into_owned();
-            let name = head.split_once("name=\"").and_then(|(_, rest)| rest.split('"').next()).unwrap_or_default();
+            let name =
+                head.split_once("name=\"").and_then(|(_, rest)| rest.split('"').next()).unwrap_or_default();
             found.push((name.to_owned(), part.get(split + 4..).unwrap_or_default().to_vec()));
         }
         rest = rest_of;

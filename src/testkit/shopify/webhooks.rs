@@ -124,12 +124,18 @@ pub(super) fn field(state: &State, id: u64, name: &str) -> Result<Out, FieldErro
 }
 
 /// `webhookSubscription` and `webhookSubscriptions`.
-pub(super) fn root(state: &State, name: &str, args: &Args, notes: &mut Vec<search::Note>) -> Result<Out, FieldError> {
+pub(super) fn root(
+    state: &State,
+    name: &str,
+    args: &Args,
+    notes: &mut Vec<search::Note>,
+) -> Result<Out, FieldError> {
     if name == "webhookSubscription" {
         let id = args.text("id").and_then(|id| number_of(id, "WebhookSubscription"));
         return Ok(Out::object(id.filter(|id| state.webhooks.all.contains_key(id)).map(Obj::Webhook)));
     }
-    let query = search::Query::parse("webhookSubscriptions", args.text("query"), search::WEBHOOK_FIELDS, notes);
+    let query =
+        search::Query::parse("webhookSubscriptions", args.text("query"), search::WEBHOOK_FIELDS, notes);
     let topics = args.texts("topics");
     let found = state
         .webhooks
@@ -145,17 +151,15 @@ pub(super) fn root(state: &State, name: &str, args: &Args, notes: &mut Vec<searc
                 _ => vec![search::Value::Time(known.created_at)],
             })
         });
-    let items = found.map(|known| (Key::Number(known.created_at.unix_millis()), known.id, Obj::Webhook(known.id)));
+    let items =
+        found.map(|known| (Key::Number(known.created_at.unix_millis()), known.id, Obj::Webhook(known.id)));
     Ok(Out::Page(connection::page(items.collect(), args, 0)?))
 }
 
 fn payload(type_name: &'static str, id: Option<u64>, mistakes: &[Mistake]) -> Out {
     Out::record(
         type_name,
-        vec![
-            ("webhookSubscription", Out::object(id.map(Obj::Webhook))),
-            user_errors("UserError", mistakes),
-        ],
+        vec![("webhookSubscription", Out::object(id.map(Obj::Webhook))), user_errors("UserError", mistakes)],
     )
 }
 
@@ -191,7 +195,8 @@ fn apply(known: &mut Subscription, input: &Args) -> Result<(), Mistake> {
     }
     if let Some(name) = input.given("name") {
         if name.as_ref().is_some_and(|name| {
-            name.len() > 50 || !name.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_'))
+            name.len() > 50
+                || !name.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_'))
         }) {
             return Err(mistake("name", "Name may hold letters, digits, dashes and underscores, 50 at most"));
         }

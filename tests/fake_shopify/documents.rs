@@ -1,64 +1,7 @@
-//! The fake shop over a real socket: documents, pages, costs, writes and faults.
-
-#![cfg(feature = "testkit")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::clone_on_ref_ptr,
-    clippy::disallowed_methods,
-    reason = "a helper of a test fails the test"
-)]
-
-use std::sync::Arc;
-use std::time::Duration;
-
-use lily_connect::testkit::FakeClock;
-use lily_connect::testkit::server::{Server, Service};
-use lily_connect::testkit::shopify::ShopifyFake;
+use lily_connect::testkit::shopify::Plan;
 use serde_json::{Value, json};
 
-struct Shop {
-    fake: ShopifyFake,
-    server: Server,
-    token: String,
-    clock: Arc<FakeClock>,
-    client: reqwest::Client,
-}
-
-async fn shop(products: usize) -> Shop {
-    let clock = Arc::new(FakeClock::new());
-    let fake = ShopifyFake::builder(clock.clone()).seed(7).build();
-    fake.seed_products(products);
-    let token = fake.issue_token("main");
-    let server = Service::new(fake.clone()).start().await.unwrap();
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    Shop { fake, server, token, clock, client }
-}
-
-impl Shop {
-    async fn send(&self, query: &str, variables: Value) -> reqwest::Response {
-        self.client
-            .post(format!("{}/admin/api/2026-10/graphql.json", self.server.url()))
-            .header("content-type", "application/json")
-            .header("x-shopify-access-token", &self.token)
-            .body(json!({ "query": query, "variables": variables }).to_string())
-            .send()
-            .await
-            .unwrap()
-    }
-
-    async fn ask(&self, query: &str, variables: Value) -> Value {
-        let response = self.send(query, variables).await;
-        assert_eq!(response.status(), 200);
-        serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
-    }
-
-    async fn data(&self, query: &str, variables: Value) -> Value {
-        let answer = self.ask(query, variables).await;
-        assert!(answer.get("errors").is_none(), "{answer}");
-        answer["data"].clone()
-    }
-}
+use super::{shop, shop_with};
 
 #[tokio::test]
 async fn pages_follow_each_other_and_hold_each_product_once() {
@@ -126,31 +69,44 @@ async fn one_product_comes_with_fragments_aliases_and_conditions() {
 }
 
 #[tokio::test]
-async fn a_write_changes_only_what_is_given_and_moves_the_date() {
-    let shop = shop(3).await;
-    let id = shop.fake.ids()[0];
-    let before = shop.fake.product(id).unwrap();
-    shop.clock.advance(Duration::from_secs(60));
-    let update = "mutation Write($product: ProductUpdateInput!) { productUpdate(product: $product) {
-        product { id title updatedAt seo { title } } userErrors { field message } } }";
-    let input = json!({ "product": { "id": before.gid(), "seo": { "title": "" }, "vendor": "Other" } });
-    let answer = shop.data(update, input).await["productUpdate"].clone();
-    assert_eq!(answer["userErrors"], json!([]));
-    assert_eq!(answer["product"]["seo"]["title"], Value::Null);
-    let after = shop.fake.product(id).unwrap();
-    assert_eq!((after.title, after.seo_description), (before.title, before.seo_description));
-    assert_eq!(after.vendor, "Other");
-    assert_eq!(after.updated_at, shop.fake.now());
-    let input = json!({ "product": { "id": before_gid(id), "title": " " } });
-    let answer = shop.data(update, input).await["productUpdate"].clone();
-    assert_eq!(answer["userErrors"][0]["field"], json!(["title"]));
-    let add = "mutation Tags($id: ID!, $tags: [String!]!) { tagsAdd(id: $id, tags: $tags) { node { id } userErrors { field message } } }";
-    shop.data(add, json!({ "id": before_gid(id), "tags": ["NEW", "zeta", "alpha"] })).await;
-    let tags = shop.fake.product(id).unwrap().tags;
-    assert!(tags.contains(&"new".to_owned()) && !tags.contains(&"NEW".to_owned()), "{tags:?}");
-    assert_eq!((tags.first().unwrap().as_str(), tags.last().unwrap().as_str()), ("alpha", "zeta"));
+async fn the_big_product_comes_back_whole() {
+    let shop = shop_with(0, |builder| builder.plan(Plan::Enterprise).ids_from(788_032_119_674_292_922)).await;
+    let id = shop.fake.big_product(2_048, 250, 200);
+    assert!(id > 1 << 53);
+    let query = "query Big($id: ID!, $after: String) { product(id: $id) { variantsCount { count } media(first: 250) { nodes { id } }
+        metafields(first: 200) { nodes { key } } variants(first: 250, after: $after) { nodes { id title } pageInfo { hasNextPage endCursor } } } }";
+    let (mut after, mut seen) = (Value::Null, std::collections::BTreeSet::new());
+    loop {
+        let product = shop
+            .data(query, json!({ "id": format!("gid://shopify/Product/{id}"), "after": after }))
+            .await["product"]
+            .clone();
+        assert_eq!(product["variantsCount"]["count"], json!(2_048));
+        assert_eq!(product["media"]["nodes"].as_array().unwrap().len(), 250);
+        assert_eq!(product["metafields"]["nodes"].as_array().unwrap().len(), 200);
+        for variant in product["variants"]["nodes"].as_array().unwrap() {
+            assert!(seen.insert(variant["title"].as_str().unwrap().to_owned()));
+        }
+        if product["variants"]["pageInfo"]["hasNextPage"] == json!(false) {
+            break;
+        }
+        after = product["variants"]["pageInfo"]["endCursor"].clone();
+    }
+    assert_eq!(seen.len(), 2_048);
 }
 
-fn before_gid(id: u64) -> String {
-    format!("gid://shopify/Product/{id}")
+#[tokio::test]
+async fn pages_stop_where_they_reach_no_further() {
+    let shop = shop(25).await;
+    shop.fake.set_conditions(|conditions| conditions.deep_paging_limit = 20);
+    let query = "query Page($after: String) { products(first: 10, after: $after) { nodes { id } pageInfo { endCursor } }
+        productsCount(limit: null) { count precision } }";
+    let mut after = Value::Null;
+    for _ in 0..2 {
+        let page = shop.data(query, json!({ "after": after })).await;
+        assert_eq!(page["productsCount"], json!({ "count": 21, "precision": "AT_LEAST" }));
+        after = page["products"]["pageInfo"]["endCursor"].clone();
+    }
+    let answer = shop.ask(query, json!({ "after": after })).await;
+    assert!(answer["errors"][0]["message"].as_str().unwrap().contains("20 objects"), "{answer}");
 }

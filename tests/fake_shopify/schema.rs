@@ -1,15 +1,6 @@
-//! The fake shop against the official schemas: what it serves is there, and the operations that a client needs are
-//! valid and answered.
+//! What is served against the official schemas, and the operations that a client needs.
 //!
 //! The schemas are no part of this crate: `LILY_SPECS_DIR` names the folder that holds `shopify/`.
-
-#![cfg(feature = "testkit")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::clone_on_ref_ptr,
-    reason = "a helper of a test fails the test"
-)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,10 +8,10 @@ use std::sync::{Arc, OnceLock};
 
 use apollo_compiler::Schema;
 use apollo_compiler::schema::ExtendedType;
-use lily_connect::testkit::FakeClock;
-use lily_connect::testkit::server::Service;
-use lily_connect::testkit::shopify::{Owner, ShopifyFake, ValidatedSchema};
+use lily_connect::testkit::shopify::{Owner, ShopifyFake, ShopifyFakeBuilder, ValidatedSchema};
 use serde_json::{Value, json};
+
+use super::{Shop, shop_with};
 
 const FILES: [&str; 2] = ["admin_2026-10.graphql.gz", "admin_2026-01.graphql.gz"];
 
@@ -52,6 +43,9 @@ const LATER: &[(&str, &str)] = &[
     (FILES[1], "WebhookSubscriptionInput.name"),
 ];
 
+/// The type of a field, and those of its arguments.
+type Member = (String, BTreeMap<String, String>);
+
 #[test]
 fn what_is_served_is_in_the_official_schemas() {
     let Some(folder) = folder() else { return };
@@ -75,7 +69,7 @@ fn what_is_served_is_in_the_official_schemas() {
                 say(format!("{name} is no type"));
                 continue;
             };
-            let fields = |ty: &ExtendedType| -> Option<BTreeMap<String, (String, BTreeMap<String, String>)>> {
+            let fields = |ty: &ExtendedType| -> Option<BTreeMap<String, Member>> {
                 let definitions = match ty {
                     ExtendedType::Object(it) => it.fields.values().collect::<Vec<_>>(),
                     ExtendedType::Interface(it) => it.fields.values().collect(),
@@ -126,67 +120,40 @@ fn what_is_served_is_in_the_official_schemas() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-struct Shop {
-    fake: ShopifyFake,
-    url: String,
-    token: String,
-    client: reqwest::Client,
-    _server: lily_connect::testkit::server::Server,
-}
-
 async fn shop(schemas: &[Arc<ValidatedSchema>]) -> Shop {
-    let clock = Arc::new(FakeClock::new());
-    let mut builder = ShopifyFake::builder(clock).seed(7);
-    for schema in schemas {
-        builder = builder.schema(schema.clone());
-    }
-    let fake = builder.build();
-    fake.seed_products(20);
-    let token = fake.issue_token("main");
-    let server = Service::new(fake.clone()).start().await.unwrap();
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    Shop { url: server.url(), fake, token, client, _server: server }
+    let add = |builder, schema: &Arc<ValidatedSchema>| ShopifyFakeBuilder::schema(builder, schema.clone());
+    shop_with(20, |builder| schemas.iter().fold(builder, add)).await
 }
 
-impl Shop {
-    async fn ask(&self, version: &str, query: &str, variables: &Value) -> (Value, Option<String>) {
-        let response = self
-            .client
-            .post(format!("{}/admin/api/{version}/graphql.json", self.url))
-            .header("content-type", "application/json")
-            .header("x-shopify-access-token", &self.token)
-            .body(json!({ "query": query, "variables": variables }).to_string())
-            .send()
-            .await
-            .unwrap();
-        let reason = response.headers().get("x-shopify-api-deprecated-reason");
-        let reason = reason.map(|reason| reason.to_str().unwrap().to_owned());
-        (serde_json::from_slice(&response.bytes().await.unwrap()).unwrap(), reason)
-    }
+async fn ask(shop: &Shop, version: &str, query: &str, variables: &Value) -> (Value, Option<String>) {
+    let response = shop.send(version, query, variables).await;
+    assert_eq!(response.headers()["x-shopify-api-version"], version);
+    let reason = response.headers().get("x-shopify-api-deprecated-reason");
+    let reason = reason.map(|reason| reason.to_str().unwrap().to_owned());
+    (serde_json::from_slice(&response.bytes().await.unwrap()).unwrap(), reason)
 }
 
 #[tokio::test]
 async fn what_the_schema_does_not_allow_is_kept_and_refused() {
     let Some(schemas) = official() else { return };
     let shop = shop(schemas).await;
-    let (answer, _) = shop.ask("2026-10", "query Bad { shop { nonsense } }", &json!({})).await;
+    let (answer, _) = ask(&shop, "2026-10", "query Bad { shop { nonsense } }", &json!({})).await;
     assert_eq!(answer["errors"][0]["message"], json!("Field 'nonsense' doesn't exist on type 'Shop'"));
     let violations = shop.fake.violations();
     assert_eq!(violations.len(), 2, "one for each schema: {violations:?}");
     let query = "query One($id: ID!) { product(id: $id) { id } }";
-    let (answer, _) = shop.ask("2026-10", query, &json!({})).await;
+    let (answer, _) = ask(&shop, "2026-10", query, &json!({})).await;
     assert!(answer["errors"].is_array());
     assert_eq!(shop.fake.violations().len(), 4);
     // A deprecated field is answered by the platform, with a header; the stand-in tells of it.
     let old = "{ currentBulkOperation { id } }";
-    let (_, reason) = shop.ask("2026-10", old, &json!({})).await;
+    let (_, reason) = ask(&shop, "2026-10", old, &json!({})).await;
     assert_eq!(reason.as_deref(), Some("QueryRoot.currentBulkOperation"));
     assert_eq!(shop.fake.deprecated_uses().len(), 2);
     assert_eq!(shop.fake.violations().len(), 4);
 }
 
 /// The operations that the fact sheet lists, with variables for a shop of twenty products.
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn operations(shop: &Shop) -> Vec<(&'static str, Value)> {
     let ids = shop.fake.ids();
     let product = shop.fake.product(ids[0]).unwrap();
@@ -196,7 +163,13 @@ fn operations(shop: &Shop) -> Vec<(&'static str, Value)> {
     let option = format!("gid://shopify/ProductOption/{}", product.options[0].id);
     let item = format!("gid://shopify/InventoryItem/{}", variant.inventory_item);
     let place = "gid://shopify/Location/655441491";
-    shop.fake.set_metafield(Owner::Product(product.id), "custom", "material", "single_line_text_field", "wool");
+    shop.fake.set_metafield(
+        Owner::Product(product.id),
+        "custom",
+        "material",
+        "single_line_text_field",
+        "wool",
+    );
     vec![
         ("query Changed($after: String, $query: String) { products(first: 20, after: $after, query: $query, sortKey: UPDATED_AT) {
             nodes { id legacyResourceId handle title descriptionHtml vendor productType status tags createdAt updatedAt publishedAt
@@ -267,7 +240,7 @@ async fn every_operation_that_a_client_needs_is_valid_and_answered() {
     for version in ["2026-10", "2026-01"] {
         for (query, variables) in &all {
             shop.fake.set_bucket(2_000.0, 100.0);
-            let (answer, reason) = shop.ask(version, query, variables).await;
+            let (answer, reason) = ask(&shop, version, query, variables).await;
             assert!(answer.get("errors").is_none(), "{query}\n{answer}");
             assert_eq!(reason, None, "{query}");
         }
