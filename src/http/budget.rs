@@ -18,7 +18,7 @@ const MOST_FACTOR: f64 = 20.0;
 /// The shapes of requests that are remembered, twice.
 const MAX_LEARNED: usize = 512;
 /// The seconds over which the others' use is averaged.
-const AVERAGED_OVER: f64 = 8.0;
+const AVERAGED_OVER: f64 = 30.0;
 /// The seconds for which an exact number is waited for.
 const UNSURE_FOR: f64 = 20.0;
 /// The part of the restored points from which on the others' use is noticed.
