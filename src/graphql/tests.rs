@@ -294,6 +294,13 @@ fn a_list_that_goes_on_has_a_cursor_and_one_that_is_null_no_end() {
     let long =
         json!({"data":{"one":{"list":{"pageInfo":{"hasNextPage":true,"endCursor":"c".repeat(9000)}}}}});
     assert_eq!(read(&long.to_string()).unwrap_err().code(), "cursor_too_long");
+    // The name of a member may end as the one that is looked for.
+    let other =
+        r#"{"data":{"one":{"list":{"nodes":[],"x\"pageInfo":{"hasNextPage":true,"endCursor":"c"}}}}}"#;
+    assert_eq!(
+        PageInfo::read_sole(other.as_bytes(), &["one", "list"]).unwrap_err().code(),
+        "page_info_missing"
+    );
     let nowhere = r#"{"data":{"one":{"list":{"pageInfo":{"hasNextPage":true,"endCursor":null}}}}}"#;
     assert_eq!(read(nowhere).unwrap().unwrap().next().unwrap_err().code(), "cursor_missing");
 }

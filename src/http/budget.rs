@@ -6,19 +6,16 @@
 //! number that the answer allows is taken. Being too low costs nothing but a fuller store of points; being too
 //! high is a refusal.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
+use super::learned::Learned;
+use super::reading::BudgetReading;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The largest number that is believed.
-const MAX_POINTS: f64 = 1e9;
 /// The furthest that a family is believed to be from its prediction.
 const MOST_FACTOR: f64 = 20.0;
-/// The shapes of requests that are remembered, twice.
-const MAX_LEARNED: usize = 512;
 /// The seconds over which the others' use is averaged.
-const AVERAGED_OVER: f64 = 8.0;
+const AVERAGED_OVER: f64 = 30.0;
 /// The seconds for which an exact number is waited for.
 const UNSURE_FOR: f64 = 20.0;
 /// The part of the restored points from which on the others' use is noticed.
@@ -34,23 +31,6 @@ const MOST_KEPT: f64 = 0.2;
 const BELIEVED_FOR: Duration = Duration::from_secs(60);
 /// What rounding may do to a sum.
 const TOLERANCE: f64 = 1e-6;
-
-/// What one answer says of the points: each part may be missing.
-///
-/// Numbers that cannot be (not finite, negative, past 1e9) are passed over.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct BudgetReading {
-    /// The points that had to be there for the request to be worked on.
-    pub requested: Option<f64>,
-    /// The points that it cost in the end; the rest was given back.
-    pub actual: Option<f64>,
-    /// The most points that can be there.
-    pub maximum: Option<f64>,
-    /// The points that were there when the request had been worked on, or was refused.
-    pub available: Option<f64>,
-    /// The points that come back in a second.
-    pub restore_per_second: Option<f64>,
-}
 
 /// The points of a store, as far as they are known before its first answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -89,26 +69,12 @@ impl BudgetSettings {
     }
 }
 
-impl BudgetReading {
-    /// The same without the numbers that cannot be.
-    fn sane(self) -> Self {
-        let number = |number: &f64| number.is_finite() && (0.0..=MAX_POINTS).contains(number);
-        Self {
-            requested: self.requested.filter(number),
-            actual: self.actual.filter(number),
-            maximum: self.maximum.filter(|maximum| number(maximum) && *maximum >= 1.0),
-            available: self.available.filter(number),
-            restore_per_second: self.restore_per_second.filter(|rate| number(rate) && *rate >= 0.01),
-        }
-    }
-}
-
 impl BudgetSettings {
     /// # Errors
     /// `Config` where a number is not usable.
     pub(super) fn check(&self) -> Result<()> {
-        let usable = (1.0..=MAX_POINTS).contains(&self.maximum)
-            && (0.01..=MAX_POINTS).contains(&self.restore_per_second)
+        let usable = (1.0..=BudgetReading::MAX_POINTS).contains(&self.maximum)
+            && (0.01..=BudgetReading::MAX_POINTS).contains(&self.restore_per_second)
             && (0.0..=1.0).contains(&self.share)
             && self.per_call != Some(0);
         if usable {
@@ -409,29 +375,6 @@ impl Budget {
     }
 }
 
-/// Numbers by what they were learned from. The ones that were not learned again for long are forgotten.
-#[derive(Debug, Default)]
-struct Learned {
-    now: HashMap<u64, f64>,
-    before: HashMap<u64, f64>,
-}
-
-impl Learned {
-    fn get(&self, key: u64) -> Option<f64> {
-        self.now.get(&key).or_else(|| self.before.get(&key)).copied()
-    }
-
-    /// A higher number counts at once, a lower one by and by: what a shape costs may depend on its content.
-    fn note(&mut self, key: u64, number: f64, fades: f64) {
-        let known = self.get(key).unwrap_or(number);
-        let noted = if number >= known { number } else { known - (known - number) * fades };
-        if self.now.len() >= MAX_LEARNED && !self.now.contains_key(&key) {
-            self.before = std::mem::take(&mut self.now);
-        }
-        self.now.insert(key, noted);
-    }
-}
-
 fn too_costly(code: &'static str, message: &'static str, points: f64, most: f64) -> Error {
     Error::new(ErrorKind::TooLarge, code, message)
         .with_context("points", format!("{points:.0}"))
@@ -494,7 +437,7 @@ mod tests {
     #[test]
     fn something_is_kept_for_errors_unless_the_call_has_waited_as_it_was_told() {
         let mut budget = budget();
-        drop(budget.take(&ask(900)));
+        let _ = budget.take(&ask(900));
         let patient = Ask { told_to_wait: true, ..ask(100) };
         assert_eq!(budget.wait(&patient, at(0)).unwrap(), None);
         let other = Ask { told_to_wait: false, ..ask(100) };
@@ -656,14 +599,6 @@ mod tests {
         let taken = budget.take(&shaped(100, shape));
         budget.settle(&taken, says(80.0, 30.0, 940.0), at(0));
         assert_eq!(budget.points(&shaped(100, shape)), 110.0);
-        for key in 0..10_000 {
-            budget.learned.note(key, 1.0, 0.25);
-            budget.factors.note(key, 1.0, 0.25);
-        }
-        for learned in [&budget.learned, &budget.factors] {
-            assert!(learned.now.len() + learned.before.len() <= 2 * MAX_LEARNED);
-            assert_eq!(learned.get(9_999), Some(1.0));
-        }
     }
 
     #[test]
@@ -687,7 +622,7 @@ mod tests {
     #[test]
     fn a_share_stays_for_others_and_the_dearest_call_still_comes_to_its_turn() {
         let mut budget = Budget::new(BudgetSettings::new(1000.0, 50.0).share(0.25), at(0));
-        drop(budget.take(&ask(200)));
+        let _ = budget.take(&ask(200));
         assert_eq!(wait(&mut budget, 100, at(0)), 1.0);
         budget.in_flight = 0.0;
         assert_eq!(wait(&mut budget, 1000, at(0)), 4.0);

@@ -14,7 +14,8 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::sync::Notify;
 
-use super::budget::{Ask, Budget, BudgetReading, BudgetSettings, Reservation, Spent};
+use super::budget::{Ask, Budget, BudgetSettings, Reservation, Spent};
+use super::reading::BudgetReading;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::model::Lane;
 use crate::time::Clock;
