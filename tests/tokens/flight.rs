@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use lily_connect::auth::{Authenticator, Refreshed, TokenRecord, TokenSet};
 use lily_connect::error::{ErrorKind, Result};
 use lily_connect::model::Secret;
+use tokio::task::unconstrained;
 
 use crate::platform::LIFE;
 use crate::world::World;
@@ -116,10 +117,10 @@ async fn a_caller_that_is_dropped_leaves_its_refresh_to_the_others() {
         world.pass(LIFE);
         let process = world.process();
         {
-            let mut other = pin!(process.call());
+            let mut other = pin!(unconstrained(process.call()));
             let mut done = false;
             {
-                let mut first = pin!(process.call());
+                let mut first = pin!(unconstrained(process.call()));
                 for _ in 0..steps {
                     if poll(first.as_mut()).is_ready() {
                         break;
@@ -148,7 +149,7 @@ async fn all_callers_may_be_dropped_at_any_step() {
         world.pass(LIFE);
         let process = world.process();
         {
-            let mut calls = pin!(join_all((0..10).map(|_| process.call())));
+            let mut calls = pin!(unconstrained(join_all((0..10).map(|_| process.call()))));
             for _ in 0..steps {
                 if poll(calls.as_mut()).is_ready() {
                     break;

@@ -10,6 +10,7 @@ use lily_connect::connectors::shopify::auth::{MigrateForGood, ShopDomain};
 use lily_connect::error::ErrorKind;
 use lily_connect::model::Secret;
 use lily_connect::time::Clock;
+use tokio::task::unconstrained;
 
 use crate::world::{World, app, shop};
 
@@ -70,7 +71,7 @@ async fn a_lost_answer_is_asked_for_again_with_the_same_token() {
         let world = world().await;
         let client = world.tokens();
         {
-            let mut migration = pin!(app_migrate(&world, &client));
+            let mut migration = pin!(unconstrained(app_migrate(&world, &client)));
             let mut context = Context::from_waker(Waker::noop());
             for _ in 0..steps {
                 if migration.as_mut().poll(&mut context).is_ready() {

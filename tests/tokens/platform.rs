@@ -136,7 +136,7 @@ impl Platform {
         pairs[at].used = true;
         let Some(parent) = pairs[at].parent else { return };
         pairs[parent].dead = true;
-        for (other, pair) in pairs.iter_mut().enumerate() {
+        for (other, pair) in pairs.iter_mut().enumerate().skip(parent) {
             if pair.parent == Some(parent) && other != at {
                 pair.dead = true;
             }
@@ -154,7 +154,7 @@ impl Platform {
         let now = self.clock.now();
         let found = pairs
             .iter()
-            .position(|pair| !pair.dead && now < pair.ends && Some(pair.access.as_str()) == token);
+            .rposition(|pair| !pair.dead && now < pair.ends && Some(pair.access.as_str()) == token);
         match found {
             Some(at) => {
                 Self::used(&mut pairs, at);
@@ -183,12 +183,14 @@ impl Platform {
         let mut pairs = self.pairs.lock().unwrap();
         let now = self.clock.now();
         let Some(at) =
-            pairs.iter().position(|pair| !pair.dead && now < pair.refresh_ends && pair.refresh == token)
+            pairs.iter().rposition(|pair| !pair.dead && now < pair.refresh_ends && pair.refresh == token)
         else {
             return (400, r#"{"error":"invalid_grant","error_description":"s"}"#.to_owned());
         };
         Self::used(&mut pairs, at);
-        let first = pairs.iter().position(|pair| pair.parent == Some(at) && !pair.dead);
+        // What replaced it came after it.
+        let later = pairs[at..].iter().position(|pair| pair.parent == Some(at) && !pair.dead);
+        let first = later.map(|later| at + later);
         let given = match (first, self.again) {
             (Some(first), Again::SamePair) if now < pairs[first].ends => first,
             (Some(first), Again::SamePair | Again::NewVoidsFirst) => {
