@@ -270,8 +270,13 @@ impl Work<'_> {
         if let Some(roots) = said.roots.filter(|_| report.is_whole()) {
             self.checkpoint.totals = (Some(roots), Some(roots));
         }
-        report.issues = self.deliver_file(join).await?;
-        self.end(report).await?;
+        match self.deliver_file(join).await? {
+            Some(issues) => {
+                report.issues = issues;
+                self.end(report).await?;
+            }
+            None => self.fail("page_unreadable".into()).await?,
+        }
         blocking(move || {
             spool.remove();
             Ok(())
@@ -280,8 +285,8 @@ impl Work<'_> {
     }
 
     /// Delivers the records of a file from where the checkpoint stands. While a page is delivered, the next one is
-    /// made.
-    async fn deliver_file(&mut self, mut join: Join) -> Result<LineIssues> {
+    /// made. None where a page is not the JSON that was asked for: fetched again, it would be the same.
+    async fn deliver_file(&mut self, mut join: Join) -> Result<Option<LineIssues>> {
         join.skip_to(self.point().delivered);
         let next = |mut join: Join| blocking(move || join.next_page().map(|page| (join, page)));
         let (mut join, mut page) = next(join).await?;
@@ -297,10 +302,13 @@ impl Work<'_> {
                 self.point().delivered = position;
                 self.deliver(ReadPage { page, mapped, next: None }, false).await
             });
-            delivered?;
+            match delivered {
+                Err(error) if error.code() == "answer_unreadable" => return Ok(None),
+                delivered => delivered?,
+            }
             (join, page) = ahead?;
         }
-        Ok(join.issues().clone())
+        Ok(Some(join.issues().clone()))
     }
 
     /// The file is delivered: what came of it is kept.
