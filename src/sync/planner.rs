@@ -409,8 +409,15 @@ impl Push {
             return Err(Rejection::Taken);
         }
         match (writable.names, wish.label, ours) {
-            (NameSource::Known, Some(label), CellValue::Value(_)) if there.is_none() => {
-                Ok(Named { id: Some(names.id(field, label)?), ..Named::default() })
+            (NameSource::Known, Some(label), CellValue::Value(value)) if there.is_none() => {
+                let id = names.id(field, label)?;
+                let raw = match value {
+                    Value::Array(_) => {
+                        serde_json::to_string(&names.attribute(field, label)?).ok().map(Text::from)
+                    }
+                    _ => None,
+                };
+                Ok(Named { id: Some(id), raw, ours: None })
             }
             (NameSource::Either, Some(label), CellValue::Value(Value::Array(values))) => {
                 let known =

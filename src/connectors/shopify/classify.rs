@@ -87,12 +87,11 @@ impl ShopifyClassifier {
         }
         if let Some(error) = coded("ACCESS_DENIED") {
             let what = "the app may not see or do this";
-            return Outcome::Fail(possible(
-                request,
-                made(ErrorKind::Forbidden, "scope_missing", what, error).with_remedy(
-                    "give the app the scope that the message names, and have the merchant accept it",
-                ),
-            ));
+            let made = made(ErrorKind::Forbidden, "scope_missing", what, error).with_remedy(
+                "give the app the scope that the message names, and have the merchant accept it",
+            );
+            // Where the root itself is denied, nothing was begun.
+            return Outcome::Fail(if error.path.len() == 1 { made } else { possible(request, made) });
         }
         if let Some(error) = coded("SHOP_INACTIVE") {
             let what = "the shop is not active";

@@ -63,7 +63,6 @@ pub(super) static PRODUCT: &[Rule] = &[
     rule("/options/*/position", "attributes[].position", Decimal, Read),
     rule("/options/*/__typename", "attributes[].distinguishes_variants", Present, Read),
     rule("/options/*/optionValues/*/name", "attributes[].values[]", Text, Read),
-    rule("/metafields/nodes/*/id", "attributes[].id", LastSegment, Read),
     rule("/metafields/nodes/*/namespace", "attributes[].namespace", Text, ReadWrite),
     rule("/metafields/nodes/*/key", "attributes[].key", Text, ReadWrite),
     rule("/metafields/nodes/*/type", "attributes[].value_type", Text, ReadWrite),
@@ -168,7 +167,7 @@ mod tests {
             "media": [{"id": "gid://shopify/MediaImage/3", "url": "https://x/y.jpg", "alt": ""}],
             "attributes": [
                 {"id": "5", "label": "Size", "values": ["S", "M"], "distinguishes_variants": true, "position": 1},
-                {"id": "4", "key": "materials", "namespace": "custom", "label": json["attributes"][1]["label"],
+                {"key": "materials", "namespace": "custom", "label": json["attributes"][1]["label"],
                     "value_type": "list.single_line_text_field", "values": ["wool", "silk"],
                     "raw_list": "[\"wool\",\"silk\"]", "version": "d1"}],
             "variants": ["70"], "created_at": "2026-11-01T10:15:30Z", "modified_at": "2026-11-02T10:15:30Z",

@@ -1,11 +1,21 @@
 //! Metafields: which of a product's attributes they are, and what of them is set and deleted.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::documents;
 use super::write::Step;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Attribute, FieldName};
+
+/// The types of metafields by their names, `namespace.key`.
+pub(super) type Types = HashMap<String, String>;
+
+/// Whether an attribute is a metafield that a plan brings new: it has a name only.
+pub(super) fn is_new(attribute: &Attribute) -> bool {
+    attribute.namespace.is_none() && attribute.distinguishes_variants != Some(true)
+}
 
 /// The most metafields that one mutation sets (2026-11-22).
 const MAX_AT_ONCE: usize = 25;
@@ -16,6 +26,7 @@ pub(super) fn steps(
     owner: &str,
     before: &[Attribute],
     after: &[Attribute],
+    types: &Types,
     field: &FieldName,
 ) -> Result<Vec<Step>> {
     let mut set: Vec<Value> = Vec::new();
@@ -26,15 +37,19 @@ pub(super) fn steps(
             continue;
         }
         let (namespace, key) = name(attribute)?;
+        let kind = match &attribute.value_type {
+            Some(kind) => Some(kind.as_str()),
+            None => types.get(&format!("{namespace}.{key}")).map(String::as_str),
+        };
         let mut input = json!({
             "ownerId": owner,
             "namespace": namespace,
             "key": key,
-            "value": value(attribute)?,
+            "value": value(attribute, kind)?,
             "compareDigest": known.and_then(|known| known.version.clone()),
         });
-        if let (Some(kind), Some(input)) = (&attribute.value_type, input.as_object_mut()) {
-            input.insert("type".to_owned(), kind.as_str().into());
+        if let (Some(kind), Some(input)) = (kind, input.as_object_mut()) {
+            input.insert("type".to_owned(), kind.into());
         }
         set.push(input);
     }
@@ -82,11 +97,11 @@ fn name(attribute: &Attribute) -> Result<(&str, &str)> {
 }
 
 /// The value as the platform keeps it: of a list type a JSON array, else the one value.
-fn value(attribute: &Attribute) -> Result<String> {
+fn value(attribute: &Attribute, kind: Option<&str>) -> Result<String> {
     if let Some(raw) = &attribute.raw_list {
         return Ok(raw.to_string());
     }
-    let is_list = attribute.value_type.as_deref().is_some_and(|kind| kind.starts_with("list."));
+    let is_list = kind.is_some_and(|kind| kind.starts_with("list."));
     match (is_list, attribute.values.as_slice()) {
         (true, values) => Ok(json!(values).to_string()),
         (false, [one]) => Ok(one.to_string()),

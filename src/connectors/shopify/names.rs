@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::connector::Shopify;
+use super::metafields::Types;
 use super::nested::moved;
 use super::wire::{self, MAX_PAGE};
 use super::{PLATFORM, client, documents};
@@ -42,6 +43,13 @@ struct Definition {
     id: String,
     namespace: String,
     key: String,
+    #[serde(rename = "type")]
+    kind: Kind,
+}
+
+#[derive(Debug, Deserialize)]
+struct Kind {
+    name: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,6 +93,12 @@ impl Shopify {
             Some(_) => Known::Several,
         });
         Ok(known.collect())
+    }
+
+    /// The types of the metafields that the store has definitions of.
+    pub(super) async fn metafield_types(&self) -> Result<Types> {
+        let all = self.whole_list::<Definition>(&documents::METAFIELD_NAMES, "metafieldDefinitions").await?;
+        Ok(all.into_iter().map(|it| (format!("{}.{}", it.namespace, it.key), it.kind.name)).collect())
     }
 
     async fn owners_of_handles(&self, handles: &[Text]) -> Result<Vec<Known>> {

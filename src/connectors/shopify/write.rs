@@ -7,7 +7,8 @@ use futures_util::stream;
 use serde_json::{Map, Value, json};
 
 use super::connector::Shopify;
-use super::{client, documents, metafields, wire};
+use super::metafields::{self, Types};
+use super::{client, documents, wire};
 use crate::connector::{Answer, FieldAnswer, Patch, PatchField, PatchValue, PushRequest};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::graphql::{Document, UserErrors};
@@ -52,7 +53,7 @@ impl Shopify {
     async fn write_one(&self, patch: &Patch, request: &PushRequest) -> Written {
         let mut said: HashMap<FieldName, FieldAnswer> = HashMap::new();
         let (mut sent, mut unsent) = (false, None);
-        match self.steps(patch) {
+        match self.types(patch).await.and_then(|types| self.steps(patch, &types)) {
             Ok(steps) => {
                 for step in steps {
                     let answer = match self.take(&step, request).await {
@@ -119,7 +120,7 @@ impl Shopify {
     }
 
     /// The mutations of a patch: what is refused here leaves the whole record unwritten.
-    fn steps(&self, patch: &Patch) -> Result<Vec<Step>> {
+    fn steps(&self, patch: &Patch, types: &Types) -> Result<Vec<Step>> {
         if patch.target.kind != Entity::Product || !wire::is_id(&patch.target.id) {
             return Err(Error::new(ErrorKind::Unsupported, "not_writable", "only products can be written"));
         }
@@ -140,7 +141,7 @@ impl Shopify {
                     _ => tags(&id, before, after, &change.field, &mut steps),
                 },
                 (PatchValue::Attributes(after), Some(PatchValue::Attributes(before))) => {
-                    steps.extend(metafields::steps(&id, before, after, &change.field)?);
+                    steps.extend(metafields::steps(&id, before, after, types, &change.field)?);
                 }
                 (PatchValue::Media(media), _) => {
                     let files: Vec<Value> = media
@@ -165,6 +166,15 @@ impl Shopify {
             steps.insert(0, step);
         }
         Ok(steps)
+    }
+
+    /// The types of metafields that a patch brings new: what a text has to be depends on it.
+    async fn types(&self, patch: &Patch) -> Result<Types> {
+        let brings_new = patch.changes.iter().any(|change| match &change.value {
+            PatchValue::Attributes(after) => after.iter().any(metafields::is_new),
+            _ => false,
+        });
+        if brings_new { self.metafield_types().await } else { Ok(Types::new()) }
     }
 
     /// What this store cannot write is not sent, whatever the map could.

@@ -35,10 +35,10 @@ pub(super) async fn a_page_that_fails_for_good_is_never_complete(
 ) -> Outcome {
     for capability in &fixture.connector().capabilities().entities {
         for trouble in [Trouble::ServerError, Trouble::Truncated, Trouble::Html] {
-            // As many as the first page takes; a list that comes whole has no other.
+            // As many as the first page takes, where a count may be a call of its own; a list that comes whole has
+            // no other page.
             let after = match capability.calls {
-                Calls::PerPage => 1,
-                Calls::PerParent => 2,
+                Calls::PerPage | Calls::PerParent => 2,
                 Calls::Whole => 0,
             };
             fixture.strike(Strike { trouble, on: On::Read, after, times: 40 });

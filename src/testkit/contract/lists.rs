@@ -11,7 +11,8 @@ use crate::connector::{Known, LookUp, PullRequest, Purpose};
 use crate::error::ErrorKind;
 use crate::mapping::cells::{self, Entry};
 use crate::model::{
-    Edit, Entity, ExternalId, FieldChange, FieldName, NameSource, Record, RecordRef, Text, WritableField,
+    Edit, Entity, ExternalId, FieldChange, FieldName, ListKind, NameSource, Record, RecordRef, Text,
+    WritableField,
 };
 use crate::sync::{Approvals, ChangeVerdict, Rejection};
 
@@ -93,7 +94,14 @@ pub(super) async fn a_name_that_must_be_known_is_never_made(
             let record = guard(fixture, entity.entity, &id, claim).await?;
             outcome = Checked::Held;
             let mut asked = enrichment(fixture, &record, &[], 1, claim).await?;
-            let edit = Edit { add: vec!["Suite, a name of no store".into()], ..Edit::default() };
+            let nowhere = Text::from("suite.a_name_of_no_store");
+            let edit = match field.list {
+                Some(ListKind::Keyed) => {
+                    let update = [(nowhere, vec!["One"].into())].into();
+                    Edit { update, ..Edit::default() }
+                }
+                _ => Edit { add: vec![nowhere], ..Edit::default() },
+            };
             let base_keys = record.base().keys(&field.field).map(|keys| keys.iter().cloned().collect());
             let change = FieldChange { edit: Some(edit), base_keys, ..FieldChange::default() };
             asked.fields.insert(field.field.clone(), change);
@@ -110,7 +118,9 @@ pub(super) async fn a_name_that_must_be_known_is_never_made(
 /// A name that the store knows, with its id, taken from a record that has it.
 fn known_name(records: &[Record], field: &WritableField) -> Option<(Text, ExternalId)> {
     if field.list.is_some() {
-        let mut all = records.iter().flat_map(|record| entries(record, &field.field));
+        // An option by which variants differ is the record's own.
+        let mut all =
+            records.iter().flat_map(|record| entries(record, &field.field)).filter(|entry| !entry.is_option);
         return all.find_map(|entry| {
             // The name of a set is its value; that of a keyed list is its key.
             let name = entry.value.as_text().map(Text::from).filter(|_| field.names == NameSource::Known);

@@ -78,8 +78,19 @@ async fn sample(
         Some(_) if field.shared_holder.is_some() => {
             entries.first().zip(new).map(|(entry, new)| Sample::Keyed(entry.key.clone(), new.into()))
         }
+        Some(_) if field.names == NameSource::Known => {
+            let known = known_entry(fixture, field, record, claim).await?;
+            known.map(|entry| Sample::Keyed(entry.key, to_value(&entry.value)))
+        }
         Some(_) => Some(Sample::Keyed(format!("Suite {number}").into(), Value::from(vec!["One", "Two"]))),
     })
+}
+
+fn to_value(value: &CellValue) -> Value {
+    match value {
+        CellValue::Value(value) | CellValue::Inherited(value) => value.clone(),
+        CellValue::Empty | CellValue::Absent => Value::Array(Vec::new()),
+    }
 }
 
 /// A name that another record has and this one has not.
@@ -89,6 +100,20 @@ async fn known_name(
     record: &Record,
     claim: Claim,
 ) -> Result<Option<Term>, Violation> {
+    let entry = known_entry(fixture, field, record, claim).await?;
+    Ok(entry.and_then(|entry| {
+        let name = entry.value.as_text()?.into();
+        Some(Term { id: entry.id, name, raw_name: None })
+    }))
+}
+
+/// An entry of a list that another record has and this one has not.
+async fn known_entry(
+    fixture: &dyn ContractFixture,
+    field: &WritableField,
+    record: &Record,
+    claim: Claim,
+) -> Result<Option<cells::Entry>, Violation> {
     let entity = record.reference().kind;
     let own = cells::entries(record, &field.field).unwrap_or_default();
     let mut ids = fixture.ids(entity);
@@ -98,10 +123,9 @@ async fn known_name(
             continue;
         };
         let theirs = cells::entries(&other, &field.field).unwrap_or_default();
-        let new = theirs.into_iter().find(|entry| !own.iter().any(|own| own.key == entry.key));
-        if let Some(name) = new.as_ref().and_then(|entry| entry.value.as_text()) {
-            let id = new.as_ref().and_then(|entry| entry.id.clone());
-            return Ok(Some(Term { id, name: name.into(), raw_name: None }));
+        let is_new = |entry: &cells::Entry| !entry.is_option && !own.iter().any(|own| own.key == entry.key);
+        if let Some(entry) = theirs.into_iter().find(is_new) {
+            return Ok(Some(entry));
         }
     }
     Ok(None)
@@ -143,7 +167,13 @@ pub(super) async fn patch(
                 PatchValue::Attributes(all)
             }
         };
-        changes.push(PatchField::new(field.field.clone(), value, seen));
+        let before = match &value {
+            PatchValue::Terms(_) => Some(PatchValue::Terms(terms(record, &field.field))),
+            PatchValue::Attributes(_) => Some(PatchValue::Attributes(attributes(record))),
+            PatchValue::Media(_) => Some(PatchValue::Media(media(record, "", ""))),
+            PatchValue::Text { .. } | PatchValue::Removed => None,
+        };
+        changes.push(PatchField::new(field.field.clone(), value, seen).before(before));
     }
     Ok(Patch::new(record.reference().clone(), changes))
 }
