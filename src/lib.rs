@@ -13,9 +13,10 @@
 //! |---|---|
 //! | `rustls` (default) | TLS with a provider; `rustls-no-provider` leaves it to the application |
 //! | `sqlite` (default) | `SqliteState` |
+//! | `vault` (default) | tokens at rest, sealed with the application's key |
 //! | `html` | cleaning of HTML; without it none is sent |
 //! | `overrides` | reading of a store's overrides of its map, from TOML |
-//! | `woocommerce` | that connector, with `html` |
+//! | `woocommerce`, `shopify` | that connector, with `html` |
 //! | `full` | all of these |
 //! | `testkit` | fakes, fake clock and contract suite, for tests only |
 //!
