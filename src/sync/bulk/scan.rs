@@ -72,10 +72,6 @@ impl Block {
     pub(super) fn is_plain(&self) -> bool {
         self.odd == 0
     }
-
-    pub(super) fn line(&self, line: &Line) -> &[u8] {
-        self.bytes.get(line.start as usize..line.end as usize).unwrap_or_default()
-    }
 }
 
 /// How much of a block was there when its last root came: what is behind may go on in the next window.
@@ -312,6 +308,12 @@ impl Scanner {
             odd: block.odd,
         };
         block.objects += 1;
+        if trimmed.len() > self.line_bytes {
+            self.root_id.clear();
+            self.node_id.clear();
+            block.fault(LineFault::TooLong, offset, self.reader.begins(trimmed));
+            return None;
+        }
         // A line that the file's end cut short may look whole to all but the parser.
         let is_cut = self.ended && !self.ends_with_newline && at + line.len() == self.buffer_end;
         let said = if is_cut { self.reader.parse(trimmed) } else { self.reader.read(trimmed) };
