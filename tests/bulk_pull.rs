@@ -238,7 +238,7 @@ impl BulkSource for Shop {
                 return Err(Error::new(ErrorKind::RateLimited, "busy", "as many jobs run as may")
                     .with_retry(Retry::Later));
             }
-            let script = inner.next.pop_front().expect("a script for each job");
+            let script = inner.next.pop_front().unwrap();
             inner.jobs.push((tag.to_owned(), script));
             Ok(StartedJob::new(format!("job-{}", inner.jobs.len() - 1), Some(self.clock.now())))
         })

@@ -21,6 +21,9 @@ const MOST_LINES: usize = 32 * 1024;
 /// The root of a line that has none in its window.
 pub(super) const NO_ROOT: u32 = u32::MAX;
 
+/// A line with a fault: where in the file it begins, and its id where that could be read.
+pub(super) type Faulty = (LineFault, u64, Option<Box<[u8]>>);
+
 /// One line of a window.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line {
@@ -62,7 +65,7 @@ pub(super) struct Block {
     pub(super) loose: Vec<Loose>,
     /// The hashes of the ids of children that can be parents, each with its root's number in the window.
     pub(super) nodes: Vec<(u64, u32)>,
-    pub(super) faults: Vec<(LineFault, u64, Option<Box<[u8]>>)>,
+    pub(super) faults: Vec<Faulty>,
     /// How many of its lines are no child right behind its root, or cannot be passed on as they are.
     pub(super) odd: usize,
 }
@@ -105,7 +108,7 @@ pub(super) struct Scanner {
     /// Whether the file's last byte ends a line.
     pub(super) ends_with_newline: bool,
     /// The faults of lines that were skipped.
-    skipped: Vec<(LineFault, u64, Option<Box<[u8]>>)>,
+    skipped: Vec<Faulty>,
     spare: Vec<Vec<Line>>,
     /// Windows that were handed out: their memory is used again once nobody holds them.
     out: Vec<Bytes>,
