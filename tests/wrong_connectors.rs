@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lily_connect::connector::{
-    Answer, Connector, ConnectorInfo, Detail, FieldAnswer, Healed, Health, Known, LookUp, Page, PatchField,
-    PatchValue, PullRequest, Purpose, PushRequest, Select, Subscribed, Subscription, Total, WebhookSource,
+    Answer, BulkSource, Connector, ConnectorInfo, Detail, FieldAnswer, Healed, Health, Known, LookUp, Page,
+    PatchField, PatchValue, PullRequest, Purpose, PushRequest, Select, Subscribed, Subscription, Total,
+    WebhookSource,
 };
 use lily_connect::error::{Error, ErrorKind, Result};
 use lily_connect::mapping::SchemaMap;
@@ -122,6 +123,10 @@ impl Connector for Wrong {
 
     fn webhooks(&self) -> Option<&dyn WebhookSource> {
         Some(self)
+    }
+
+    fn bulk(&self) -> Option<&dyn BulkSource> {
+        self.right.bulk()
     }
 
     async fn look_up(&self, names: &LookUp) -> Result<Vec<Known>> {

@@ -34,7 +34,7 @@ impl Work<'_> {
         ));
         let has_failed = [whole, joined, counted].contains(&CheckOutcome::Failed);
         // Records without children are proven by their ids.
-        let is_mendable = joined != CheckOutcome::Failed && self.is_without_branches();
+        let is_mendable = self.is_without_branches();
         if !self.is_list() {
             if has_failed {
                 proof.reasons.push(Reason::BulkIncomplete);

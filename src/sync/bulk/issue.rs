@@ -79,16 +79,4 @@ impl LineIssues {
             self.first.push(LineIssue { fault, offset, id });
         }
     }
-
-    pub(super) fn extend(&mut self, other: &Self) {
-        for (fault, count) in &other.counts {
-            match self.counts.iter_mut().find(|(of, _)| of == fault) {
-                Some((_, sum)) => *sum += count,
-                None => self.counts.push((*fault, *count)),
-            }
-        }
-        self.counts.sort_unstable();
-        let room = MOST_NAMED.saturating_sub(self.first.len());
-        self.first.extend(other.first.iter().take(room).cloned());
-    }
 }

@@ -233,7 +233,7 @@ impl Work<'_> {
             let said = Counted { bytes: None, ..said };
             let report = BulkReport::of(job.0.clone(), said, &counts, LineIssues::default());
             return match report.is_whole() || (self.is_last() && !self.pull.bulk.then_page) {
-                true => self.end(report).await,
+                true => self.end(source, report).await,
                 false => self.fail("file_missing".into()).await,
             };
         }
@@ -273,7 +273,7 @@ impl Work<'_> {
         match self.deliver_file(join).await? {
             Some(issues) => {
                 report.issues = issues;
-                self.end(report).await?;
+                self.end(source, report).await?;
             }
             None => self.fail("page_unreadable".into()).await?,
         }
@@ -312,8 +312,9 @@ impl Work<'_> {
     }
 
     /// The file is delivered: what came of it is kept.
-    async fn end(&mut self, report: BulkReport) -> Result<()> {
-        let is_mended = self.pull.bulk.then_page && !report.issues.is_empty();
+    async fn end(&mut self, source: &dyn BulkSource, report: BulkReport) -> Result<()> {
+        // Of records without children, a sweep finds those that a line with a fault hides.
+        let is_mended = self.pull.bulk.then_page && !report.issues.is_empty() && !self.is_flat(source);
         let point = self.point();
         point.report = serde_json::to_string(&report).ok().map(Into::into);
         point.stage = if is_mended { BulkStage::Paging } else { BulkStage::Delivered };

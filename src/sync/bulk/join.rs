@@ -309,7 +309,7 @@ impl Join {
             let straggling = self.next_straggling()?;
             // In a plain window the records behind this one are passed on as they are.
             if self.next > first
-                && (is_plain
+                && ((is_plain && straggling != self.next)
                     || assembly.len() >= self.settings.page_bytes
                     || self.next - first >= self.settings.page_records as u64)
             {

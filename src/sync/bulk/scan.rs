@@ -21,6 +21,9 @@ const MOST_LINES: usize = 32 * 1024;
 /// The root of a line that has none in its window.
 pub(super) const NO_ROOT: u32 = u32::MAX;
 
+/// A line with a fault: where in the file it begins, and its id where that could be read.
+pub(super) type Faulty = (LineFault, u64, Option<Box<[u8]>>);
+
 /// One line of a window.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line {
@@ -62,7 +65,7 @@ pub(super) struct Block {
     pub(super) loose: Vec<Loose>,
     /// The hashes of the ids of children that can be parents, each with its root's number in the window.
     pub(super) nodes: Vec<(u64, u32)>,
-    pub(super) faults: Vec<(LineFault, u64, Option<Box<[u8]>>)>,
+    pub(super) faults: Vec<Faulty>,
     /// How many of its lines are no child right behind its root, or cannot be passed on as they are.
     pub(super) odd: usize,
 }
@@ -71,10 +74,6 @@ impl Block {
     /// Whether each root is followed by all of its children and nothing else, as far as this window goes.
     pub(super) fn is_plain(&self) -> bool {
         self.odd == 0
-    }
-
-    pub(super) fn line(&self, line: &Line) -> &[u8] {
-        self.bytes.get(line.start as usize..line.end as usize).unwrap_or_default()
     }
 }
 
@@ -109,7 +108,7 @@ pub(super) struct Scanner {
     /// Whether the file's last byte ends a line.
     pub(super) ends_with_newline: bool,
     /// The faults of lines that were skipped.
-    skipped: Vec<(LineFault, u64, Option<Box<[u8]>>)>,
+    skipped: Vec<Faulty>,
     spare: Vec<Vec<Line>>,
     /// Windows that were handed out: their memory is used again once nobody holds them.
     out: Vec<Bytes>,
@@ -312,6 +311,12 @@ impl Scanner {
             odd: block.odd,
         };
         block.objects += 1;
+        if trimmed.len() > self.line_bytes {
+            self.root_id.clear();
+            self.node_id.clear();
+            block.fault(LineFault::TooLong, offset, self.reader.begins(trimmed));
+            return None;
+        }
         // A line that the file's end cut short may look whole to all but the parser.
         let is_cut = self.ended && !self.ends_with_newline && at + line.len() == self.buffer_end;
         let said = if is_cut { self.reader.parse(trimmed) } else { self.reader.read(trimmed) };

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use super::fixture::ContractFixture;
 use super::violation::{Claim, Violation};
 use crate::connector::{
-    Answer, Connector, ConnectorInfo, Health, Joint, Known, LookUp, Page, PullRequest, Purpose, PushRequest,
-    Select, Total, WebhookSource,
+    Answer, BulkSource, Connector, ConnectorInfo, Health, Joint, Known, LookUp, Page, PullRequest, Purpose,
+    PushRequest, Select, Total, WebhookSource,
 };
 use crate::error::{ErrorKind, Result};
 use crate::mapping::SchemaMap;
@@ -208,6 +208,10 @@ impl Connector for SmallPages {
 
     fn webhooks(&self) -> Option<&dyn WebhookSource> {
         self.inner.webhooks()
+    }
+
+    fn bulk(&self) -> Option<&dyn BulkSource> {
+        self.inner.bulk()
     }
 }
 
