@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use lily_connect::testkit::shopify::{Media, MediaKind, Owner};
+use lily_connect::testkit::faults::{Fault, FaultRule};
+use lily_connect::testkit::shopify::{Media, MediaKind, Owner, ShopifyFake};
 use serde_json::{Value, json};
 
 use super::shop;
@@ -138,4 +139,24 @@ async fn product_set_deletes_what_a_list_leaves_out() {
     assert_eq!(shop.data(set, input).await["productSet"]["userErrors"], json!([]));
     assert_eq!(shop.fake.product(product.id).unwrap().variants, [product.variants[0]]);
     assert_eq!(shop.fake.count_calls("productSet"), 1);
+}
+
+#[tokio::test]
+async fn faults_strike_an_operation_and_a_merchant_edits_in_between() {
+    let shop = shop(1).await;
+    let id = shop.fake.ids()[0];
+    let write = FaultRule::new(Fault::status_after(502)).matching(ShopifyFake::asks("Write"));
+    shop.server.faults().push(write);
+    shop.fake.before_request(2, ShopifyFake::asks("productUpdate"), move |fake| {
+        fake.edit_product(id, |product| "the merchant's".clone_into(&mut product.vendor));
+    });
+    let update =
+        "mutation Write($p: ProductUpdateInput!) { productUpdate(product: $p) { product { vendor title } } }";
+    let input = |title: &str| json!({ "p": { "id": before_gid(id), "title": title } });
+    assert_eq!(shop.send("2026-10", "{ shop { name } }", &json!({})).await.status(), 200);
+    assert_eq!(shop.send("2026-10", update, &input("one")).await.status(), 502);
+    assert_eq!(shop.fake.product(id).unwrap().title, "one", "the answer was lost, not the write");
+    let answer = shop.data(update, input("two")).await;
+    assert_eq!(answer["productUpdate"]["product"], json!({ "vendor": "the merchant's", "title": "two" }));
+    assert_eq!(shop.server.traffic().faults(), 1);
 }
