@@ -193,6 +193,11 @@ impl ContractFixture for Shop {
         true
     }
 
+    fn calls_of_a_first_page(&self) -> u64 {
+        // A count that says whether a bulk job is worth while, one that proves the list, and the page.
+        3
+    }
+
     fn peak_in_flight(&self) -> Option<u64> {
         Some(self.bench.server.traffic().peak_in_flight())
     }

@@ -2,61 +2,56 @@
 
 use serde_json::json;
 
-use super::client;
 use super::connector::Shopify;
-use super::discover::SCOPES;
-use super::documents;
+use super::discover::{SCOPES, ShopProfile};
+use super::{client, documents, wire};
 use crate::connector::{Finding, Health, Severity};
+use crate::error::Result;
 
 impl Shopify {
-    /// Asks for the shop; the rest is known from connecting.
+    /// Asks for the shop, and for what the token may do now: a merchant can take rights back.
     pub(super) async fn examine(&self) -> Health {
         let mut findings = Vec::new();
-        let mut add = |code: &str, severity, evidence: String, remedy: &str| {
-            findings.push(Finding::new(code, severity, evidence, remedy));
-        };
-        match documents::SHOP.request(self.version.path(), &json!({})) {
-            Ok(call) => match client::answered(&self.client, call).await {
-                Ok(answered) => {
-                    for what in answered.degraded() {
-                        add(
-                            what,
-                            Severity::Warning,
-                            "the platform answered by another version than the one asked for, or with members that \
-                             are to go"
-                                .to_owned(),
-                            "update this library",
-                        );
-                    }
-                }
-                Err(error) => {
-                    add(error.code(), Severity::Error, error.message().to_owned(), error.remedy());
-                }
-            },
-            Err(error) => add(error.code(), Severity::Error, error.message().to_owned(), error.remedy()),
-        }
-        match &self.scopes {
-            Some(scopes) => {
+        match self.probe().await {
+            Ok((profile, degraded)) => {
+                findings.extend(degraded.iter().map(|what| {
+                    let evidence = match *what {
+                        "api_version_differs" => {
+                            "the platform answers by another version than the one asked for"
+                        }
+                        _ => "the platform says that a part of our queries is to go",
+                    };
+                    Finding::new(*what, Severity::Warning, evidence, "update this library")
+                }));
+                let scopes = profile.scopes();
                 for (scope, without) in SCOPES {
-                    if !scopes.iter().any(|own| own == scope) {
-                        let severity =
-                            if scope == "read_products" { Severity::Error } else { Severity::Warning };
-                        add(
-                            &format!("scope_missing_{scope}"),
-                            severity,
-                            format!("the token has no right {scope}: {without}"),
-                            "add the scope to the app, and have the merchant accept it",
-                        );
+                    if scopes.iter().any(|own| own == scope) {
+                        continue;
                     }
+                    let severity = if scope == "read_products" { Severity::Error } else { Severity::Warning };
+                    findings.push(Finding::new(
+                        format!("scope_missing_{scope}"),
+                        severity,
+                        format!("the token has no right {scope}: {without}"),
+                        "add the scope to the app, and have the merchant accept it",
+                    ));
                 }
             }
-            None => add(
-                "scopes_unknown",
-                Severity::Note,
-                "a profile was supplied, so the token's rights were not asked for".to_owned(),
-                "connect without a profile to have them checked",
-            ),
+            Err(error) => findings.push(Finding::new(
+                error.code(),
+                Severity::Error,
+                error.message().to_owned(),
+                error.remedy().to_owned(),
+            )),
         }
         Health { findings }
+    }
+
+    async fn probe(&self) -> Result<(ShopProfile, Vec<&'static str>)> {
+        let call = documents::SHOP.request(self.version.path(), &json!({}))?;
+        let answered = client::answered(&self.client, call).await?;
+        let data = wire::at(&answered.body, &["data"])?;
+        let profile = serde_json::from_str(data.get()).map_err(|_| wire::unreadable())?;
+        Ok((profile, answered.degraded().to_vec()))
     }
 }

@@ -36,8 +36,6 @@ pub struct Shopify {
     pub(super) list_window: u64,
     /// What pages were seen to cost.
     pub(super) sizes: PageSizes,
-    /// What the token may do, where it was asked.
-    pub(super) scopes: Option<Vec<String>>,
 }
 
 impl Shopify {
@@ -72,7 +70,6 @@ impl Shopify {
             version: config.version,
             list_window: config.list_window,
             sizes: PageSizes::default(),
-            scopes: found.scopes,
         })
     }
 }

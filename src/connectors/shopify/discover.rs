@@ -44,9 +44,17 @@ impl Found {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ShopProfile {
+pub(super) struct ShopProfile {
     shop: Shop,
     current_app_installation: Installation,
+}
+
+impl ShopProfile {
+    /// The scopes that the token has.
+    pub(super) fn scopes(&self) -> Vec<String> {
+        let scopes = &self.current_app_installation.access_scopes;
+        scopes.iter().filter_map(|scope| plain(&scope.handle).map(str::to_owned)).collect()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,17 +93,13 @@ struct Locale {
 pub(super) async fn discover(client: ApiClient, version: ApiVersion) -> Result<Found> {
     let call = documents::SHOP.request(version.path(), &json!({}))?;
     let read: ShopProfile = client::data(&client, call).await?;
+    let scopes = read.scopes();
     let mut profile = StoreProfile::unknown();
-    let ShopProfile { shop, current_app_installation } = read;
+    let ShopProfile { shop, .. } = read;
     profile.currency = shop.currency_code.parse().ok();
     profile.mass_unit = mass_unit(&shop.weight_unit);
     profile.time_zone = plain(&shop.iana_timezone).map(Into::into);
     profile.utc_offset_seconds = Some(shop.timezone_offset_minutes.saturating_mul(60));
-    let scopes: Vec<String> = current_app_installation
-        .access_scopes
-        .into_iter()
-        .filter_map(|scope| plain(&scope.handle).map(str::to_owned))
-        .collect();
     let mut found = Found { client, profile, scopes: Some(scopes) };
     if found.may("read_locales") {
         let call = documents::LOCALES.request(version.path(), &json!({}))?;

@@ -35,10 +35,10 @@ pub(super) async fn a_page_that_fails_for_good_is_never_complete(
 ) -> Outcome {
     for capability in &fixture.connector().capabilities().entities {
         for trouble in [Trouble::ServerError, Trouble::Truncated, Trouble::Html] {
-            // As many as the first page takes, where a count may be a call of its own; a list that comes whole has
-            // no other page.
+            // As many as the first page takes; a list that comes whole has no other.
             let after = match capability.calls {
-                Calls::PerPage | Calls::PerParent => 2,
+                Calls::PerPage => fixture.calls_of_a_first_page(),
+                Calls::PerParent => 2,
                 Calls::Whole => 0,
             };
             fixture.strike(Strike { trouble, on: On::Read, after, times: 40 });

@@ -104,6 +104,12 @@ pub trait ContractFixture: Send + Sync {
         false
     }
 
+    /// The requests that a pull makes until the first page is there: more than one where a count is a call of its
+    /// own.
+    fn calls_of_a_first_page(&self) -> u64 {
+        1
+    }
+
     /// The size of the pages that the suite asks for; small, so that a small catalogue has several.
     fn page_size(&self) -> NonZeroU32 {
         NonZeroU32::MIN.saturating_add(2)
