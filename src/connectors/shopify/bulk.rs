@@ -13,7 +13,7 @@ use url::{Position, Url};
 
 use super::connector::Shopify;
 use super::wire::{self, Order};
-use super::{client, documents};
+use super::{client, documents, map};
 use crate::auth::{NoCredentials, Origin};
 use crate::connector::{
     Branch, BulkBody, BulkDone, BulkJob, BulkSource, BulkState, Detail, Joints, Prediction, PullRequest,
@@ -50,8 +50,8 @@ static OF_VARIANT: &[Branch] = &[
     Branch::new("/ExternalVideo/", MEDIA),
     Branch::new("/Model3d/", MEDIA),
 ];
-static PRODUCTS: Joints = Joints::new("id", "__parentId", "/Product/", OF_PRODUCT);
-static VARIANTS: Joints = Joints::new("id", "__parentId", "/ProductVariant/", OF_VARIANT);
+static PRODUCTS: Joints = Joints::new("id", "__parentId", "/Product/", OF_PRODUCT).lists(map::PRODUCT_LISTS);
+static VARIANTS: Joints = Joints::new("id", "__parentId", "/ProductVariant/", OF_VARIANT).lists(&[MEDIA]);
 static COLLECTIONS: Joints = Joints::new("id", "__parentId", "/Collection/", &[]);
 
 #[derive(Debug, Deserialize)]
