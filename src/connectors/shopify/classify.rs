@@ -223,7 +223,7 @@ impl Classifier for ShopifyClassifier {
     }
 
     fn budget(&self, _: &ApiRequest, response: &ApiResponse) -> Option<BudgetReading> {
-        let cost = Answer::read(response.body()).ok()?.extensions::<Extensions>()?.cost;
+        let cost = Answer::extensions_of::<Extensions>(response.body())?.cost;
         Some(BudgetReading {
             requested: cost.requested_query_cost,
             actual: cost.actual_query_cost,

@@ -89,7 +89,7 @@ impl Answered {
 
     /// Whether a connection goes on behind the answer, and where.
     pub(super) fn page_info(&self, connection: &[&str]) -> Result<PageInfo> {
-        PageInfo::read(&self.body, connection)?.ok_or_else(wire::unreadable)
+        PageInfo::read_sole(&self.body, connection).ok().flatten().ok_or_else(wire::unreadable)
     }
 }
 
@@ -99,10 +99,14 @@ pub(super) async fn answered(client: &ApiClient, call: ApiRequest) -> Result<Ans
 }
 
 fn read(response: ApiResponse) -> Result<Answered, BodyFault> {
-    let answer = Answer::read(response.body()).map_err(BodyFault::Broken)?;
+    let body = response.body();
+    // A page or a cut answer in the place of JSON: asked for again. What is broken within shows when it is read.
+    if !(body.starts_with(b"{") && body.ends_with(b"}")) {
+        Answer::read(body).map_err(BodyFault::Broken)?;
+    }
     let degraded = super::classify::degraded(&response);
-    let requested =
-        answer.extensions::<Extensions>().and_then(|extensions| extensions.cost.requested_query_cost);
+    let requested = Answer::extensions_of::<Extensions>(response.body())
+        .and_then(|extensions| extensions.cost.requested_query_cost);
     let (server_time, took) = (response.server_time_before(), response.took());
     Ok(Answered { requested, server_time, took, degraded, body: response.into_body() })
 }

@@ -51,7 +51,7 @@ pub struct JoinSettings {
 impl Default for JoinSettings {
     fn default() -> Self {
         Self {
-            window_bytes: 8 << 20,
+            window_bytes: 1 << 20,
             line_bytes: 16 << 20,
             record_bytes: 64 << 20,
             page_bytes: 4 << 20,
