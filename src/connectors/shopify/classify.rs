@@ -123,11 +123,9 @@ fn version(response: &ApiResponse) -> Option<&str> {
 }
 
 /// What is odd of an answer that can be read all the same.
-pub(super) fn degraded(response: &ApiResponse) -> Vec<&'static str> {
-    let known = [ApiVersion::V2026_01, ApiVersion::V2026_10];
-    let asked = |version: &str| known.iter().any(|known| known.as_str() == version);
+pub(super) fn degraded(response: &ApiResponse, asked: ApiVersion) -> Vec<&'static str> {
     let mut degraded = Vec::new();
-    if version(response).is_some_and(|version| !asked(version)) {
+    if version(response).is_some_and(|version| version != asked.as_str()) {
         degraded.push("api_version_differs");
     }
     if response.header("x-shopify-api-deprecated-reason").is_some() {

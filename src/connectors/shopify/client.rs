@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::classify::ShopifyClassifier;
-use super::config::ShopifyConfig;
+use super::config::{ApiVersion, ShopifyConfig};
 use super::wire;
 use crate::connector::Page;
 use crate::error::{Error, ErrorKind, Result};
@@ -82,6 +82,11 @@ impl Answered {
         self.server_time
     }
 
+    /// How long the store had the question before the answer was here.
+    pub(super) fn took(&self) -> Duration {
+        self.took
+    }
+
     /// What was odd of it.
     pub(super) fn degraded(&self) -> &[&'static str] {
         &self.degraded
@@ -94,17 +99,17 @@ impl Answered {
 }
 
 /// Asks a query, and gives its answer whole.
-pub(super) async fn answered(client: &ApiClient, call: ApiRequest) -> Result<Answered> {
-    client.execute_with(call, read).await
+pub(super) async fn answered(client: &ApiClient, version: ApiVersion, call: ApiRequest) -> Result<Answered> {
+    client.execute_with(call, |response| read(response, version)).await
 }
 
-fn read(response: ApiResponse) -> Result<Answered, BodyFault> {
+fn read(response: ApiResponse, version: ApiVersion) -> Result<Answered, BodyFault> {
     let body = response.body();
     // A page or a cut answer in the place of JSON: asked for again. What is broken within shows when it is read.
     if !(body.starts_with(b"{") && body.ends_with(b"}")) {
         Answer::read(body).map_err(BodyFault::Broken)?;
     }
-    let degraded = super::classify::degraded(&response);
+    let degraded = super::classify::degraded(&response, version);
     let requested = Answer::extensions_of::<Extensions>(response.body())
         .and_then(|extensions| extensions.cost.requested_query_cost);
     let (server_time, took) = (response.server_time_before(), response.took());

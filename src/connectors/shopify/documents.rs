@@ -31,6 +31,7 @@ documents! {
     MORE_MEDIA = "MoreMedia": "more_media" "media_fields";
     MORE_METAFIELDS = "MoreMetafields": "more_metafields" "metafield_fields";
     MORE_VARIANTS = "MoreVariants": "more_variants";
+    MORE_VARIANT_MEDIA = "MoreVariantMedia": "more_variant_media" "media_fields";
     SHOP = "ShopProfile": "shop";
     LOCALES = "Locales": "locales";
     MEDIA_SHOWN = "MediaShown": "media_shown";

@@ -76,7 +76,10 @@ pub(super) static PRODUCT: &[Rule] = &[
 pub(super) const PRODUCT_LISTS: &[&str] =
     &["/collections/nodes", "/media/nodes", "/metafields/nodes", "/variants/nodes"];
 
-/// Variants: one picture or none.
+/// The lists of a variant that are paged within it.
+pub(super) const VARIANT_LISTS: &[&str] = &["/media/nodes"];
+
+/// Variants.
 pub(super) static VARIANT: &[Rule] = &[
     rule("/id", "ref.id", LastSegment, Read),
     rule("/product/id", "product_ref.id", LastSegment, Read),

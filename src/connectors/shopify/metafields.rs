@@ -101,6 +101,15 @@ fn value(attribute: &Attribute, kind: Option<&str>) -> Result<String> {
     if let Some(raw) = &attribute.raw_list {
         return Ok(raw.to_string());
     }
+    // Lists of numbers and measures are one text here, in the platform's own spelling.
+    let is_spelled = |text: &str| serde_json::from_str::<Vec<serde::de::IgnoredAny>>(text).is_ok();
+    if let ([one], Some(kind)) = (attribute.values.as_slice(), kind)
+        && kind.starts_with("list.")
+        && !kind.starts_with("list.single_line_text")
+        && is_spelled(one)
+    {
+        return Ok(one.to_string());
+    }
     let is_list = kind.is_some_and(|kind| kind.starts_with("list."));
     match (is_list, attribute.values.as_slice()) {
         (true, values) => Ok(json!(values).to_string()),

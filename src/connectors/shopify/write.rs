@@ -38,14 +38,15 @@ impl Shopify {
     pub(super) async fn write_all(&self, request: &PushRequest) -> Result<Vec<Answer>> {
         let writes: Vec<_> = request.patches.iter().map(|patch| self.write_one(patch, request)).collect();
         let written: Vec<Written> = stream::iter(writes).buffered(AT_ONCE).collect().await;
-        let (mut answers, mut unsent) = (Vec::with_capacity(written.len()), Vec::new());
+        let nothing_was_sent = written.iter().all(|one| one.unsent.is_some());
+        let (mut answers, mut unsent) = (Vec::with_capacity(written.len()), None);
         for one in written {
             answers.push(one.answer);
-            unsent.extend(one.unsent);
+            unsent = unsent.or(one.unsent);
         }
         // Nothing was sent at all: the caller is told why, once.
-        match unsent.into_iter().next() {
-            Some(error) if unsent_all(&answers) => Err(error),
+        match unsent {
+            Some(error) if nothing_was_sent => Err(error),
             _ => Ok(answers),
         }
     }
@@ -56,6 +57,19 @@ impl Shopify {
         match self.types(patch).await.and_then(|types| self.steps(patch, &types)) {
             Ok(steps) => {
                 for step in steps {
+                    // A lost write closes its record, and what was refused in part is not gone on with.
+                    let is_lost = said.values().any(|said| matches!(said, FieldAnswer::Unknown { .. }));
+                    let is_refused =
+                        |field: &FieldName| matches!(said.get(field), Some(FieldAnswer::Refused { .. }));
+                    if is_lost || step.fields.iter().any(is_refused) {
+                        for field in step.fields {
+                            said.entry(field).or_insert_with(|| FieldAnswer::Refused {
+                                code: "not_sent".to_owned(),
+                                why: "an earlier write of the record was lost".to_owned(),
+                            });
+                        }
+                        continue;
+                    }
                     let answer = match self.take(&step, request).await {
                         Ok(answer) => {
                             sent = true;
@@ -287,13 +301,6 @@ fn worse(one: FieldAnswer, other: FieldAnswer) -> FieldAnswer {
         (FieldAnswer::Refused { .. }, _) => one,
         (FieldAnswer::Accepted, _) => other,
     }
-}
-
-fn unsent_all(answers: &[Answer]) -> bool {
-    let refused = |answer: &Answer| {
-        answer.fields.iter().all(|(_, answer)| matches!(answer, FieldAnswer::Refused { .. }))
-    };
-    answers.iter().all(refused)
 }
 
 fn refused(error: &Error) -> FieldAnswer {
