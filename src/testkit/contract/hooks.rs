@@ -124,7 +124,8 @@ pub(super) async fn a_ping_queues_nothing(fixture: &dyn ContractFixture, claim: 
 fn wanted(path: &str, label: &str, claim: Claim) -> std::result::Result<Subscription, Violation> {
     let address = format!("https://hooks.example.com/{path}");
     let wanted = Subscription::new(&address, secret()).and_then(|wanted| wanted.label(label));
-    Ok(claim.done("a subscription", wanted)?.topics(&[EventKind::Updated, EventKind::Deleted]))
+    let wanted = claim.done("a subscription", wanted)?.topics(&[EventKind::Updated, EventKind::Deleted]);
+    Ok(wanted.entities(&[Entity::Product]).notices(&[]))
 }
 
 async fn listed(source: &dyn WebhookSource, claim: Claim) -> std::result::Result<Vec<Subscribed>, Violation> {
