@@ -12,14 +12,6 @@ use crate::webhook::{EventKind, Incoming, NoticeKind, Received};
 /// The longest label that tells our deployments apart.
 const MAX_LABEL: usize = 32;
 
-/// What a platform that tells of products alone can be subscribed to.
-static PRODUCTS: [Told; 4] = [
-    Told::Record(EventKind::Created, Entity::Product),
-    Told::Record(EventKind::Updated, Entity::Product),
-    Told::Record(EventKind::Deleted, Entity::Product),
-    Told::Record(EventKind::Restored, Entity::Product),
-];
-
 /// A platform that tells what changed.
 ///
 /// It tells less than happens: every connector's docs say what comes without a word. A scheduled pull, whose
@@ -37,8 +29,8 @@ pub trait WebhookSource: fmt::Debug + Send + Sync {
     fn verify(&self, incoming: &Incoming, secrets: &[Secret]) -> Result<Received>;
 
     /// What can be subscribed to (default: all that happens to products).
-    fn tells(&self) -> &[Told] {
-        &PRODUCTS
+    fn tells(&self) -> Vec<Told> {
+        EventKind::ALL.map(|topic| Told::Record(topic, Entity::Product)).to_vec()
     }
 
     /// Lists the subscriptions that this crate made, of all labels. Others are never shown or touched.
@@ -79,7 +71,7 @@ pub trait WebhookSource: fmt::Debug + Send + Sync {
         // The newest one last: of two that do the same, its secret is the one that was kept last.
         ours.sort_by_key(|known| (known.id.as_str().len(), known.id.clone()));
         wanted.must_be_of_known_topics()?;
-        for told in self.tells().iter().copied().filter(|told| wanted.wants(*told)) {
+        for told in self.tells().into_iter().filter(|told| wanted.wants(*told)) {
             let alive = |known: &Subscribed, wish| known.told() == told && known.condition(wanted) == wish;
             if let Some(at) = ours.iter().rposition(|known| alive(known, Condition::Active)) {
                 report.kept.push(ours.remove(at));

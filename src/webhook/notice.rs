@@ -66,7 +66,8 @@ impl Notice {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum NoticeKind {
-    /// The app was removed: its tokens are dead. Stop its jobs and forget the tokens.
+    /// The app was removed: its tokens are dead. Stop its jobs, ask the store once, and forget the tokens where they
+    /// are refused: what the platform signs does not always say which notice it is.
     Uninstalled,
     /// The app's rights are others now: connect anew before the next write.
     RightsChanged,
