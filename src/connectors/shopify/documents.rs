@@ -51,6 +51,10 @@ documents! {
     SET_METAFIELDS = "SetMetafields": "set_metafields";
     DELETE_METAFIELDS = "DeleteMetafields": "delete_metafields";
     UPDATE_FILES = "UpdateFiles": "update_files";
+    WEBHOOK_SUBSCRIPTIONS = "WebhookSubscriptions": "webhook_subscriptions";
+    WEBHOOK_SUBSCRIPTION = "WebhookSubscriptionById": "webhook_subscription";
+    CREATE_WEBHOOK = "CreateWebhook": "create_webhook";
+    DELETE_WEBHOOK = "DeleteWebhook": "delete_webhook";
 }
 
 #[cfg(test)]

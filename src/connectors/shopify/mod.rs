@@ -16,6 +16,7 @@ mod metafields;
 mod names;
 mod nested;
 mod read;
+pub mod webhook;
 mod wire;
 mod writable;
 mod write;

@@ -174,7 +174,7 @@ impl Shopify {
         Err(endless())
     }
 
-    async fn whole_list<T: DeserializeOwned + Send>(
+    pub(super) async fn whole_list<T: DeserializeOwned + Send>(
         &self,
         document: &'static Document,
         root: &'static str,
