@@ -218,6 +218,39 @@ function sessionToken(claims = {}) {
 }
 
 let offline;
+await step("an app is authorised by a code, and the callback's signature holds", async () => {
+  const app = shopifyApi({
+    apiKey,
+    apiSecretKey,
+    apiVersion: version,
+    scopes: ["read_products"],
+    hostName: "app.example",
+    isEmbeddedApp: false,
+    logger: { level: LogSeverity.Error },
+  });
+  // The requests and answers of a server that stands for the app's.
+  const visit = (url, cookie) => ({ method: "GET", url, headers: { host: "app.example", "user-agent": "Mozilla/5.0 Firefox/130.0", ...cookie } });
+  const answer = () => {
+    const headers = {};
+    return { headers, setHeader: (name, value) => (headers[name.toLowerCase()] = value), getHeaders: () => headers, write() {}, end() {} };
+  };
+  const begun = answer();
+  await app.auth.begin({ shop, callbackPath: "/back", isOnline: false, rawRequest: visit("/auth"), rawResponse: begun });
+  const asked = await toSandbox(begun.headers.location);
+  assert.equal(asked.status, 302);
+  const back = new URL(asked.headers.get("location"));
+  assert.deepEqual([back.origin, back.pathname], ["https://app.example", "/back"]);
+  const cookie = { cookie: [begun.headers["set-cookie"]].flat().map((one) => one.split(";")[0]).join("; ") };
+  const call = (query) =>
+    app.auth.callback({ expiring: true, rawRequest: visit(`/back?${query}`, cookie), rawResponse: answer() });
+  const forged = new URLSearchParams(back.searchParams);
+  forged.set("code", "0123456789abcdef");
+  await assert.rejects(call(forged), { name: /Error/ });
+  const { session } = await call(back.searchParams);
+  assert.ok(session.refreshToken && session.scope);
+  await works(session);
+});
+
 await step("a session token is exchanged for tokens, offline and online", async () => {
   const exchange = (requestedTokenType, expiring, claims) =>
     shopify.auth.tokenExchange({ shop, sessionToken: sessionToken(claims), requestedTokenType, expiring });
