@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::auth::permanent_token_refused;
 use super::client::Extensions;
 use super::config::ApiVersion;
 use crate::error::{Effect, Error, ErrorKind};
 use crate::graphql::{Answer, Data, GraphqlError};
 use crate::http::{ApiRequest, ApiResponse, BudgetReading, Classifier, Idempotency, Outcome};
 
-/// What is said of a token that does not expire, in the body of a 403.
-const NON_EXPIRING: &str = "Non-expiring access tokens are no longer accepted";
 /// The longest wait that a refusal for cost is taken to mean: the largest bucket fills in 20 s.
 const LONGEST_WAIT: f64 = 60.0;
 
@@ -178,12 +177,11 @@ impl Classifier for ShopifyClassifier {
                 None => error,
             }
         };
+        if let Some(error) = permanent_token_refused(response.status(), response.body()) {
+            return Outcome::Refresh(error);
+        }
         match (status, by_status) {
             (_, Outcome::Success) => self.by_body(request, response),
-            (403, _) if said().is_some_and(|error| error.message.contains(NON_EXPIRING)) => Outcome::Refresh(
-                made(ErrorKind::Auth, "token_permanent", "the store takes no token that does not expire")
-                    .with_remedy("exchange the app's token for one that expires"),
-            ),
             (403, _) => Outcome::Fail(
                 made(ErrorKind::Forbidden, "scope_missing", "the app may not do this")
                     .with_remedy("give the app the scope, and have the merchant accept it"),

@@ -23,8 +23,9 @@ const START_POINTS: f64 = 1000.0;
 const START_RESTORE: f64 = 50.0;
 
 pub(super) fn open(config: &ShopifyConfig, runtime: &Runtime) -> Result<ApiClient> {
+    let authenticator = config.credentials.open(runtime, config.private_hosts)?;
     runtime
-        .client(config.store.clone(), config.origin.clone(), Arc::clone(&config.authenticator))
+        .client(config.store.clone(), config.origin.clone(), authenticator)
         .classifier(Arc::new(ShopifyClassifier::new(config.version)))
         .private_hosts(config.private_hosts)
         .max_in_flight(config.max_in_flight)
