@@ -50,8 +50,9 @@ static OF_VARIANT: &[Branch] = &[
     Branch::new("/ExternalVideo/", MEDIA),
     Branch::new("/Model3d/", MEDIA),
 ];
-static PRODUCTS: Joints = Joints::new("id", "__parentId", "/Product/", OF_PRODUCT);
-static VARIANTS: Joints = Joints::new("id", "__parentId", "/ProductVariant/", OF_VARIANT);
+static PRODUCTS: Joints =
+    Joints::new("id", "__parentId", "/Product/", OF_PRODUCT).lists(super::map::PRODUCT_LISTS);
+static VARIANTS: Joints = Joints::new("id", "__parentId", "/ProductVariant/", OF_VARIANT).lists(&[MEDIA]);
 static COLLECTIONS: Joints = Joints::new("id", "__parentId", "/Collection/", &[]);
 
 #[derive(Debug, Deserialize)]

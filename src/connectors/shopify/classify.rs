@@ -122,12 +122,11 @@ fn version(response: &ApiResponse) -> Option<&str> {
     response.header("x-shopify-api-version")
 }
 
-/// What is odd of an answer that can be read all the same.
-pub(super) fn degraded(response: &ApiResponse) -> Vec<&'static str> {
-    let known = [ApiVersion::V2026_01, ApiVersion::V2026_10];
-    let asked = |version: &str| known.iter().any(|known| known.as_str() == version);
+/// What is odd of an answer that can be read all the same; `path` is where it was asked for.
+pub(super) fn degraded(path: &str, response: &ApiResponse) -> Vec<&'static str> {
     let mut degraded = Vec::new();
-    if version(response).is_some_and(|version| !asked(version)) {
+    // A version that is over is answered by the oldest that is not.
+    if version(response).is_some_and(|version| !path.split('/').any(|part| part == version)) {
         degraded.push("api_version_differs");
     }
     if response.header("x-shopify-api-deprecated-reason").is_some() {

@@ -95,12 +95,13 @@ impl Answered {
 
 /// Asks a query, and gives its answer whole.
 pub(super) async fn answered(client: &ApiClient, call: ApiRequest) -> Result<Answered> {
-    client.execute_with(call, read).await
+    let path = call.path.clone();
+    client.execute_with(call, |response| read(&path, response)).await
 }
 
-fn read(response: ApiResponse) -> Result<Answered, BodyFault> {
+fn read(path: &str, response: ApiResponse) -> Result<Answered, BodyFault> {
     let answer = Answer::read(response.body()).map_err(BodyFault::Broken)?;
-    let degraded = super::classify::degraded(&response);
+    let degraded = super::classify::degraded(path, &response);
     let requested =
         answer.extensions::<Extensions>().and_then(|extensions| extensions.cost.requested_query_cost);
     let (server_time, took) = (response.server_time_before(), response.took());
