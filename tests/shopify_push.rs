@@ -534,9 +534,13 @@ async fn a_fault_at_any_mutation_leaves_every_receipt_true_and_undo_works() {
                 let removes = mutation == "tagsRemove";
                 let hit = told.cell.field.as_str() == field
                     && (field != "tags" || (told.cell.key.as_deref() == Some("sale")) == removes);
-                let lost = ReceiptOutcome::Rejected(Rejection::NotSent { code: "not_landed".to_owned() });
-                let expected = if hit && !lands { lost } else { ReceiptOutcome::Applied };
-                assert_eq!(told.outcome, expected, "{mutation} {fault:?} {receipt}");
+                if hit && !lands {
+                    // Our own other mutations moved the record meanwhile, so nobody can tell it from a revert.
+                    let lost = ReceiptOutcome::Conflict(Conflict::MaybeReverted);
+                    assert_eq!(told.outcome, lost, "{mutation} {fault:?} {receipt}");
+                } else {
+                    assert_eq!(told.outcome, ReceiptOutcome::Applied, "{mutation} {fault:?} {receipt}");
+                }
             }
             desk.undo(&receipt).await;
             assert_eq!(changed(&before, &desk.parts()), BTreeSet::new(), "{mutation} {fault:?}");
@@ -730,8 +734,7 @@ async fn five_hundred_products_with_a_merchant_at_work() {
         count("metafieldsSet"),
         count("fileUpdate"),
     );
-    assert_eq!(count("productUpdate"), 500, "one for each product, whatever of it is pushed");
-    assert_eq!(count("metafieldsSet"), 500);
+    assert_eq!(throttled, 0, "the limiter waits before it sends");
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for (change, field) in plan.changes.iter().zip(&receipt.fields) {
         let name = format!("{:?}", field.outcome);

@@ -214,9 +214,12 @@ impl BulkSource for Shopify {
             .attempt_limits(FILE_TIMEOUT, FILE_TIMEOUT)
             .from_byte(from);
         let stream = match host.open(call, MAX_BYTES).await {
-            // A signature that is over is answered so.
+            // A signature that is over is answered so: by some storages with 400.
             Err(error)
-                if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::Auth | ErrorKind::NotFound) =>
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Forbidden | ErrorKind::Auth | ErrorKind::NotFound | ErrorKind::Rejected
+                ) =>
             {
                 return Err(gone().with_source(error));
             }

@@ -19,8 +19,9 @@ use crate::model::{
 
 /// The search index lags behind writes; how far is not known (2026-11-22), so deltas overlap by minutes.
 const OVERLAP: Duration = Duration::from_secs(300);
-/// The most records of one push: each is a mutation of its own, and all are read in one call before and after.
-const MAX_BATCH: u32 = 20;
+/// The most records of one push: all are read in one call before and after, but each takes up to six mutations of ten
+/// points or more, and a store of the smallest plan gives 500 points in a guard's window.
+const MAX_BATCH: u32 = 5;
 
 /// A store as connecting found it.
 #[derive(Debug)]

@@ -173,10 +173,10 @@ impl Shopify {
             self.must_be_claimed(change)?;
             match (&change.value, &change.before) {
                 (PatchValue::Text { text, .. }, _) => {
-                    product.put(self.products.write_place(&change.field)?, text, &change.field)?;
+                    product.put(self.place_of(&change.field)?, text, &change.field)?;
                 }
                 (PatchValue::Removed, _) => {
-                    product.put(self.products.write_place(&change.field)?, "", &change.field)?;
+                    product.put(self.place_of(&change.field)?, "", &change.field)?;
                 }
                 (PatchValue::Terms(after), Some(PatchValue::Terms(before))) => match change.field.as_str() {
                     "categories" => product.collections(before, after, &change.field)?,
@@ -209,6 +209,14 @@ impl Shopify {
             steps.insert(0, step);
         }
         Ok(steps)
+    }
+
+    /// Where a text is written, as the map has it: the category's cell is its id.
+    fn place_of(&self, field: &FieldName) -> Result<&str> {
+        match field.as_str() {
+            "taxonomy" => self.products.write_place(&FieldName::new("taxonomy.id")),
+            _ => self.products.write_place(field),
+        }
     }
 
     /// The types of metafields that a patch brings new: what a text has to be depends on it.
