@@ -181,11 +181,18 @@ fn redirected(response: &ApiResponse) -> Error {
     }
 }
 
-/// `Retry-After` in seconds, or as a date against the platform's own clock.
+/// The longest `Retry-After` that is read at all: a year. What a call waits is bounded far below it.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(365 * 86_400);
+
+/// `Retry-After` in seconds, which some platforms give with a fraction, or as a date against the platform's own
+/// clock.
 pub(super) fn retry_after(response: &ApiResponse) -> Option<Duration> {
     let text = response.header(header::RETRY_AFTER.as_str())?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+        && let Ok(seconds) = text.parse::<f64>()
+    {
+        let bound = LONGEST_RETRY_AFTER.as_secs_f64();
+        return Some(Duration::try_from_secs_f64(seconds.min(bound)).unwrap_or(LONGEST_RETRY_AFTER));
     }
     let at = Timestamp::parse_http_date(text).ok()?;
     let now = response.server_time().unwrap_or_else(|| response.received_at());
@@ -248,6 +255,14 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(after(&[("retry-after", "17")]), Some(Duration::from_secs(17)));
+        assert_eq!(after(&[("retry-after", " 2.5 ")]), Some(Duration::from_millis(2500)));
+        assert_eq!(after(&[("retry-after", "0.0")]), Some(Duration::ZERO));
+        for huge in ["99999999999999999999999", "1".repeat(400).as_str(), "18446744073709551615.9"] {
+            assert_eq!(after(&[("retry-after", huge)]), Some(LONGEST_RETRY_AFTER), "{huge}");
+        }
+        for wrong in ["-1", "-0.5", "1e9", "inf", "NaN", ".", "", "1.2.3", "+1"] {
+            assert_eq!(after(&[("retry-after", wrong)]), None, "{wrong}");
+        }
         assert_eq!(
             after(&[
                 ("date", "Sun, 22 Nov 2026 17:00:00 GMT"),

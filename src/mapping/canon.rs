@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use rust_decimal::Decimal;
+use serde_json::value::RawValue;
 
 use super::entities;
 use super::json::{self, Broken, Json};
@@ -207,12 +208,27 @@ fn last_segment(text: &str) -> Result<Canon<'static>, Fault> {
 }
 
 fn json_list<'a>(text: Cow<'a, str>, of_type: &'static str) -> Result<Canon<'a>, Fault> {
-    let values = text.starts_with('[').then(|| serde_json::from_str::<Vec<Text>>(&text).ok()).flatten();
+    let values = text.starts_with('[').then(|| texts_of(&text)).flatten();
     match values {
         None => plain(text),
         Some(values) if values.iter().any(|value| value.contains('\0')) => Err("has_nul"),
         Some(values) => Ok(Canon::Texts { values, raw: text.into(), of_type }),
     }
+}
+
+/// The texts, numbers and truth values of a JSON array, the latter two as they are written; nothing where it has
+/// others.
+fn texts_of(text: &str) -> Option<Vec<Text>> {
+    if let Ok(texts) = serde_json::from_str::<Vec<Text>>(text) {
+        return Some(texts);
+    }
+    let raws = serde_json::from_str::<Vec<&RawValue>>(text).ok()?;
+    let of = |raw: &RawValue| match raw.get().as_bytes().first()? {
+        b'"' => serde_json::from_str(raw.get()).ok(),
+        b'{' | b'[' | b'n' => None,
+        _ => Some(Text::from(raw.get())),
+    };
+    raws.into_iter().map(of).collect()
 }
 
 /// Reads an object of a number and its unit.

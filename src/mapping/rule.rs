@@ -101,8 +101,8 @@ pub enum Transform {
     UtcTime,
     /// A date and time with its offset, as RFC 3339 has it.
     Rfc3339,
-    /// Several values in one text that is a JSON array of texts; any other text is one value. Such a spelling is
-    /// kept whole. Where the type of the values stands before them on the wire and does not begin with this word,
+    /// Several values in one text that is a JSON array of texts, numbers and truth values; any other text is one
+    /// value. Such a spelling is kept whole. Where the type of the values stands before them on the wire and does not begin with this word,
     /// the text is one value whatever it looks like.
     JsonList(&'static str),
     /// A word of the platform, with the canonical word for it. A truth value reads as `true` or `false`.

@@ -20,6 +20,9 @@ use crate::state::{Fence, Op, Outcome, PushId, RowId, RowKind, RowQuery, Unit, W
 /// The code of a write that certainly did not land.
 pub(super) const NOT_LANDED: &str = "not_landed";
 
+/// The code of a write that did not leave since its guard read was too old by then.
+const WINDOW_PASSED: &str = "guard_window_passed";
+
 /// The lease of the store's writers while a plan is applied.
 pub(super) struct Lease {
     pub(super) holder: String,
@@ -129,11 +132,16 @@ impl Push {
         if self.settings.wait_for_unknown {
             self.wait_and_settle(&mut run, lease).await?;
             if !run.batched.is_empty() {
-                // One record can fail a whole batch: those that certainly did not land go alone, once.
+                // One record can fail a whole batch: those that certainly did not land go alone, once. So do those
+                // for which the guard's window was over while the others were written.
                 run.chosen = std::mem::take(&mut run.batched);
                 run.chosen.retain(|at| {
                     let outcome = run.receipts.get(*at).map(|receipt| &receipt.outcome);
-                    matches!(outcome, Some(ReceiptOutcome::Rejected(Rejection::NotSent { code })) if code == NOT_LANDED)
+                    match outcome {
+                        Some(ReceiptOutcome::Rejected(Rejection::NotSent { code })) => code == NOT_LANDED,
+                        Some(ReceiptOutcome::Rejected(Rejection::Refused { code })) => code == WINDOW_PASSED,
+                        _ => false,
+                    }
                 });
                 self.apply_in_groups(&mut run, 1, lease).await?;
                 self.wait_and_settle(&mut run, lease).await?;
@@ -224,7 +232,7 @@ impl Push {
                 }
                 Err(error) => {
                     self.not_sent(&built, &error, lease.fence, run).await?;
-                    if error.code() != "guard_window_passed" || attempt == self.settings.guard_attempts {
+                    if error.code() != WINDOW_PASSED || attempt == self.settings.guard_attempts {
                         return Ok(());
                     }
                 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::documents;
 use super::write::Step;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Attribute, FieldName};
+use crate::model::{Attribute, FieldName, Text};
 
 /// The types of metafields by their names, `namespace.key`.
 pub(super) type Types = HashMap<String, String>;
@@ -45,7 +45,7 @@ pub(super) fn steps(
             "ownerId": owner,
             "namespace": namespace,
             "key": key,
-            "value": value(attribute, kind)?,
+            "value": value(attribute, kind, known)?,
             "compareDigest": known.and_then(|known| known.version.clone()),
         });
         if let (Some(kind), Some(input)) = (kind, input.as_object_mut()) {
@@ -62,20 +62,14 @@ pub(super) fn steps(
     }
     let mut steps: Vec<Step> = set
         .chunks(MAX_AT_ONCE)
-        .map(|some| Step {
-            document: &documents::SET_METAFIELDS,
-            root: "metafieldsSet",
-            variables: json!({ "metafields": some }),
-            fields: vec![field.clone()],
+        .map(|some| {
+            let variables = json!({ "metafields": some });
+            Step::new(&documents::SET_METAFIELDS, "metafieldsSet", variables, field)
         })
         .collect();
     if !gone.is_empty() {
-        steps.push(Step {
-            document: &documents::DELETE_METAFIELDS,
-            root: "metafieldsDelete",
-            variables: json!({ "metafields": gone }),
-            fields: vec![field.clone()],
-        });
+        let variables = json!({ "metafields": gone });
+        steps.push(Step::new(&documents::DELETE_METAFIELDS, "metafieldsDelete", variables, field));
     }
     Ok(steps)
 }
@@ -97,26 +91,59 @@ fn name(attribute: &Attribute) -> Result<(&str, &str)> {
 }
 
 /// The value as the platform keeps it: of a list type a JSON array, else the one value.
-fn value(attribute: &Attribute, kind: Option<&str>) -> Result<String> {
+fn value(attribute: &Attribute, kind: Option<&str>, known: Option<&Attribute>) -> Result<String> {
     if let Some(raw) = &attribute.raw_list {
         return Ok(raw.to_string());
     }
-    // Lists of numbers and measures are one text here, in the platform's own spelling.
-    let is_spelled = |text: &str| serde_json::from_str::<Vec<serde::de::IgnoredAny>>(text).is_ok();
-    if let ([one], Some(kind)) = (attribute.values.as_slice(), kind)
-        && kind.starts_with("list.")
-        && !kind.starts_with("list.single_line_text")
-        && is_spelled(one)
-    {
-        return Ok(one.to_string());
-    }
-    let is_list = kind.is_some_and(|kind| kind.starts_with("list."));
-    match (is_list, attribute.values.as_slice()) {
-        (true, values) => Ok(json!(values).to_string()),
-        (false, [one]) => Ok(one.to_string()),
-        (false, _) => Err(refused("metafield_one_value", "a metafield of this type has one value")
+    let of_list = kind.and_then(|kind| kind.strip_prefix("list."));
+    match (of_list, attribute.values.as_slice()) {
+        (Some(entry), [one]) if is_object(entry) => match serde_json::from_str::<Vec<Value>>(one) {
+            Ok(_) => Ok(one.to_string()),
+            Err(_) => Err(no_array()),
+        },
+        (Some(entry), _) if is_object(entry) => Err(no_array()),
+        (Some("number_integer" | "number_decimal"), values) => numbers(values, known),
+        (Some(_), values) => Ok(json!(values).to_string()),
+        (None, [one]) => Ok(one.to_string()),
+        (None, _) => Err(refused("metafield_one_value", "a metafield of this type has one value")
             .with_remedy("give it one value, or remove it")),
     }
+}
+
+/// Types of which a value is a JSON object, such as a weight: a list of them is read as one text.
+fn is_object(kind: &str) -> bool {
+    let is_text = kind.ends_with("_reference")
+        || matches!(
+            kind,
+            "single_line_text_field"
+                | "multi_line_text_field"
+                | "url"
+                | "color"
+                | "date"
+                | "date_time"
+                | "id"
+        );
+    !is_text && !matches!(kind, "number_integer" | "number_decimal" | "boolean")
+}
+
+/// Numbers are written as JSON has them, or as texts where the list had them so (which of the two decimals need is
+/// not known, 2026-11-22).
+fn numbers(values: &[Text], known: Option<&Attribute>) -> Result<String> {
+    let raw = known.and_then(|known| known.raw_list.as_deref()).unwrap_or_default();
+    if raw.contains('"') {
+        return Ok(json!(values).to_string());
+    }
+    let is_number = |text: &&Text| serde_json::from_str::<serde_json::Number>(text.trim()).is_ok();
+    match values.iter().all(|value| is_number(&value)) {
+        true => Ok(format!("[{}]", values.join(","))),
+        false => Err(refused("metafield_no_number", "a list of this type has numbers only")
+            .with_remedy("write each as a number with a point, such as 2.5")),
+    }
+}
+
+fn no_array() -> Error {
+    refused("metafield_no_array", "a list of this type is one JSON array of objects")
+        .with_remedy("give it as one text, as a pulled record has it")
 }
 
 fn refused(code: &'static str, message: &'static str) -> Error {

@@ -25,6 +25,9 @@ const AIM: f64 = 950.0;
 /// The records that a page of products is taken to hold before one was seen.
 const DEFAULT_PAGE: u32 = 20;
 
+/// How often a page at which the store failed is asked for by fewer records.
+const SMALLER_PAGES: u32 = 2;
+
 /// What pages of a list were seen to cost, and so how many records the next one may hold.
 #[derive(Debug, Default)]
 pub(super) struct PageSizes(Mutex<HashMap<(Entity, Detail), Seen>>);
@@ -146,6 +149,7 @@ impl Shopify {
         let wanted = request.page_size.map_or(MAX_PAGE, NonZeroU32::get).clamp(1, MAX_PAGE);
         let seen = self.sizes.seen(key);
         let mut first = seen.map_or(wanted, |seen| seen.first.min(wanted));
+        let mut failed = 0;
         loop {
             let variables = list.page(&request.select, position, first)?;
             let mut call = self.call(list.document, &variables, request)?;
@@ -164,6 +168,11 @@ impl Shopify {
             }
             match client::answered(&self.client, self.version, call).await {
                 Err(error) if is_too_costly(&error) && first > 1 => first /= 2,
+                // The platform fails at queries that are too heavy for it, too.
+                Err(error) if error.code() == "store_failed" && first > 1 && failed < SMALLER_PAGES => {
+                    failed += 1;
+                    first = (first / 4).max(1);
+                }
                 answered => {
                     let answered = answered?;
                     if let Some(requested) = answered.requested {

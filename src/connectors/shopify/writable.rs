@@ -15,6 +15,9 @@ const MAX_SEO_BYTES: usize = 2000;
 /// The platform's bound of a metafield's value is 64 KB (2026-11-22).
 const MAX_METAFIELD_BYTES: usize = 64 * 1000;
 
+/// The ids of categories are far shorter.
+const MAX_CATEGORY_BYTES: usize = 64;
+
 /// What a store's settings say of writes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct WriteSettings {
@@ -51,6 +54,8 @@ pub(super) fn of_products(
     (slug.max_bytes, slug.unique, slug.check) = (MAX_NAME_BYTES, true, Some(HANDLE));
     slug.followed_by = vec![FieldName::new("url")];
     slug.partly = Some("the redirect from the present address stays");
+    let mut taxonomy = WritableField::text(FieldName::new("taxonomy"), Normaliser::Exact1);
+    (taxonomy.max_bytes, taxonomy.removable, taxonomy.check) = (MAX_CATEGORY_BYTES, true, Some(CATEGORY));
 
     let fields = vec![
         (title, rights.products),
@@ -58,6 +63,7 @@ pub(super) fn of_products(
         (seo("seo.title"), rights.products),
         (seo("seo.description"), rights.products),
         (kind, rights.products),
+        (taxonomy, rights.products),
         (tags, rights.products),
         (collections, rights.products),
         (metafields, rights.products),
@@ -87,6 +93,7 @@ impl Rights {
 const ONE_LINE: TextCheck = TextCheck { name: "one_line", altered: one_line };
 const TAG: TextCheck = TextCheck { name: "tag", altered: tag };
 const HANDLE: TextCheck = TextCheck { name: "handle", altered: handle };
+const CATEGORY: TextCheck = TextCheck { name: "category", altered: category };
 const NO_MARKUP: TextCheck = TextCheck { name: "no_markup", altered: markup };
 
 /// Blanks at the ends are taken off by the platform (UNVERIFIED), and a line break has no place in a name.
@@ -107,6 +114,15 @@ fn handle(text: &str) -> Option<&'static str> {
     let plain = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     let ends = text.starts_with('-') || text.ends_with('-') || text.contains("--");
     (!plain || ends).then_some("a handle has small letters, digits and single hyphens between them")
+}
+
+/// Ids of the platform's taxonomy, such as `aa-1-13-8`: a word of two letters, and numbers below it.
+fn category(text: &str) -> Option<&'static str> {
+    let mut steps = text.split('-');
+    let top = steps.next().unwrap_or_default();
+    let is_top = top.len() == 2 && top.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_number = |step: &str| !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit());
+    (!is_top || !steps.all(is_number)).then_some("a category is named by its id, such as aa-1-13-8")
 }
 
 fn markup(text: &str) -> Option<&'static str> {

@@ -1,6 +1,6 @@
 //! Writing: each patch becomes as few mutations as its fields need, and none that replaces a list.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -24,6 +24,41 @@ pub(super) struct Step {
     pub(super) root: &'static str,
     pub(super) variables: Value,
     pub(super) fields: Vec<FieldName>,
+    /// Of an update of a product, what each field brings into it.
+    parts: Vec<(FieldName, Map<String, Value>)>,
+}
+
+impl Step {
+    pub(super) fn new(
+        document: &'static Document,
+        root: &'static str,
+        variables: Value,
+        field: &FieldName,
+    ) -> Self {
+        Self { document, root, variables, fields: vec![field.clone()], parts: Vec::new() }
+    }
+
+    /// Both halves of a mutation that the platform refuses whole where one entry is no good.
+    fn halves(&self) -> Option<[Self; 2]> {
+        if self.parts.len() > 1 {
+            let id = self.variables.get("product")?.get("id")?.as_str()?;
+            let half = |parts: &[(FieldName, Map<String, Value>)]| {
+                ProductUpdate { id: id.to_owned(), parts: parts.to_vec() }.step()
+            };
+            let (one, other) = self.parts.split_at(self.parts.len() / 2);
+            return Some([half(one)?, half(other)?]);
+        }
+        let key = match self.root {
+            "fileUpdate" => "files",
+            "metafieldsSet" => "metafields",
+            _ => return None,
+        };
+        let entries = self.variables.get(key)?.as_array().filter(|entries| entries.len() > 1)?;
+        let (one, other) = entries.split_at(entries.len() / 2);
+        let field = self.fields.first()?;
+        let half = |entries: &[Value]| Self::new(self.document, self.root, json!({ key: entries }), field);
+        Some([half(one), half(other)])
+    }
 }
 
 /// What became of one patch.
@@ -56,12 +91,13 @@ impl Shopify {
         let (mut sent, mut unsent) = (false, None);
         match self.types(patch).await.and_then(|types| self.steps(patch, &types)) {
             Ok(steps) => {
-                for step in steps {
-                    // A lost write closes its record, and what was refused in part is not gone on with.
+                let mut steps = VecDeque::from(steps);
+                while let Some(step) = steps.pop_front() {
+                    // A lost write closes its record, and behind a refused value nothing is deleted.
                     let is_lost = said.values().any(|said| matches!(said, FieldAnswer::Unknown { .. }));
                     let is_refused =
                         |field: &FieldName| matches!(said.get(field), Some(FieldAnswer::Refused { .. }));
-                    if is_lost || step.fields.iter().any(is_refused) {
+                    if is_lost || (step.root == "metafieldsDelete" && step.fields.iter().any(is_refused)) {
                         for field in step.fields {
                             said.entry(field).or_insert_with(|| FieldAnswer::Refused {
                                 code: "not_sent".to_owned(),
@@ -73,6 +109,11 @@ impl Shopify {
                     let answer = match self.take(&step, request).await {
                         Ok(answer) => {
                             sent = true;
+                            // It was refused whole: what is good of it goes without the rest.
+                            if let (FieldAnswer::Refused { .. }, Some(halves)) = (&answer, step.halves()) {
+                                halves.into_iter().rev().for_each(|half| steps.push_front(half));
+                                continue;
+                            }
                             answer
                         }
                         Err(error) if error.effect() == Effect::Possible => {
@@ -145,10 +186,10 @@ impl Shopify {
             self.must_be_claimed(change)?;
             match (&change.value, &change.before) {
                 (PatchValue::Text { text, .. }, _) => {
-                    product.put(self.products.write_place(&change.field)?, text, &change.field)?;
+                    product.put(self.place_of(&change.field)?, text, &change.field)?;
                 }
                 (PatchValue::Removed, _) => {
-                    product.put(self.products.write_place(&change.field)?, "", &change.field)?;
+                    product.put(self.place_of(&change.field)?, "", &change.field)?;
                 }
                 (PatchValue::Terms(after), Some(PatchValue::Terms(before))) => match change.field.as_str() {
                     "categories" => product.collections(before, after, &change.field)?,
@@ -165,12 +206,13 @@ impl Shopify {
                         })
                         .collect();
                     if !files.is_empty() {
-                        steps.push(Step {
-                            document: &documents::UPDATE_FILES,
-                            root: "fileUpdate",
-                            variables: json!({ "files": files }),
-                            fields: vec![change.field.clone()],
-                        });
+                        let variables = json!({ "files": files });
+                        steps.push(Step::new(
+                            &documents::UPDATE_FILES,
+                            "fileUpdate",
+                            variables,
+                            &change.field,
+                        ));
                     }
                 }
                 _ => return Err(not_writable(&change.field)),
@@ -180,6 +222,14 @@ impl Shopify {
             steps.insert(0, step);
         }
         Ok(steps)
+    }
+
+    /// Where a text is written, as the map has it: the category's cell is its id.
+    fn place_of(&self, field: &FieldName) -> Result<&str> {
+        match field.as_str() {
+            "taxonomy" => self.products.write_place(&FieldName::new("taxonomy.id")),
+            _ => self.products.write_place(field),
+        }
     }
 
     /// The types of metafields that a patch brings new: what a text has to be depends on it.
@@ -201,48 +251,42 @@ impl Shopify {
     }
 }
 
-/// The input of `productUpdate`: what changed, and nothing else.
+/// What `productUpdate` is told: what changed, and nothing else.
 struct ProductUpdate {
-    input: Map<String, Value>,
-    fields: Vec<FieldName>,
+    id: String,
+    /// What each field brings into the input.
+    parts: Vec<(FieldName, Map<String, Value>)>,
 }
 
 impl ProductUpdate {
     fn new(id: &str) -> Self {
-        Self { input: Map::from_iter([("id".to_owned(), id.into())]), fields: Vec::new() }
+        Self { id: id.to_owned(), parts: Vec::new() }
     }
 
     /// Sets a text by its place in the map. The empty text takes a value away: whether `null` would do is not known
     /// (2026-11-22).
     fn put(&mut self, place: &str, text: &str, field: &FieldName) -> Result<()> {
-        match place {
-            "/title" | "/descriptionHtml" | "/productType" => self.set(place, text),
+        let plain = |key: &str| Map::from_iter([(key.to_owned(), text.into())]);
+        let part = match place {
+            "/title" | "/descriptionHtml" | "/productType" => plain(place.trim_start_matches('/')),
             "/handle" => {
-                self.set(place, text);
-                self.input.insert("redirectNewHandle".to_owned(), true.into());
+                let mut part = plain("handle");
+                part.insert("redirectNewHandle".to_owned(), true.into());
+                part
             }
             "/category/id" => {
                 let category = match text {
                     "" => Value::Null,
                     id => format!("gid://shopify/TaxonomyCategory/{id}").into(),
                 };
-                self.input.insert("category".to_owned(), category);
+                Map::from_iter([("category".to_owned(), category)])
             }
-            "/seo/title" | "/seo/description" => {
-                let key = place.rsplit('/').next().unwrap_or_default();
-                let seo = self.input.entry("seo").or_insert_with(|| json!({}));
-                if let Some(seo) = seo.as_object_mut() {
-                    seo.insert(key.to_owned(), text.into());
-                }
-            }
+            "/seo/title" => Map::from_iter([("seo".to_owned(), plain("title").into())]),
+            "/seo/description" => Map::from_iter([("seo".to_owned(), plain("description").into())]),
             _ => return Err(not_writable(field)),
-        }
-        self.fields.push(field.clone());
+        };
+        self.parts.push((field.clone(), part));
         Ok(())
-    }
-
-    fn set(&mut self, place: &str, text: &str) {
-        self.input.insert(place.trim_start_matches('/').to_owned(), text.into());
     }
 
     fn collections(&mut self, before: &[Term], after: &[Term], field: &FieldName) -> Result<()> {
@@ -259,21 +303,38 @@ impl ProductUpdate {
         let without = |some: &[Term], term: &Term| !some.iter().any(|other| other.id == term.id);
         let join = gids(after.iter().filter(|term| without(before, term)).collect())?;
         let leave = gids(before.iter().filter(|term| without(after, term)).collect())?;
+        let mut part = Map::new();
         for (key, ids) in [("collectionsToJoin", join), ("collectionsToLeave", leave)] {
             if !ids.is_empty() {
-                self.input.insert(key.to_owned(), ids.into());
+                part.insert(key.to_owned(), ids.into());
             }
         }
-        self.fields.push(field.clone());
+        if !part.is_empty() {
+            self.parts.push((field.clone(), part));
+        }
         Ok(())
     }
 
     fn step(self) -> Option<Step> {
-        (self.input.len() > 1).then(|| Step {
+        if self.parts.is_empty() {
+            return None;
+        }
+        let mut input = Map::from_iter([("id".to_owned(), Value::from(self.id))]);
+        for (_, part) in &self.parts {
+            for (key, value) in part {
+                match (input.get_mut(key), value) {
+                    // Both texts for search engines stand in one object.
+                    (Some(Value::Object(known)), Value::Object(more)) => known.extend(more.clone()),
+                    _ => drop(input.insert(key.clone(), value.clone())),
+                }
+            }
+        }
+        Some(Step {
             document: &documents::UPDATE_PRODUCT,
             root: "productUpdate",
-            variables: json!({ "product": self.input }),
-            fields: self.fields,
+            fields: self.parts.iter().map(|(field, _)| field.clone()).collect(),
+            variables: json!({ "product": input }),
+            parts: self.parts,
         })
     }
 }
@@ -286,8 +347,7 @@ fn tags(id: &str, before: &[Term], after: &[Term], field: &FieldName, steps: &mu
     };
     let mut step = |document, root, tags: Vec<String>| {
         if !tags.is_empty() {
-            let variables = json!({ "id": id, "tags": tags });
-            steps.push(Step { document, root, variables, fields: vec![field.clone()] });
+            steps.push(Step::new(document, root, json!({ "id": id, "tags": tags }), field));
         }
     };
     step(&documents::REMOVE_TAGS, "tagsRemove", names(before, after));

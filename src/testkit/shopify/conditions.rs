@@ -32,6 +32,8 @@ pub struct Conditions {
     pub without_expiry: bool,
     /// A refresh gives the same refresh token again.
     pub same_refresh_token: bool,
+    /// The version that serves every call, as when the one that is asked for is over; `None` for the one asked for.
+    pub serves: Option<String>,
     /// The status of `invalid_grant` (default 400).
     pub invalid_grant_status: u16,
 }
@@ -52,6 +54,7 @@ impl Default for Conditions {
             strict_rotation: false,
             without_expiry: false,
             same_refresh_token: false,
+            serves: None,
             invalid_grant_status: 400,
         }
     }

@@ -96,7 +96,7 @@ fn api(state: &mut State, documents: &Documents, request: &Request, asked: &str)
     let id = state.random.next_u64();
     let response = answered
         .response
-        .with_header("x-shopify-api-version", served(asked))
+        .with_header("x-shopify-api-version", state.conditions.serves.as_deref().unwrap_or(served(asked)))
         .with_header("x-request-id", &format!("{id:016x}"));
     (response, Some(answered.call))
 }
