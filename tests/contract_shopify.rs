@@ -1,6 +1,6 @@
 //! The contract suite over the Shopify connector and its fake.
 #![cfg(all(feature = "testkit", feature = "shopify"))]
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::clone_on_ref_ptr, reason = "a test")]
 
 #[path = "common/shopify.rs"]
 mod shopify;

@@ -106,10 +106,8 @@ impl Shopify {
         wanted: &Subscription,
         address: &str,
     ) -> Result<Item> {
-        let mut webhook = json!({ "uri": address, "format": "JSON" });
-        if !topic.fields.is_empty() {
-            webhook["includeFields"] = json!(topic.fields);
-        }
+        let fields = (!topic.fields.is_empty()).then_some(topic.fields);
+        let webhook = json!({ "uri": address, "format": "JSON", "includeFields": fields });
         let call = documents::CREATE_WEBHOOK
             .request(self.version.path(), &json!({ "topic": name, "webhook": webhook }))?
             .attempt_limits(wire::WRITE_TIMEOUT, wire::WRITE_TIMEOUT);
