@@ -226,7 +226,8 @@ await step("an app is authorised by a code, and the callback's signature holds",
     scopes: ["read_products"],
     hostName: "app.example",
     isEmbeddedApp: false,
-    logger: { level: LogSeverity.Error },
+    // A forged callback, which is told as an error, is meant.
+    logger: { level: LogSeverity.Error, log: () => {} },
   });
   // The requests and answers of a server that stands for the app's.
   const visit = (url, cookie) => ({ method: "GET", url, headers: { host: "app.example", "user-agent": "Mozilla/5.0 Firefox/130.0", ...cookie } });

@@ -48,6 +48,14 @@ impl Platform {
         }
     }
 
+    /// How often a pull is killed in one test: half of these must have been under way.
+    pub(crate) const fn rounds(self) -> u32 {
+        match self {
+            Self::WooCommerce => 20,
+            Self::Shopify => 10,
+        }
+    }
+
     /// How many calls change a product's texts and its tags.
     pub(crate) const fn calls_of_a_push(self) -> usize {
         match self {
@@ -72,13 +80,14 @@ impl Fake {
         }
     }
 
-    /// A generated catalogue with that many products.
+    /// A generated catalogue that is large: with about that many products.
     pub(crate) fn generated(platform: Platform, products: usize, seed: u64) -> Self {
         match platform {
             Platform::WooCommerce => {
                 Self::woocommerce(|store| store.seed_generated(products, products - products / 20, seed))
             }
-            Platform::Shopify => Self::shopify(products, seed),
+            // Its stand-in takes longer for a product, so these are fewer.
+            Platform::Shopify => Self::shopify(products / 4, seed),
         }
     }
 
@@ -285,8 +294,9 @@ impl Fake {
             }
             Self::WooCommerce(..) => return response,
             Self::Shopify(shop, _) => {
-                let id = format!("\"id\":\"gid://shopify/Product/{}\",\"title\"", shop.ids()[0]);
-                (id, "\"id\":[],\"title\"".to_owned())
+                let whole = format!("\"id\":\"gid://shopify/Product/{}\",\"title\":\"", shop.ids()[0]);
+                let broken = format!("{whole}\\ud800");
+                (whole, broken)
             }
         };
         let text = String::from_utf8(response.body).unwrap();

@@ -62,19 +62,16 @@ impl Given {
                 "a store takes one kind of credentials, and the settings give several",
             ));
         }
-        let at = |app: App| {
+        let granted = |app: App, slot, grant: fn(ShopApp) -> Arc<dyn TokenGrant>, vault| {
             let app = ShopApp::new(app, shop.clone());
-            if is_elsewhere { app.at(origin.clone()) } else { app }
+            let app = if is_elsewhere { app.at(origin.clone()) } else { app };
+            Credentials::Granted(Box::new(Granted { grant: grant(app.clone()), app, slot, vault }))
         };
         Ok(match (way, self.vault) {
             (Way::ClientCredentials(app), vault) => {
-                let app = at(app);
-                Credentials::Granted {
-                    grant: Arc::new(ClientCredentials::new(app.clone())),
-                    app,
-                    slot: app_slot(tenant, shop),
-                    vault: vault.unwrap_or_else(|| Arc::new(StateVault::new(Arc::new(MemoryState::new())))),
-                }
+                let vault = vault.unwrap_or_else(|| Arc::new(StateVault::new(Arc::new(MemoryState::new()))));
+                let grant = |app| Arc::new(ClientCredentials::new(app)) as Arc<dyn TokenGrant>;
+                granted(app, app_slot(tenant, shop), grant, vault)
             }
             (_, Some(_)) => {
                 return Err(contradictory("the setting vault goes with the setting client_credentials"));
@@ -83,13 +80,8 @@ impl Given {
             (Way::Token(token), None) => Credentials::Ready(Arc::new(static_token(origin.clone(), &token)?)),
             (Way::Authenticator(authenticator), None) => Credentials::Ready(authenticator),
             (Way::Refreshed(app, vault), None) => {
-                let app = at(app);
-                Credentials::Granted {
-                    grant: Arc::new(RefreshGrant::new(app.clone())),
-                    app,
-                    slot: offline_slot(tenant, shop),
-                    vault,
-                }
+                let grant = |app| Arc::new(RefreshGrant::new(app)) as Arc<dyn TokenGrant>;
+                granted(app, offline_slot(tenant, shop), grant, vault)
             }
         })
     }
@@ -101,7 +93,15 @@ pub(super) enum Credentials {
     /// It is ready, whatever runtime it is used with.
     Ready(Arc<dyn Authenticator>),
     /// The tokens of an app, got by a grant and kept in a vault.
-    Granted { app: ShopApp, slot: TokenSlot, grant: Arc<dyn TokenGrant>, vault: Arc<dyn TokenVault> },
+    Granted(Box<Granted>),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Granted {
+    app: ShopApp,
+    slot: TokenSlot,
+    grant: Arc<dyn TokenGrant>,
+    vault: Arc<dyn TokenVault>,
 }
 
 impl Credentials {
@@ -109,7 +109,8 @@ impl Credentials {
     pub(super) fn open(&self, runtime: &Runtime, private_hosts: bool) -> Result<Arc<dyn Authenticator>> {
         match self {
             Self::Ready(authenticator) => Ok(Arc::clone(authenticator)),
-            Self::Granted { app, slot, grant, vault } => {
+            Self::Granted(granted) => {
+                let Granted { app, slot, grant, vault } = granted.as_ref();
                 let client = TokenClient::new(runtime.shared().clone(), slot.store.clone())
                     .private_hosts(private_hosts);
                 let token =
