@@ -115,7 +115,13 @@ fn is_object(kind: &str) -> bool {
     let is_text = kind.ends_with("_reference")
         || matches!(
             kind,
-            "single_line_text_field" | "multi_line_text_field" | "url" | "color" | "date" | "date_time" | "id"
+            "single_line_text_field"
+                | "multi_line_text_field"
+                | "url"
+                | "color"
+                | "date"
+                | "date_time"
+                | "id"
         );
     !is_text && !matches!(kind, "number_integer" | "number_decimal" | "boolean")
 }
