@@ -243,9 +243,10 @@ impl ContractFixture for Shop {
         self.bench.shop.subscriptions().iter().any(|known| known.id == number(id))
     }
 
-    fn calls_of_a_first_page(&self) -> u64 {
-        // A count that says whether a bulk job is worth while, one that proves the list, and the page.
-        3
+    fn calls_of_a_first_page(&self, entity: Entity) -> u64 {
+        // A count that says whether a bulk job is worth while, one that proves the list, the page, and what is read on
+        // of lists within its products.
+        if entity == Entity::Product { 8 } else { 3 }
     }
 
     fn peak_in_flight(&self) -> Option<u64> {

@@ -261,9 +261,7 @@ async fn what_changed_since_a_time_comes_by_a_job_too() {
     for id in &ids {
         assert!(bench.shop.edit_product(*id, |product| product.title.push_str(", edited")));
     }
-    let changed = |when| {
-        pull(&bench, Entity::Product, Arc::new(MemoryState::new()), when).since(since)
-    };
+    let changed = |when| pull(&bench, Entity::Product, Arc::new(MemoryState::new()), when).since(since);
     let (paged, _) = run(&changed(BulkUse::Never)).await;
     assert_eq!(paged.keys().copied().collect::<Vec<_>>(), ids);
     bench.shop.clear_calls();
@@ -276,7 +274,9 @@ async fn what_changed_since_a_time_comes_by_a_job_too() {
 #[tokio::test]
 async fn a_job_is_used_from_the_threshold_on() {
     // Sixty products are predicted to be three pages.
-    for (products, calls, used) in [(60, 2, true), (60, 3, true), (60, 4, false), (61, 4, true), (0, 1, false)] {
+    for (products, calls, used) in
+        [(60, 2, true), (60, 3, true), (60, 4, false), (61, 4, true), (0, 1, false)]
+    {
         let bench = bench(products).await;
         let when = BulkUse::From { calls, takes: Duration::MAX };
         let (records, certificate) = records(&bench, Entity::Product, when).await;

@@ -31,9 +31,13 @@ async fn spent(products: usize, foreign: f64) -> (f64, u64, Duration, Bucket) {
     let bench = bench_with(seed, |builder| builder, |settings| settings).await;
     let started: Arc<Mutex<Option<(Duration, Bucket)>>> = Arc::default();
     let (kept, clock) = (started.clone(), bench.clock.clone());
-    bench.shop.after_request(START_UP, |_| true, move |shop| {
-        *kept.lock().unwrap() = Some((clock.elapsed(), shop.bucket()));
-    });
+    bench.shop.after_request(
+        START_UP,
+        |_| true,
+        move |shop| {
+            *kept.lock().unwrap() = Some((clock.elapsed(), shop.bucket()));
+        },
+    );
     let connector: Arc<dyn Connector> = bench.connector.clone();
     let bulk = BulkSettings::default().when(BulkUse::Never);
     let pull = Pull::new(connector, Arc::new(MemoryState::new()), Entity::Product).bulk(bulk);

@@ -69,7 +69,13 @@ async fn three() -> (Desk, [u64; 3]) {
         ids = [filled(shop, "Simple", 1), filled(shop, "Many", 48), shop.create_product("Third", |_| {})];
         shop.create_collection("Shoes", &ids[..2]);
         shop.create_collection("Hats & caps", &ids[2..]);
-        shop.set_metafield(Owner::Product(ids[2]), "custom", "fresh", "list.single_line_text_field", "[\"x\"]");
+        shop.set_metafield(
+            Owner::Product(ids[2]),
+            "custom",
+            "fresh",
+            "list.single_line_text_field",
+            "[\"x\"]",
+        );
         shop.set_metafield(Owner::Product(ids[2]), "custom", "depth", "number_decimal", "1.5");
     })
     .await;
@@ -238,7 +244,8 @@ async fn what_was_empty_is_empty_again_or_announced_to_stay() {
 #[tokio::test]
 async fn a_category_is_named_by_its_id_and_others_are_refused() {
     let (desk, ids) = three().await;
-    for wrong in ["Home & Garden", "hg-", "-3", "HG-3", "hg-3 4", "gid://shopify/TaxonomyCategory/hg-3", "h"] {
+    for wrong in ["Home & Garden", "hg-", "-3", "HG-3", "hg-3 4", "gid://shopify/TaxonomyCategory/hg-3", "h"]
+    {
         let change = desk.one(ids[0], json!({"taxonomy": wrong})).await;
         assert!(
             matches!(change.verdict, ChangeVerdict::Rejected(Rejection::Altered { .. })),
@@ -263,8 +270,7 @@ async fn a_category_is_named_by_its_id_and_others_are_refused() {
 async fn a_tag_that_the_merchant_adds_meanwhile_survives() {
     for at in ["tagsAdd", "tagsRemove"] {
         let (desk, ids) = three().await;
-        let plan =
-            desk.plan_for(ids[0], json!({"tags": {"add": ["Brand new"], "remove": ["Sale"]}})).await;
+        let plan = desk.plan_for(ids[0], json!({"tags": {"add": ["Brand new"], "remove": ["Sale"]}})).await;
         let id = ids[0];
         desk.shop().before_request(1, ShopifyFake::asks(at), move |shop| {
             shop.edit_product(id, |product| product.tags.push("Merchant's".to_owned()));
@@ -594,9 +600,13 @@ async fn what_was_sent_of_one_patch_is_told_though_another_one_never_left() {
     let sent = to(&own, vec![tags.before(Some(terms(&["t001"])))]);
     let until = desk.bench.clock.elapsed() + Duration::from_secs(5);
     let wrong = to("0", vec![text("title", "x")]);
-    let full = to(&own, vec![
-        PatchField::new(FieldName::new("tags"), terms(&["x", "y"]), CellValue::Empty).before(Some(terms(&[]))),
-    ]);
+    let full = to(
+        &own,
+        vec![
+            PatchField::new(FieldName::new("tags"), terms(&["x", "y"]), CellValue::Empty)
+                .before(Some(terms(&[]))),
+        ],
+    );
     let connector = desk.bench.connector.clone();
     let push = async |patches| connector.push(&PushRequest::new(patches, until)).await;
     let answers = push(vec![wrong.clone(), full]).await.unwrap();
@@ -624,9 +634,13 @@ async fn what_must_not_be_written_never_leaves() {
         // Without what was there, nobody knows what goes.
         to(&own, vec![list("tags", PatchValue::Terms(Vec::new()))]),
         to(&own, vec![list("categories", PatchValue::Terms(vec![nameless.clone()]))]),
-        to(&own, vec![
-            list("categories", PatchValue::Terms(vec![nameless])).before(Some(PatchValue::Terms(Vec::new()))),
-        ]),
+        to(
+            &own,
+            vec![
+                list("categories", PatchValue::Terms(vec![nameless]))
+                    .before(Some(PatchValue::Terms(Vec::new()))),
+            ],
+        ),
         to(&own, vec![list("attributes", PatchValue::Attributes(Vec::new()))]),
         to("abc", vec![text("title", "x")]),
         to("0", vec![text("title", "x")]),
@@ -718,7 +732,13 @@ async fn five_hundred_products_with_a_merchant_at_work() {
         shop.edit_product(renamed, |product| product.title = "The merchant's in the window".to_owned());
     });
     desk.shop().before_request(1, update_of(stale), move |shop| {
-        shop.set_metafield(Owner::Product(stale), "custom", "material", "single_line_text_field", "Merchant's");
+        shop.set_metafield(
+            Owner::Product(stale),
+            "custom",
+            "material",
+            "single_line_text_field",
+            "Merchant's",
+        );
     });
     desk.shop().clear_calls();
     let receipt = desk.apply(&plan).await;
@@ -763,8 +783,8 @@ async fn five_hundred_products_with_a_merchant_at_work() {
     for (cell, outcome) in &report.cells {
         let name = format!("{outcome:?}");
         *undone.entry(name.chars().take_while(|c| !matches!(c, ' ' | '{')).collect()).or_default() += 1;
-        let is_late = cell.field.as_str() == "title"
-            && late.iter().any(|id| id.to_string() == cell.holder.id.as_str());
+        let is_late =
+            cell.field.as_str() == "title" && late.iter().any(|id| id.to_string() == cell.holder.id.as_str());
         match outcome {
             UndoOutcome::Restored => assert!(!is_late, "{cell}"),
             UndoOutcome::EditedSince => assert!(is_late, "{cell}"),

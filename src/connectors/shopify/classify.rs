@@ -66,7 +66,8 @@ impl ShopifyClassifier {
                         ErrorKind::Protocol,
                         "answer_without_data",
                         "the store's answer has no data",
-                    )),
+                    ))
+                    .with_remedy("try again later; report it where it stays so"),
                 )),
             };
         };
@@ -100,8 +101,9 @@ impl ShopifyClassifier {
         }
         if let Some(error) = coded("INTERNAL_SERVER_ERROR") {
             let what = "the store failed at the query";
-            let error =
-                made(ErrorKind::Unavailable, "store_failed", what, error).with_effect(Effect::Possible);
+            let error = made(ErrorKind::Unavailable, "store_failed", what, error)
+                .with_effect(Effect::Possible)
+                .with_remedy("try again later; the platform's support knows the request by its id");
             return Outcome::Retry { error, after: None };
         }
         let what = "the store does not take the query";
@@ -151,11 +153,13 @@ fn has_ignored_terms(answer: &Answer<'_>) -> bool {
 
 /// Refused before it was begun: it is sent again when what it asks for is there.
 fn throttled(error: &GraphqlError, answer: &Answer<'_>) -> Outcome {
-    let error = error.describe(sent(Error::new(
-        ErrorKind::RateLimited,
-        "budget_spent",
-        "the store's query budget is spent",
-    )));
+    let error = error
+        .describe(sent(Error::new(
+            ErrorKind::RateLimited,
+            "budget_spent",
+            "the store's query budget is spent",
+        )))
+        .with_remedy("try again later, or leave other apps less of the budget");
     let cost = answer.extensions::<Extensions>().map(|extensions| extensions.cost).unwrap_or_default();
     let status = &cost.throttle_status;
     let wait = match (cost.requested_query_cost, status.currently_available, status.restore_rate) {

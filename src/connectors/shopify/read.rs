@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -30,7 +30,14 @@ const SMALLER_PAGES: u32 = 2;
 
 /// What pages of a list were seen to cost, and so how many records the next one may hold.
 #[derive(Debug, Default)]
-pub(super) struct PageSizes(Mutex<HashMap<(Entity, Detail), Seen>>);
+pub(super) struct PageSizes(Mutex<Sizes>);
+
+#[derive(Debug, Default)]
+struct Sizes {
+    seen: HashMap<(Entity, Detail), Seen>,
+    /// The most records of a page, where one of more was refused as too costly.
+    most: HashMap<(Entity, Detail), u32>,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Seen {
@@ -42,7 +49,25 @@ struct Seen {
 
 impl PageSizes {
     fn seen(&self, key: (Entity, Detail)) -> Option<Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
+        self.sizes().seen.get(&key).copied()
+    }
+
+    fn sizes(&self) -> MutexGuard<'_, Sizes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The most records of a page, as far as one was refused.
+    fn most(&self, key: (Entity, Detail)) -> u32 {
+        self.sizes().most.get(&key).copied().unwrap_or(MAX_PAGE)
+    }
+
+    /// A page of so many records was too costly, so no later one has more than half of it. Gives the half.
+    fn refused(&self, key: (Entity, Detail), first: u32) -> u32 {
+        let half = (first / 2).max(1);
+        let mut sizes = self.sizes();
+        let most = sizes.most.entry(key).or_insert(half);
+        *most = half.min(*most);
+        half
     }
 
     /// The records of a page and the points of each, as far as they were seen.
@@ -61,8 +86,10 @@ impl PageSizes {
         let per_record = requested / f64::from(first);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 250")]
         let fits = (AIM / per_record).clamp(1.0, f64::from(MAX_PAGE)) as u32;
-        let first = fits.min(first.saturating_mul(2));
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Seen { per_record, first });
+        let mut sizes = self.sizes();
+        let most = sizes.most.get(&key).copied().unwrap_or(MAX_PAGE);
+        let first = fits.min(first.saturating_mul(2)).min(most);
+        sizes.seen.insert(key, Seen { per_record, first });
     }
 }
 
@@ -146,7 +173,7 @@ impl Shopify {
         request: &PullRequest,
     ) -> Result<(Answered, u32)> {
         let key = (request.entity, request.detail);
-        let wanted = request.page_size.map_or(MAX_PAGE, NonZeroU32::get).clamp(1, MAX_PAGE);
+        let wanted = request.page_size.map_or(MAX_PAGE, NonZeroU32::get).clamp(1, self.sizes.most(key));
         let seen = self.sizes.seen(key);
         let mut first = seen.map_or(wanted, |seen| seen.first.min(wanted));
         let mut failed = 0;
@@ -167,7 +194,9 @@ impl Shopify {
                 None => {}
             }
             match client::answered(&self.client, self.version, call).await {
-                Err(error) if is_too_costly(&error) && first > 1 => first /= 2,
+                Err(error) if is_too_costly(&error) && first > 1 => {
+                    first = self.sizes.refused(key, first);
+                }
                 // The platform fails at queries that are too heavy for it, too.
                 Err(error) if error.code() == "store_failed" && first > 1 && failed < SMALLER_PAGES => {
                     failed += 1;

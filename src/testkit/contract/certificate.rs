@@ -37,7 +37,7 @@ pub(super) async fn a_page_that_fails_for_good_is_never_complete(
         for trouble in [Trouble::ServerError, Trouble::Truncated, Trouble::Html] {
             // As many as the first page takes; a list that comes whole has no other.
             let after = match capability.calls {
-                Calls::PerPage => fixture.calls_of_a_first_page(),
+                Calls::PerPage => fixture.calls_of_a_first_page(capability.entity),
                 Calls::PerParent => 2,
                 Calls::Whole => 0,
             };

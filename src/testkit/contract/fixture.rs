@@ -106,7 +106,8 @@ pub trait ContractFixture: Send + Sync {
 
     /// The requests that a pull makes until the first page is there: more than one where a count is a call of its
     /// own.
-    fn calls_of_a_first_page(&self) -> u64 {
+    fn calls_of_a_first_page(&self, entity: Entity) -> u64 {
+        let _ = entity;
         1
     }
 

@@ -569,7 +569,13 @@ impl ShopifyFake {
 impl Handler for ShopifyFake {
     fn handle(&self, request: &Request) -> Response {
         self.run_hooks(Side::Before, request);
-        let (response, call) = door::answer(&mut self.state(), &self.0.documents, request);
+        let (response, call) = {
+            let mut state = self.state();
+            let date = state.now.to_http_date();
+            let (response, call) = door::answer(&mut state, &self.0.documents, request);
+            // The shop's own clock, and not the machine's.
+            (response.with_header("date", &date), call)
+        };
         if let Some(call) = call {
             let mut calls = self.0.calls.lock().unwrap_or_else(PoisonError::into_inner);
             if calls.len() < CALL_LIMIT {
