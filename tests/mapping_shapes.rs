@@ -422,7 +422,7 @@ fn an_object_in_the_place_of_named_elements_is_told_and_disturbs_no_other_record
     let rules = [
         rule("/id", "ref.id", Transform::LastSegment, Read),
         rule("/meta/*[key=a]/value", "title", Transform::Text, Read),
-        rule("/meta/*[key=a]/sku", "sku", Transform::Text, Read),
+        rule("/meta/*[key=a]/seo", "seo.title", Transform::Text, Read),
     ];
     let schema = SchemaMap::compile(Platform::new("test"), Entity::Product, &rules).unwrap();
     let array = r#"[{"key":"a","value":"yes"}]"#;
@@ -432,7 +432,7 @@ fn an_object_in_the_place_of_named_elements_is_told_and_disturbs_no_other_record
         let page = schema.map(&items, &StoreProfile::unknown()).unwrap();
         let told: Vec<_> = page.issues.iter().map(|(id, issue)| (id.as_str(), issue.code)).collect();
         assert_eq!(told, [("1", "not_a_list")], "{object}");
-        for field in ["title", "sku"] {
+        for field in ["title", "seo.title"] {
             assert!(page.records[0].base().get(&FieldName::new(field)).is_none(), "{object}: {field}");
             assert!(page.records[1].base().get(&FieldName::new(field)).is_some(), "{object}: {field}");
         }
