@@ -51,6 +51,8 @@ struct Script {
     /// Whether such a body ends in good order, instead of with an error.
     quietly: bool,
     gone: bool,
+    /// Whether it refuses to be opened at its end.
+    refuses_behind: bool,
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +114,10 @@ fn file(items: u64) -> (Vec<u8>, u64) {
     (text.into_bytes(), objects + items)
 }
 
+fn good_objects(items: u64) -> u64 {
+    file(items).1
+}
+
 fn good(items: u64) -> Script {
     let (file, objects) = file(items);
     let done = BulkDone::with_data(Some(objects), Some(items), Some(file.len() as u64));
@@ -126,6 +132,7 @@ fn good(items: u64) -> Script {
         breaks: VecDeque::new(),
         quietly: false,
         gone: false,
+        refuses_behind: false,
     }
 }
 
@@ -267,6 +274,9 @@ impl BulkSource for Shop {
             let script = &mut inner.jobs[number(job)].1;
             if script.gone {
                 return Err(Error::new(ErrorKind::NotFound, "expired", "the address has expired"));
+            }
+            if script.refuses_behind && from >= script.file.len() as u64 {
+                return Err(Error::new(ErrorKind::Rejected, "rejected", "the range is not there"));
             }
             let from = if seeks { from } else { 0 };
             let rest = script.file.get(from as usize..).unwrap_or_default().to_vec();
@@ -612,11 +622,105 @@ async fn in_a_directory_of_ones_own_a_download_outlives_the_run() {
 
 #[tokio::test]
 async fn a_file_over_its_bound_is_refused() {
-    let mut world = World::new(Shop::new(60, [good(60)]));
+    let mut world = World::new(Shop::new(60, [good(60), good(60)]));
     world.settings.file_bytes = good(60).file.len() as u64 - 1;
-    assert_eq!(world.run().await.unwrap_err().code(), "bulk_file_too_large");
-    world.settings.file_bytes += 1;
+    let certificate = world.run().await.unwrap();
+    assert!(certificate.is_complete(), "{certificate}");
+    assert_eq!(certificate.bulk.unwrap().failures, ["file_too_large"; 2]);
+    assert!(world.shop.inner().opened.is_empty(), "nothing is fetched of a file that says how large it is");
+    // One that does not say it is left at its bound.
+    let silent = || {
+        let mut script = good(60);
+        script.states = [BulkState::Done(BulkDone::with_data(None, None, None))].into();
+        script
+    };
+    let mut world = World::new(Shop::new(60, [silent(), silent()]));
+    world.settings.file_bytes = good(60).file.len() as u64 - 1;
+    let certificate = world.run().await.unwrap();
+    assert!(certificate.is_complete(), "{certificate}");
+    assert_eq!(certificate.bulk.unwrap().failures, ["file_too_large"; 2]);
+    world.assert_all(60);
+}
+
+#[tokio::test]
+async fn a_host_that_refuses_for_good_loses_the_job_and_its_file_and_not_the_run() {
+    let directory = tempfile::tempdir().unwrap();
+    // The platform says that the file is longer than it is: behind its end, the host answers 416.
+    let longer = || {
+        let mut script = good(60);
+        let length = script.file.len() as u64 + 7;
+        script.states = [BulkState::Done(BulkDone::with_data(None, None, Some(length)))].into();
+        script.refuses_behind = true;
+        script
+    };
+    let mut world = World::new(Shop::new(60, [longer(), good(60)]));
+    world.settings.directory = Some(directory.path().to_owned());
+    let certificate = world.run().await.unwrap();
+    assert!(certificate.is_complete(), "{certificate}");
+    assert_eq!(certificate.bulk.unwrap().failures, ["file_refused"]);
+    world.assert_all(60);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "the lost job's file is gone, too");
+}
+
+#[tokio::test]
+async fn what_a_forgotten_run_or_a_lost_job_left_is_taken_away() {
+    let directory = tempfile::tempdir().unwrap();
+    let left = || std::fs::read_dir(directory.path()).unwrap().count();
+    let broken = || {
+        let mut script = good(60);
+        script.breaks = [4000, 0, 0].into();
+        script
+    };
+    let mut world = World::new(Shop::new(60, [broken(), broken(), good(60)]));
+    world.settings.directory = Some(directory.path().to_owned());
+    world.settings.reopens = 1;
+    world.run().await.unwrap_err();
+    assert_eq!(left(), 1);
+    world.pull().forget().await.unwrap();
+    assert_eq!(left(), 0);
+    world.run().await.unwrap_err();
+    assert_eq!(left(), 1);
+    // The platform drops the job between two runs.
+    world.shop.inner().jobs[1].1.states = [BulkState::Gone].into();
     assert!(world.run().await.unwrap().is_complete());
+    assert_eq!(left(), 0);
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_counted_proves_no_children() {
+    let mut script = good(33);
+    let length = script.file.len() as u64;
+    script.states = [BulkState::Done(BulkDone::with_data(None, None, Some(length)))].into();
+    let mut world = World::new(Shop::new(33, [script]));
+    let certificate = world.run().await.unwrap();
+    assert_eq!(outcome(&certificate, Rule::SweepAgrees), CheckOutcome::Held);
+    assert!(!certificate.is_complete(), "{certificate}");
+}
+
+#[tokio::test]
+async fn a_record_over_its_bound_is_not_forgotten_by_a_run_that_goes_on() {
+    let mut pages = 0;
+    for crash in [None].into_iter().chain((1..6).map(Some)) {
+        let mut script = good(40);
+        let text = String::from_utf8(script.file).unwrap();
+        script.file = text.replace("Title 3\"", &format!("Title {}\"", "3".repeat(300))).into_bytes();
+        let done = BulkDone::with_data(Some(good_objects(40)), Some(40), Some(script.file.len() as u64));
+        script.states = [BulkState::Done(done)].into();
+        let mut world = World::new(Shop::new(40, [script]));
+        (world.settings.jobs, world.settings.then_page) = (1, false);
+        world.settings.join.record_bytes = 280;
+        world.table.crash = crash;
+        if crash.is_some() {
+            world.run().await.unwrap_err();
+        }
+        let certificate = world.run().await.unwrap();
+        let report = certificate.bulk.as_ref().unwrap();
+        assert_eq!(report.issues.count(LineFault::TooLong), 1, "{crash:?}");
+        assert_eq!(outcome(&certificate, Rule::BulkJoined), CheckOutcome::Failed, "{crash:?}");
+        assert!(!certificate.is_complete(), "{crash:?}: {certificate}");
+        pages = world.table.writes;
+    }
+    assert!(pages >= 5, "{pages}");
 }
 
 #[tokio::test]

@@ -72,6 +72,7 @@ async fn a_body_is_streamed_from_a_byte_on_without_credentials() {
         let request = request.to_lowercase();
         assert!(request.starts_with("get /files/a.jsonl?signature=s%2fx http/1.1"), "{request}");
         assert!(request.contains("range: bytes=3-") && request.contains("accept: */*"), "{request}");
+        assert!(request.contains("accept-encoding: identity"), "{request}");
         assert!(!request.contains("authorization") && !request.contains("cookie"), "{request}");
     }
 }
@@ -102,4 +103,19 @@ async fn an_answer_that_is_no_success_is_told_as_for_any_call() {
         serve(vec!["HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\nconnection: close\r\n\r\ngone"]).await;
     let error = client(&address).open(ApiRequest::get("a"), 100).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_part_that_does_not_say_which_one_is_an_error() {
+    const PARTS: [&str; 3] = [
+        "HTTP/1.1 206 Partial Content\r\ncontent-length: 7\r\nconnection: close\r\n\r\ndefghij",
+        "HTTP/1.1 206 Partial Content\r\ncontent-range: 3-9\r\ncontent-length: 7\r\nconnection: close\r\n\r\ndefghij",
+        "HTTP/1.1 206 Partial Content\r\ncontent-range: bytes 3-9/10\r\ncontent-encoding: br\r\ncontent-length: 7\r\nconnection: close\r\n\r\ndefghij",
+    ];
+    let (address, _) = serve(PARTS.to_vec()).await;
+    let client = client(&address);
+    for part in PARTS {
+        let error = client.open(ApiRequest::get("a").from_byte(3), 100).await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Protocol, "range_unreadable"), "{part}");
+    }
 }

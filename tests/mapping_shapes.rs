@@ -416,3 +416,27 @@ fn transforms_read_what_they_say_and_tell_the_rest() {
     assert_eq!(values(Some("text"), r#"["a"]"#), (None, list(&[r#"["a"]"#]), false));
     assert_eq!(values(Some("list.x"), r#"["a\u0000"]"#).0, Some("has_nul"));
 }
+
+#[test]
+fn an_object_in_the_place_of_named_elements_is_told_and_disturbs_no_other_record() {
+    let rules = [
+        rule("/id", "ref.id", Transform::LastSegment, Read),
+        rule("/meta/*[key=a]/value", "title", Transform::Text, Read),
+        rule("/meta/*[key=a]/seo", "seo.title", Transform::Text, Read),
+    ];
+    let schema = SchemaMap::compile(Platform::new("test"), Entity::Product, &rules).unwrap();
+    let array = r#"[{"key":"a","value":"yes"}]"#;
+    for object in [r#"{"0":{"key":"a","value":"no"}}"#, r#"{"key":{"id":"7"}}"#, "{}"] {
+        let body = format!(r#"[{{"id":"1","meta":{object}}},{{"id":"2","meta":{array}}}]"#);
+        let items = RawItems::new(Entity::Product, body.into(), Shape::List);
+        let page = schema.map(&items, &StoreProfile::unknown()).unwrap();
+        let told: Vec<_> = page.issues.iter().map(|(id, issue)| (id.as_str(), issue.code)).collect();
+        assert_eq!(told, [("1", "not_a_list")], "{object}");
+        for field in ["title", "seo.title"] {
+            assert!(page.records[0].base().get(&FieldName::new(field)).is_none(), "{object}: {field}");
+            assert!(page.records[1].base().get(&FieldName::new(field)).is_some(), "{object}: {field}");
+        }
+        let Record::Product(product) = &page.records[1] else { panic!("no product") };
+        assert_eq!(product.title.value().map(|title| title.as_str()), Some("yes"), "{object}");
+    }
+}

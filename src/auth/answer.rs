@@ -14,7 +14,9 @@ const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// The most scopes that are kept.
 const MAX_SCOPES: usize = 500;
 /// A life that is longer is taken for this long (ten years).
-const MAX_LIFE: u64 = 10 * 366 * 24 * 3600;
+const MAX_LIFE: f64 = 10.0 * 366.0 * 24.0 * 3600.0;
+/// A life that is shorter, or none, is taken for this long.
+const MIN_LIFE: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]
 struct Wire {
@@ -82,17 +84,21 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_TOKEN_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// A life in seconds, as a number or as digits; none where the answer gives none.
+/// A life in seconds, as a number or as digits; none where the answer gives none. A token that was given is kept
+/// however short its life is: what it replaces may be taken no more.
 fn life_of(value: &Value) -> Result<Option<Duration>> {
-    let seconds = match value {
+    let seconds: Option<f64> = match value {
         Value::Null => return Ok(None),
-        Value::Number(number) => number.as_u64(),
+        Value::Number(number) => number.as_f64(),
         Value::String(text) => text.parse().ok(),
         _ => None,
     };
-    match seconds {
-        Some(seconds) if seconds > 0 => Ok(Some(Duration::from_secs(seconds.min(MAX_LIFE)))),
-        _ => Err(unreadable("the token endpoint's answer has a token without a life")),
+    let life = seconds
+        .filter(|seconds| seconds.is_finite() && *seconds >= 0.0)
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds.min(MAX_LIFE)).ok());
+    match life {
+        Some(life) => Ok(Some(life.max(MIN_LIFE))),
+        None => Err(unreadable("the token endpoint's answer has a token without a life")),
     }
 }
 
@@ -196,9 +202,10 @@ mod tests {
             r#"{"access_token":7}"#,
             r#"{"access_token":"s3cret with blank"}"#,
             r#"{"access_token":"s3cret\n"}"#,
-            r#"{"access_token":"s3cret","expires_in":0}"#,
             r#"{"access_token":"s3cret","expires_in":-5}"#,
             r#"{"access_token":"s3cret","expires_in":"soon"}"#,
+            r#"{"access_token":"s3cret","expires_in":"inf"}"#,
+            r#"{"access_token":"s3cret","expires_in":"NaN"}"#,
             r#"{"access_token":"s3cret","refresh_token":{}}"#,
             &long,
         ] {
@@ -209,6 +216,19 @@ mod tests {
                 "{body}"
             );
             assert!(!format!("{error} {error:?}").contains("s3cret"));
+        }
+        for (life, millis) in [
+            ("0", 1000),
+            ("0.25", 1000),
+            ("\"0\"", 1000),
+            ("59.5", 59_500),
+            ("\"59.5\"", 59_500),
+            ("60", 60_000),
+        ] {
+            let body = format!(r#"{{"access_token":"a","expires_in":{life}}}"#);
+            let read = read_token_answer(&answer(200, &body), None).unwrap();
+            let left = read.expires_at.unwrap().since(Timestamp::UNIX_EPOCH);
+            assert_eq!(left, Duration::from_millis(millis), "{life}");
         }
         let endless = r#"{"access_token":"a","expires_in":18446744073709551615}"#;
         assert!(read_token_answer(&answer(200, endless), None).unwrap().expires_at.is_some());

@@ -57,7 +57,8 @@ pub trait BulkSource: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// `NotFound` where the file is not there any more, such as an address that expired and could not be had
-    /// anew. Else what the pipeline says.
+    /// anew; `Rejected` where its host refuses the range for good. Of both the engine makes a failed job. Else what
+    /// the pipeline says.
     async fn open(&self, job: &BulkJob, from: u64) -> Result<BulkBody>;
 
     /// Ends a job that runs. One that has ended already is no error.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, RANGE, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, RANGE, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use url::{Position, Url};
@@ -85,7 +85,7 @@ impl ApiClient {
         call.is_streamed = true;
         let response = call.next().await?;
         let body = call.stream.take().unwrap_or_else(|| StreamedBody::whole(Bytes::new()));
-        Ok(ApiStream::new(&response, body, max_bytes))
+        ApiStream::new(&response, body, max_bytes)
     }
 
     /// The store.
@@ -395,6 +395,8 @@ impl<'a> Call<'a> {
         headers.insert(ACCEPT, if self.is_streamed { ANY } else { JSON });
         if let Some(from) = self.request.from_byte.and_then(|from| format!("bytes={from}-").try_into().ok()) {
             headers.insert(RANGE, from);
+            // A range of a packed body counts packed bytes.
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         headers.insert(USER_AGENT, client.user_agent.clone());
         if self.request.body.is_some() {

@@ -2,7 +2,8 @@
 //!
 //! Its order is the whole of its safety. What is stored is compared with what was refused before any call, since
 //! another process may have been there. The new pair is durable before its first use, since a platform takes the
-//! old refresh token until then and no longer. The old pair is kept until the new one was seen to work, since the
+//! old refresh token until then and no longer; one that could not be kept is written again before the platform is
+//! asked again. The old pair is kept until the new one was seen to work, since the
 //! new one may be void when two got one at a time. A write of the vault is a compare-and-swap: who comes second
 //! uses what the first one stored, and lets go of its own. The claim only saves calls.
 
@@ -17,12 +18,19 @@ use crate::auth::{
     Claim, GRANT_REFUSED, Replaced, StoredTokens, TokenGrant, TokenHeader, TokenRecord, TokenSet, TokenSlot,
     TokenVault, TokenVersion,
 };
-use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::error::{Effect, Error, ErrorKind, Result, Retry};
 use crate::model::Text;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, within};
 
-/// How long a process may refresh a slot before another one goes ahead: longer than all attempts of a request.
+/// How long a process may refresh a slot before another one goes ahead: longer than [`EXCHANGE`] and the writes.
 const CLAIM: Duration = Duration::from_secs(60);
+/// How long the platform is asked within one claim, all attempts and the predecessor's turn included.
+const EXCHANGE: Duration = Duration::from_secs(50);
+/// The waits before a pair that could not be kept is written again, within the claim.
+const WRITE_AGAIN: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
+/// How long a pair that could not be kept stands before a new question to the platform. Where a platform takes the
+/// old refresh token no more, that pair is all there is.
+const PENDING_HOLDS: Duration = Duration::from_secs(3600);
 /// Between two looks at a slot that another process refreshes.
 const LOOK: Duration = Duration::from_millis(500);
 /// How long a token that still works is used after a failed early refresh.
@@ -57,6 +65,18 @@ struct Known {
     refused: Option<(TokenVersion, Error, Duration)>,
     /// Until when nobody drops the predecessor again.
     confirm_again: Duration,
+    /// What the platform gave and the vault has not taken yet. It is not used before the vault has it.
+    pending: Option<Pending>,
+}
+
+/// A record that waits for its place in the vault.
+#[derive(Clone)]
+struct Pending {
+    /// The version that it replaces.
+    over: TokenVersion,
+    record: TokenRecord,
+    /// Until when it is written before the platform is asked.
+    until: Duration,
 }
 
 /// Tokens in use.
@@ -119,6 +139,15 @@ impl Refresher {
             if let Some(held) = self.adopt_if_wanted(&stored, want)? {
                 return Ok(held);
             }
+            match self.write_pending(stored.version).await {
+                // The slot moved: it is read again.
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => {
+                    self.known().early_again = elapsed().saturating_add(EARLY_AGAIN);
+                    return self.or_unexpired(&stored, want, error);
+                }
+            }
             if let Some(error) = self.still_refused(stored.version) {
                 return self.or_unexpired(&stored, want, error);
             }
@@ -176,10 +205,11 @@ impl Refresher {
     async fn exchange(&self, stored: &StoredTokens, want: &Want) -> Result<Option<Arc<Held>>> {
         let record = stored.record.as_ref();
         let current = record.map(|record| &record.current);
-        let refused = match self.client.obtain(self.grant.as_ref(), current).await {
+        let until = self.client.shared().clock().elapsed().saturating_add(EXCHANGE);
+        let refused = match self.obtain(current, until).await {
             Ok(Some(tokens)) => return self.keep(stored, tokens, current, want).await,
             Ok(None) => return Err(not_renewable()),
-            Err(error) if error.code() == GRANT_REFUSED => error,
+            Err(error) if is_refusal(&error) => error,
             Err(error) => return Err(error),
         };
         // Another process may have used the token up meanwhile.
@@ -189,16 +219,32 @@ impl Refresher {
         }
         let predecessor = record.and_then(|record| record.predecessor.as_ref());
         if let Some(predecessor) = predecessor {
-            match self.client.obtain(self.grant.as_ref(), Some(predecessor)).await {
+            match self.obtain(Some(predecessor), until).await {
                 Ok(Some(tokens)) => return self.keep(stored, tokens, Some(predecessor), want).await,
                 Ok(None) => {}
-                Err(error) if error.code() == GRANT_REFUSED => {}
+                Err(error) if is_refusal(&error) => {}
                 Err(error) => return Err(error),
             }
         }
-        let until = self.client.shared().clock().elapsed().saturating_add(REFUSAL_HOLDS);
-        self.known().refused = Some((stored.version, refused.copied(), until));
+        // What is about the app, or its way here, may be mended without new tokens.
+        if refused.code() == GRANT_REFUSED {
+            let until = self.client.shared().clock().elapsed().saturating_add(REFUSAL_HOLDS);
+            self.known().refused = Some((stored.version, refused.copied(), until));
+        }
         Err(refused)
+    }
+
+    /// Asks the platform, and waits for it until then.
+    async fn obtain(&self, with: Option<&TokenSet>, until: Duration) -> Result<Option<TokenSet>> {
+        let clock = self.client.shared().clock();
+        let left = until.saturating_sub(clock.elapsed());
+        let asked = self.client.obtain_until(self.grant.as_ref(), with, until);
+        within(clock.as_ref(), left, asked).await.unwrap_or_else(|| {
+            Err(Error::new(ErrorKind::Timeout, "token_exchange_over", "the token endpoint took too long")
+                .with_effect(Effect::Possible)
+                .with_retry(Retry::Later)
+                .with_remedy("try again; see that the platform's token endpoint answers"))
+        })
     }
 
     /// Persist, then use. `by` is what the new tokens were got with.
@@ -213,7 +259,23 @@ impl Refresher {
         let predecessor = by.filter(|by| by.refresh.is_some() && by.refresh != tokens.refresh).cloned();
         let mark = stored.record.as_ref().and_then(|record| record.mark.clone());
         let record = TokenRecord::new(tokens).replacing(predecessor).marked(mark);
-        match self.vault.replace(&self.slot, stored.version, record.clone()).await? {
+        let clock = self.client.shared().clock();
+        let until = clock.elapsed().saturating_add(PENDING_HOLDS);
+        // Before the first wait: who is dropped in it leaves it to the next one.
+        self.known().pending = Some(Pending { over: stored.version, record: record.clone(), until });
+        let mut waits = WRITE_AGAIN.iter();
+        let replaced = loop {
+            let error = match self.vault.replace(&self.slot, stored.version, record.clone()).await {
+                Ok(replaced) => break replaced,
+                Err(error) => error,
+            };
+            match waits.next() {
+                Some(wait) if error.kind() == ErrorKind::State => clock.sleep(*wait).await,
+                _ => return Err(error),
+            }
+        };
+        self.known().pending = None;
+        match replaced {
             Replaced::Kept(version) => {
                 tracing::debug!(store = %self.slot.store, slot = %self.slot.name, "tokens refreshed");
                 self.adopt(version, record, true).map(Some)
@@ -224,6 +286,20 @@ impl Refresher {
                 self.adopt_if_wanted(&stored, want)
             }
         }
+    }
+
+    /// Writes what could not be kept, where the slot has still the version that it replaces; whether it was
+    /// written, or the slot moved meanwhile.
+    async fn write_pending(&self, version: TokenVersion) -> Result<bool> {
+        let elapsed = self.client.shared().clock().elapsed();
+        let pending = self.known().pending.clone();
+        let Some(pending) = pending else { return Ok(false) };
+        let holds = pending.over == version && elapsed < pending.until;
+        if holds {
+            self.vault.replace(&self.slot, version, pending.record).await?;
+        }
+        self.known().pending = None;
+        Ok(holds)
     }
 
     /// The platform took the tokens of this header: what they replaced is of no use any more.
@@ -309,6 +385,13 @@ impl fmt::Debug for Refresher {
             .field("grant", &self.grant)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether the platform refused for good what it was asked with: then other tokens may help, and a repetition does
+/// not. Its errors of the way, of the server and of a limit are of other kinds.
+fn is_refusal(error: &Error) -> bool {
+    let kinds = [ErrorKind::Auth, ErrorKind::Forbidden, ErrorKind::NotFound, ErrorKind::Rejected];
+    error.code() == GRANT_REFUSED || (kinds.contains(&error.kind()) && error.retry() == Retry::Never)
 }
 
 enum Claimed {

@@ -23,8 +23,24 @@ pub struct ApiStream {
 }
 
 impl ApiStream {
-    pub(super) fn new(response: &ApiResponse, body: StreamedBody, bound: u64) -> Self {
-        Self { status: response.status(), headers: response.headers().clone(), body, left: bound, bound }
+    pub(super) fn new(response: &ApiResponse, body: StreamedBody, bound: u64) -> Result<Self> {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let stream = Self { status, headers, body, left: bound, bound };
+        if status == StatusCode::PARTIAL_CONTENT && (stream.range().is_none() || stream.is_packed()) {
+            // Taken for the whole, or put in another place, it would be another file. A range of what is packed
+            // counts packed bytes.
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                "range_unreadable",
+                "the answer is a part of a body, and does not say which part",
+            )
+            .with_remedy("fetch the whole: the server does not answer ranges as HTTP has them"));
+        }
+        Ok(stream)
+    }
+
+    fn is_packed(&self) -> bool {
+        self.headers.get(header::CONTENT_ENCODING).is_some_and(|packed| packed != "identity")
     }
 
     /// The status.
@@ -52,7 +68,7 @@ impl ApiStream {
             return whole;
         }
         // What is unpacked on the way has another length.
-        let is_packed = self.headers.contains_key(header::CONTENT_ENCODING);
+        let is_packed = self.is_packed();
         let length = self.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()?;
         (!is_packed).then_some(length)
     }
@@ -103,7 +119,8 @@ impl ApiClient {
     /// place among the calls in flight is given up with the head. Each piece has the read time-out.
     ///
     /// # Errors
-    /// As [`ApiClient::execute`].
+    /// As [`ApiClient::execute`]; `Protocol` with code `range_unreadable` where the answer is a part that does not say
+    /// where it belongs.
     pub async fn open(&self, request: ApiRequest, max_bytes: u64) -> Result<ApiStream> {
         self.stream(request, max_bytes).await
     }

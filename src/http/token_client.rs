@@ -80,10 +80,20 @@ impl TokenClient {
         grant: &dyn TokenGrant,
         current: Option<&TokenSet>,
     ) -> Result<Option<TokenSet>> {
+        self.obtain_until(grant, current, Duration::MAX).await
+    }
+
+    /// As [`TokenClient::obtain`], without a repetition that would begin later.
+    pub(super) async fn obtain_until(
+        &self,
+        grant: &dyn TokenGrant,
+        current: Option<&TokenSet>,
+        until: Duration,
+    ) -> Result<Option<TokenSet>> {
         let Some(request) = grant.request(current, self.shared.clock().now()).await? else {
             return Ok(None);
         };
-        self.send(&request, |answer| grant.read(answer, current)).await.map(Some)
+        self.send_until(&request, |answer| grant.read(answer, current), until).await.map(Some)
     }
 
     /// Sends a token request, and reads its answer.
@@ -99,6 +109,15 @@ impl TokenClient {
         &self,
         request: &TokenRequest,
         read: impl Fn(&TokenAnswer) -> Result<T> + Send + Sync,
+    ) -> Result<T> {
+        self.send_until(request, read, Duration::MAX).await
+    }
+
+    async fn send_until<T>(
+        &self,
+        request: &TokenRequest,
+        read: impl Fn(&TokenAnswer) -> Result<T> + Send + Sync,
+        until: Duration,
     ) -> Result<T> {
         must_be_private(&request.origin)?;
         let url = request.origin.join(&request.path)?;
@@ -118,6 +137,9 @@ impl TokenClient {
                 Some(after) => after.min(RETRY_AFTER_CAP),
                 None => self.backoff.wait(attempt, self.shared.entropy().as_ref())?,
             };
+            if self.shared.clock().elapsed().saturating_add(wait) >= until {
+                return Err(error.with_context("attempts", attempt.to_string()));
+            }
             self.shared.clock().sleep(wait).await;
             attempt += 1;
         }

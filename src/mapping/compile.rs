@@ -58,6 +58,8 @@ impl std::fmt::Debug for List {
 #[derive(Debug)]
 pub(super) struct Select {
     pub(super) key: String,
+    /// The kind of their objects while they are searched for the key: no place has it.
+    pub(super) turns: NodeId,
     pub(super) branches: Vec<(String, NodeId)>,
 }
 
@@ -193,7 +195,12 @@ pub(super) fn compile(entity: Entity, rules: &[Rule]) -> Result<Tree> {
             .map_err(|error| error.with_context("rule", format!("{} to {}", rule.from, rule.field)))?;
     }
     share_lists(&mut tree)?;
+    let mut turns = tree.nodes.len();
     for node in &mut tree.nodes {
+        if let Some(select) = &mut node.select {
+            select.turns = NodeId::try_from(turns).map_err(|_| invalid("too many places"))?;
+            turns += 1;
+        }
         if node.select.is_some() && (node.each.is_some() || !node.keys.keys.is_empty()) {
             return Err(invalid("a place cannot be both an array of named elements and something else")
                 .with_context("place", node.pattern.clone()));
@@ -445,7 +452,11 @@ fn child(tree: &mut Tree, at: NodeId, step: &Step) -> Result<NodeId> {
         }
         Step::Where { key, value } => {
             let pattern = format!("{}/*[{key}={value}]", node.pattern);
-            let select = node.select.get_or_insert_with(|| Select { key: key.clone(), branches: Vec::new() });
+            let select = node.select.get_or_insert_with(|| Select {
+                key: key.clone(),
+                turns: 0,
+                branches: Vec::new(),
+            });
             if select.key != *key {
                 return Err(invalid("elements of one array can be selected by one key only"));
             }

@@ -249,6 +249,11 @@ impl Out<'_> {
                 self.issue(at, "not_a_list");
             }
         }
+        if node.select.is_some() {
+            // Which of its values a selector would take cannot be told; none is read, and none counts as absent.
+            self.issue(at, "not_a_list");
+            return json.skip();
+        }
         self.pairs(json, node, at)
     }
 
@@ -333,7 +338,8 @@ impl Out<'_> {
         let (mut branch, mut times, mut turn) = (None, 0, 0);
         let mut more = json.open(b'}')?;
         while more {
-            let is_selector = json.known_key(at, &mut turn, |key| (key == select.key).then_some((0, 0)))?;
+            let is_selector =
+                json.known_key(select.turns, &mut turn, |key| (key == select.key).then_some((0, 0)))?;
             if is_selector.is_none() {
                 json.skip()?;
             } else {

@@ -210,7 +210,8 @@ impl Pull {
     /// `State` where the state could not be written.
     pub async fn forget(&self) -> Result<()> {
         let store = &self.connector.info().store;
-        self.state.commit(store, Unit::new(self.forget_ops())).await
+        self.state.commit(store, Unit::new(self.forget_ops())).await?;
+        self.sweep_spools().await
     }
 
     /// What forgets the run, for a unit that does more.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use lily_connect::auth::{TokenRecord, TokenSet};
 use lily_connect::connectors::shopify::auth::{
     Access, AssertionSource, Callback, ClientAssertion, ClientCredentials, RefreshGrant, SessionToken,
-    ShopApp, static_token,
+    ShopApp, refreshing_token, static_token,
 };
 use lily_connect::error::{ErrorKind, Result};
 use lily_connect::model::{Mac, Secret};
@@ -290,4 +290,43 @@ async fn a_slot_without_tokens_says_who_can_help() {
     let error = world.process_with(Arc::new(RefreshGrant::new(app()))).call().await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Auth, "not_authorised"));
     assert!(error.remedy().contains("merchant must open the app"));
+}
+
+#[tokio::test]
+async fn any_refusal_for_good_leads_to_the_predecessor_and_one_that_may_pass_does_not() {
+    for (status, helps) in [
+        (400, true),
+        (401, true),
+        (403, true),
+        (404, true),
+        (408, false),
+        (425, false),
+        (429, false),
+        (503, false),
+    ] {
+        let world = World::memory();
+        let (_, refresh) = world.platform.authorise();
+        let before = world.pair("shpat_secret_before", &refresh);
+        let lost = world.pair("shpat_secret_lost", "shprt_secret_lost");
+        world.keep(TokenRecord::new(lost).replacing(Some(before))).await;
+        world.pass(LIFE);
+        *world.platform.refuses.lock().unwrap() = Some(("shprt_secret_lost".to_owned(), status));
+        let done = world.process().call().await;
+        assert_eq!(done.is_ok(), helps, "{status}: {done:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_exchange_ends_before_its_claim_does() {
+    let world = World::memory().authorised().await;
+    world.pass(LIFE);
+    say(&world, 503, "");
+    let grant = Arc::new(RefreshGrant::new(app()));
+    let tokens = world.tokens().attempts(1000);
+    let token = refreshing_token(&app(), tokens, world.slot.clone(), grant, world.vault.clone());
+    let process = world.process_of(token.unwrap().build().unwrap());
+    let began = world.clock.elapsed();
+    let error = process.headers().await.unwrap_err();
+    assert_eq!(error.code(), "token_endpoint_unavailable");
+    assert!(world.clock.elapsed() - began < Duration::from_secs(55), "the claim lasts for a minute");
 }

@@ -64,6 +64,8 @@ pub struct Platform {
     pub refused_calls: AtomicUsize,
     /// An answer that the token endpoint gives instead of its own.
     pub says: Mutex<Option<(u16, String)>>,
+    /// The refresh token that the token endpoint answers with this status.
+    pub refuses: Mutex<Option<(String, u16)>>,
     /// What the API says to one token instead of its own answer.
     pub api_says: Mutex<Option<(String, u16, String)>>,
     /// The bodies of the token requests.
@@ -81,6 +83,7 @@ impl Platform {
             calls: AtomicUsize::default(),
             refused_calls: AtomicUsize::default(),
             says: Mutex::default(),
+            refuses: Mutex::default(),
             api_says: Mutex::default(),
             asked: Mutex::default(),
         })
@@ -180,6 +183,11 @@ impl Platform {
         assert_eq!(field("client_secret").as_deref(), Some("app_secret_never_seen"));
         assert_eq!(field("grant_type").as_deref(), Some("refresh_token"));
         let token = field("refresh_token").unwrap();
+        if let Some((refused, status)) = self.refuses.lock().unwrap().clone()
+            && refused == token
+        {
+            return (status, String::new());
+        }
         let mut pairs = self.pairs.lock().unwrap();
         let now = self.clock.now();
         let Some(at) =

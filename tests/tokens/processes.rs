@@ -200,3 +200,48 @@ async fn without_a_key_a_file_takes_no_tokens() {
     let error = world.process().call().await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Auth, "not_authorised"));
 }
+
+#[tokio::test]
+async fn a_pair_that_the_vault_did_not_take_is_written_again_before_the_platform_is_asked_again() {
+    #[derive(Debug)]
+    struct Failing(Arc<dyn lily_connect::auth::TokenVault>, std::sync::atomic::AtomicUsize);
+    #[async_trait::async_trait]
+    impl lily_connect::auth::TokenVault for Failing {
+        async fn load(
+            &self,
+            slot: &lily_connect::auth::TokenSlot,
+        ) -> lily_connect::Result<lily_connect::auth::StoredTokens> {
+            self.0.load(slot).await
+        }
+        async fn replace(
+            &self,
+            slot: &lily_connect::auth::TokenSlot,
+            expected: lily_connect::auth::TokenVersion,
+            record: TokenRecord,
+        ) -> lily_connect::Result<lily_connect::auth::Replaced> {
+            let left = self.1.load(Ordering::SeqCst);
+            if left > 0 {
+                self.1.store(left - 1, Ordering::SeqCst);
+                return Err(lily_connect::error::Error::new(ErrorKind::State, "disk_full", "no room"));
+            }
+            self.0.replace(slot, expected, record).await
+        }
+        async fn forget(&self, slot: &lily_connect::auth::TokenSlot) -> lily_connect::Result<()> {
+            self.0.forget(slot).await
+        }
+    }
+    for (failures, calls) in [(1, 1), (2, 1), (5, 4)] {
+        let mut world = World::memory().authorised().await;
+        world.pass(LIFE);
+        world.vault = Arc::new(Failing(world.vault.clone(), failures.into()));
+        let process = world.process();
+        let mut times = 0;
+        while let Err(error) = process.call().await {
+            assert_eq!(error.code(), "disk_full", "{failures}");
+            assert_eq!(world.platform.calls.load(Ordering::SeqCst), 0, "a pair that is not kept is not used");
+            times += 1;
+            assert!(times < 10);
+        }
+        assert_eq!((times + 1, refreshes(&world)), (calls, 1), "{failures}");
+    }
+}

@@ -37,9 +37,11 @@ pub(super) async fn fetch(
         (spool, ended) = fetch_once(source, job, spool, cancel).await?;
         is_whole = match &ended {
             Ok(whole) => bytes.or(*whole).is_none_or(|bytes| spool.length() >= bytes),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Err("file_gone")),
-            Err(error) if matches!(error.retry(), Retry::Never) => return ended.map(|_| Err("")),
-            Err(_) => false,
+            Err(error) => match lost(error) {
+                Some(code) => return blocking(move || Ok(spool.remove())).await.map(|()| Err(code)),
+                None if matches!(error.retry(), Retry::Never) => return ended.map(|_| Err("")),
+                None => false,
+            },
         };
         if is_whole {
             break;
@@ -60,6 +62,19 @@ pub(super) async fn fetch(
         }
     }
     Ok(Ok(spool))
+}
+
+/// Why an error means that the file is not to be had; none where it is not about the file. It would come again in
+/// each run: a host says with 416, for one, that the file ends before the length that the platform told.
+fn lost(error: &Error) -> Option<NoFile> {
+    match error.kind() {
+        ErrorKind::NotFound => Some("file_gone"),
+        ErrorKind::TooLarge => Some("file_too_large"),
+        // A refused credential is another matter: it says nothing of the file.
+        ErrorKind::Rejected if error.retry() == Retry::Never => Some("file_refused"),
+        ErrorKind::Protocol if error.code() == "range_unreadable" => Some("file_unreadable"),
+        _ => None,
+    }
 }
 
 /// Reads one body into the file; what ended it, with the length of the whole file where the answer said it. What
@@ -109,7 +124,11 @@ async fn fetch_once(
         let passed = skip.min(chunk.len() as u64);
         skip -= passed;
         chunk = chunk.slice(usize::try_from(passed).unwrap_or(chunk.len())..);
-        if spool.gather(&chunk)? {
+        let is_due = match spool.gather(&chunk) {
+            Ok(is_due) => is_due,
+            Err(error) => return Ok((spool, Err(error))),
+        };
+        if is_due {
             spool = blocking(move || spool.write().map(|()| spool)).await?;
         }
     }

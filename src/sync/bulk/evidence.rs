@@ -45,6 +45,8 @@ impl Work<'_> {
             checks.push(Check::new(Rule::SweepAgrees, CheckOutcome::NotNeeded, "the other checks held"));
         } else if self.can_sweep() && (!has_failed || is_mendable) {
             self.sweep(checks, proof).await?;
+            // Ids that agree prove no children.
+            proof.unproven |= !is_mendable;
         } else {
             checks.push(Check::new(
                 Rule::SweepAgrees,

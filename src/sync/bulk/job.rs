@@ -13,11 +13,14 @@ use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::model::Text;
 use crate::state::{BulkPoint, BulkStage, RowId, Unit};
 use crate::sync::pages::ReadPage;
-use crate::sync::pull::Work;
+use crate::sync::pull::{Pull, Work};
 use crate::time::{SystemEntropy, Timestamp};
 
 /// The most reasons of failed jobs that are kept.
 const MOST_FAILURES: usize = 10;
+
+/// The fault of a file that is being delivered.
+const CUT_SHORT: &str = "delivery_cut_short";
 
 /// How a job ended.
 enum Ended {
@@ -46,6 +49,8 @@ impl Work<'_> {
                 return Ok(None);
             }
             self.checkpoint.bulk = Some(BulkPoint::default());
+            // What a run that is no more has left.
+            self.pull.sweep_spools().await?;
         }
         while self.point().stage == BulkStage::Working {
             let (job, started) = self.job(source, &request).await?;
@@ -207,6 +212,7 @@ impl Work<'_> {
     /// A job gave no whole file: the next one is started, or the list is read page by page.
     async fn fail(&mut self, code: Text) -> Result<()> {
         tracing::warn!(store = %self.store, code = code.as_str(), "a bulk job gave no whole file");
+        self.pull.sweep_spools().await?;
         let (is_last, then_page) = (self.is_last(), self.pull.bulk.then_page);
         let point = self.point();
         point.failed += 1;
@@ -239,9 +245,12 @@ impl Work<'_> {
         }
         let pull = self.pull;
         let settings = &pull.bulk;
-        let name = format!("{:?}|{}|{}", self.store, self.pull.entity, job.0);
+        if said.bytes.is_some_and(|bytes| bytes > settings.file_bytes) {
+            return self.fail("file_too_large".into()).await;
+        }
+        let (list, name) = (pull.spooled_list(), job.0.clone());
         let (directory, bound) = (settings.directory.clone(), settings.file_bytes);
-        let spool = blocking(move || Spool::open(directory.as_deref(), &name, bound)).await?;
+        let spool = blocking(move || Spool::open(directory.as_deref(), &list, &name, bound)).await?;
         let fetched = download::fetch(source, job, said.bytes, spool, settings, &pull.cancel).await?;
         let spool = match fetched {
             Ok(spool) => spool,
@@ -250,7 +259,7 @@ impl Work<'_> {
         let file = spool.reader()?;
         let (entity, joints) = (pull.entity, source.joints(pull.entity));
         let (bounds, cancel) = (settings.join.clone(), pull.cancel.clone());
-        let join = blocking(move || Join::open(file, entity, joints, &bounds, &cancel)).await?;
+        let mut join = blocking(move || Join::open(file, entity, joints, &bounds, &cancel)).await?;
         let mut report = BulkReport::of(job.0.clone(), said, &join.counts(), join.issues().clone());
         if done.is_none() {
             report.faults.push("job_failed".into());
@@ -270,12 +279,19 @@ impl Work<'_> {
         if let Some(roots) = said.roots.filter(|_| report.is_whole()) {
             self.checkpoint.totals = (Some(roots), Some(roots));
         }
-        match self.deliver_file(join).await? {
+        if let Some(issues) = self.issues_before(&report) {
+            join.go_on_with(issues);
+        }
+        match self.deliver_file(join, &report).await? {
             Some(issues) => {
                 report.issues = issues;
                 self.end(source, report).await?;
             }
-            None => self.fail("page_unreadable".into()).await?,
+            None => {
+                report.faults.push("page_unreadable".into());
+                self.point().report = serde_json::to_string(&report).ok().map(Into::into);
+                self.fail("page_unreadable".into()).await?;
+            }
         }
         blocking(move || {
             spool.remove();
@@ -284,15 +300,32 @@ impl Work<'_> {
         .await
     }
 
+    /// What an earlier run found wrong with this job's file, up to where it came.
+    fn issues_before(&mut self, report: &BulkReport) -> Option<LineIssues> {
+        let point = self.point();
+        let before = point.report.as_deref().filter(|_| point.delivered > 0)?;
+        let before: BulkReport = serde_json::from_str(before).ok()?;
+        let is_its = before.job == report.job && before.faults.iter().any(|fault| fault == CUT_SHORT);
+        is_its.then_some(before.issues)
+    }
+
     /// Delivers the records of a file from where the checkpoint stands. While a page is delivered, the next one is
     /// made. None where a page is not the JSON that was asked for: fetched again, it would be the same.
-    async fn deliver_file(&mut self, mut join: Join) -> Result<Option<LineIssues>> {
+    ///
+    /// What a line's record shows only when it is put together is committed with its page: a run that goes on
+    /// behind it does not see it again.
+    async fn deliver_file(&mut self, mut join: Join, report: &BulkReport) -> Result<Option<LineIssues>> {
         join.skip_to(self.point().delivered);
         let next = |mut join: Join| blocking(move || join.next_page().map(|page| (join, page)));
         let (mut join, mut page) = next(join).await?;
         while let Some(JoinedPage { items, next: position, .. }) = page {
             if self.pull.cancel.is_cancelled() {
                 return Err(self.pull.cancel.error());
+            }
+            if !join.issues().is_empty() {
+                let mut so_far = BulkReport { issues: join.issues().clone(), ..report.clone() };
+                so_far.faults.push(CUT_SHORT.into());
+                self.point().report = serde_json::to_string(&so_far).ok().map(Into::into);
             }
             let (ahead, delivered) = tokio::join!(next(join), async {
                 let total = self.checkpoint.totals.1.map_or(Total::NotGiven, Total::Exact);
@@ -324,6 +357,24 @@ impl Work<'_> {
     /// Whether this is a list whose ids can be swept.
     pub(super) fn can_sweep(&self) -> bool {
         self.capabilities.ids_only && matches!(self.pull.select, Select::All)
+    }
+}
+
+impl Pull {
+    /// What the files of this store's and entity's jobs are named after.
+    fn spooled_list(&self) -> String {
+        format!("{:?}|{}", self.connector.info().store, self.entity)
+    }
+
+    /// Takes away what jobs of this store and entity have left in a directory that was set.
+    pub(in crate::sync) async fn sweep_spools(&self) -> Result<()> {
+        let Some(directory) = self.bulk.directory.clone() else { return Ok(()) };
+        let list = self.spooled_list();
+        blocking(move || {
+            Spool::sweep(&directory, &list);
+            Ok(())
+        })
+        .await
     }
 }
 

@@ -157,6 +157,11 @@ impl Join {
         &self.issues
     }
 
+    /// Takes what was found before, up to where it goes on; it holds what the first look finds, too.
+    pub(super) fn go_on_with(&mut self, found: LineIssues) {
+        self.issues = found;
+    }
+
     /// How many children stood far from their records.
     #[must_use]
     pub fn straggling(&self) -> u64 {

@@ -20,7 +20,7 @@ pub struct BulkSettings {
     pub then_page: bool,
     /// How often a download that breaks off without a byte more is opened again (default 5).
     pub reopens: u32,
-    /// The largest file (default 64 GiB).
+    /// The largest file (default 64 GiB); a job with a larger one counts as failed.
     pub file_bytes: u64,
     /// Where the file goes; none for the system's directory of temporary files. In a directory that is set, a
     /// download that was cut short is gone on with by the next run.

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use http::HeaderName;
 
 use crate::auth::{HeaderKey, Origin, TokenGrant, TokenHeader, TokenSlot, TokenVault};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::http::{RefreshingToken, RefreshingTokenBuilder, TokenClient};
 use crate::model::{Secret, StoreKey};
 
@@ -68,7 +68,7 @@ pub fn static_token(origin: Origin, token: &Secret) -> Result<HeaderKey> {
 /// An authenticator whose tokens are got by a grant and kept in a vault.
 ///
 /// # Errors
-/// `Config` where the shop's domain is none.
+/// `Config` where the shop's domain is none, and with code `shop_mismatch` where the slot is another shop's.
 pub fn refreshing_token(
     app: &ShopApp,
     client: TokenClient,
@@ -76,6 +76,35 @@ pub fn refreshing_token(
     grant: Arc<dyn TokenGrant>,
     vault: Arc<dyn TokenVault>,
 ) -> Result<RefreshingTokenBuilder> {
+    if slot.store.account.as_str() != app.shop().as_str() {
+        return Err(Error::new(ErrorKind::Config, "shop_mismatch", "the slot is that of another shop")
+            .with_context("expected", app.shop().as_str())
+            .with_context("found", slot.store.account.as_str())
+            .with_remedy("take offline_slot() of the app's own shop"));
+    }
     let builder = RefreshingToken::builder(client, app.origin()?, slot, grant, vault);
     Ok(builder.header(TokenHeader::Named(TOKEN_HEADER)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::Runtime;
+    use crate::state::{MemoryState, StateVault};
+
+    #[test]
+    fn the_tokens_of_another_shop_are_not_taken() {
+        let shop = |name: &str| ShopDomain::new(name).unwrap();
+        let app = ShopApp::new(App::new("id", Secret::new("s")).unwrap(), shop("a.myshopify.com"));
+        let runtime = Runtime::new();
+        let open = |slot: TokenSlot| {
+            let client = TokenClient::new(runtime.shared().clone(), slot.store.clone());
+            let vault = Arc::new(StateVault::new(Arc::new(MemoryState::new())));
+            let grant = Arc::new(RefreshGrant::new(app.clone()));
+            refreshing_token(&app, client, slot, grant, vault).map(drop)
+        };
+        open(offline_slot("tenant", &shop("a.myshopify.com"))).unwrap();
+        let error = open(offline_slot("tenant", &shop("b.myshopify.com"))).unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Config, "shop_mismatch"));
+    }
 }
