@@ -9,52 +9,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use lily_connect::Runtime;
-use lily_connect::connector::{Branch, Joints};
-use lily_connect::mapping::{Direction::Read, Rule, SchemaMap, Transform, rule};
-use lily_connect::model::{Entity, Platform, StoreProfile};
+use lily_connect::connector::Connector;
+use lily_connect::connectors::shopify::ShopifyConfig;
+use lily_connect::model::{Entity, Secret, StoreProfile};
 use lily_connect::sync::Cancel;
 use lily_connect::sync::bulk::{Join, JoinSettings};
 use support::{Ended, Failure, say};
 
 mod support;
-
-static BRANCHES: &[Branch] = &[
-    Branch::new("/ProductVariant/", "/variants/nodes"),
-    Branch::new("/MediaImage/", "/media/nodes"),
-    Branch::new("/Metafield/", "/metafields/nodes"),
-];
-static JOINTS: Joints = Joints::new("id", "__parentId", "/Product/", BRANCHES).lists(&[
-    "/variants/nodes",
-    "/media/nodes",
-    "/metafields/nodes",
-]);
-
-const STATUS: Transform =
-    Transform::Word(&[("ACTIVE", "active"), ("DRAFT", "draft"), ("ARCHIVED", "archived")]);
-
-/// What the yardstick's file has of a product.
-static RULES: &[Rule] = &[
-    rule("/id", "ref.id", Transform::LastSegment, Read),
-    rule("/title", "title", Transform::Text, Read),
-    rule("/handle", "slug", Transform::Text, Read),
-    rule("/descriptionHtml", "description", Transform::Html, Read),
-    rule("/productType", "product_type", Transform::Text, Read),
-    rule("/status", "status", STATUS, Read),
-    rule("/createdAt", "created_at", Transform::Rfc3339, Read),
-    rule("/updatedAt", "modified_at", Transform::Rfc3339, Read),
-    rule("/tags/*", "tags[].name", Transform::Text, Read),
-    rule("/seo/title", "seo.title", Transform::OptionalText, Read),
-    rule("/seo/description", "seo.description", Transform::OptionalText, Read),
-    rule("/variants/nodes/*/id", "variants[]", Transform::LastSegment, Read),
-    rule("/media/nodes/*/id", "media[].id", Transform::LastSegment, Read),
-    rule("/media/nodes/*/alt", "media[].alt", Transform::Text, Read),
-    rule("/media/nodes/*/image/url", "media[].url", Transform::Text, Read),
-    rule("/metafields/nodes/*/id", "attributes[].id", Transform::LastSegment, Read),
-    rule("/metafields/nodes/*/namespace", "attributes[].namespace", Transform::Text, Read),
-    rule("/metafields/nodes/*/key", "attributes[].key", Transform::Text, Read),
-    rule("/metafields/nodes/*/type", "attributes[].value_type", Transform::Text, Read),
-    rule("/metafields/nodes/*/value", "attributes[].values[]", Transform::Text, Read),
-];
 
 /// Joins a bulk file, mapping included, and says how long it took.
 #[derive(Parser)]
@@ -76,14 +38,21 @@ fn main() -> ExitCode {
 async fn bench(args: Args) -> Result<Ended, Failure> {
     let runtime = Runtime::new();
     let begun = runtime.clock().elapsed();
-    let map = SchemaMap::compile(Platform::new("bench"), Entity::Product, RULES)?;
+    // The connector's own map and joints; with a profile given, nothing is called.
     let profile = StoreProfile::unknown();
+    let config = ShopifyConfig::builder("bench.myshopify.com")
+        .access_token(Secret::new("shpat_bench"))
+        .profile(profile.clone())
+        .build()?;
+    let store = config.connect(&runtime).await?;
+    let map = store.schema(Entity::Product).ok_or("no map of products")?;
+    let joints = store.bulk().ok_or("no bulk jobs")?.joints(Entity::Product);
     let mut settings = JoinSettings::default();
     if let Some(window) = args.window_kib {
         settings.window_bytes = window * 1024;
     }
     let file = File::open(&args.file)?;
-    let mut join = Join::open(file, Entity::Product, &JOINTS, &settings, &Cancel::default())?;
+    let mut join = Join::open(file, Entity::Product, joints, &settings, &Cancel::default())?;
     let looked_through = (runtime.clock().elapsed() - begun).as_secs_f64();
     let (mut products, mut sum) = (0, 0);
     while let Some(page) = join.next_page()? {

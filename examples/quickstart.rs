@@ -1,8 +1,8 @@
 //! The whole main job on one product: check, pull, enrich, plan, apply, verify, undo.
 //!
-//! With nothing set it starts a sandbox store in this process. With `LILY_CONNECTOR=woocommerce` and
-//! `WOOCOMMERCE_URL`, `WOOCOMMERCE_KEY`, `WOOCOMMERCE_SECRET` it works on the real store named there: on one
-//! product, which it names and restores.
+//! With nothing set it starts a sandbox store in this process; with `LILY_SANDBOX=1` it is that of the platform
+//! that `LILY_CONNECTOR` names. With `LILY_CONNECTOR` and that platform's variables (`lily_connect::registry`) it
+//! works on the real store named there: on one product, which it names and restores.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -203,8 +203,8 @@ async fn push_and_undo(store: &Store, push: &Push, plan: &Plan, name: &str) -> R
     let undone = Ended::fully_if(report.is_full_success());
     if undone == Ended::Fully {
         say!(
-            "\nDone with {name}: its title, description and tags are as before; its modified time moved, and \
-             new tag terms stay in the shop, unused."
+            "\nDone with {name}: its title, description and tags are as before; its modified time moved. Where \
+             tags are records of their own, new ones stay in the shop, unused."
         );
     }
     Ok(applied?.and(undone))

@@ -84,7 +84,7 @@ async fn serve(args: Args) -> Result<Ended, Failure> {
     let unusable = |error| format!("--listen {} cannot be used: {error}", args.listen);
     let mut certificate = None;
     let served = if args.tls {
-        let tls = Tls::new()?;
+        let tls = Tls::new(stand_in.names)?;
         certificate = Some(tls.certificate.clone());
         tls.serve(service.clone(), args.listen).await.map_err(unusable)?
     } else {
@@ -115,6 +115,8 @@ async fn serve(args: Args) -> Result<Ended, Failure> {
 struct StandIn {
     service: Service,
     connector: &'static str,
+    /// What it is called, beside its address; a certificate holds these, too.
+    names: Vec<String>,
     /// What the printed line holds beside the address.
     keys: Vec<(&'static str, String)>,
     holds: String,
@@ -145,6 +147,7 @@ fn woocommerce(args: &Args) -> Result<StandIn, Failure> {
     Ok(StandIn {
         service: Service::new(store.clone()),
         connector: "woocommerce",
+        names: Vec::new(),
         keys: vec![("key", key.consumer_key.clone()), ("secret", key.consumer_secret.clone())],
         holds: format!("{} products and {} variations", store.product_count(), store.variation_count()),
         address: "WOOCOMMERCE_URL",
@@ -161,18 +164,20 @@ fn shopify(args: &Args) -> Result<StandIn, Failure> {
     let token = shop.issue_token("sandbox");
     shop.deliver_at_once(true);
     let settings = shop.settings();
+    let domain = settings.myshopify_domain;
     Ok(StandIn {
         service: Service::new(shop.clone()),
         connector: "shopify",
+        names: vec![domain.clone()],
         keys: vec![
             ("token", token.clone()),
-            ("shop", settings.myshopify_domain),
+            ("shop", domain.clone()),
             ("client_id", settings.client_id),
             ("client_secret", settings.client_secret),
         ],
         holds: format!("{} products and {} variants", shop.product_count(), shop.variant_count()),
         address: "SHOPIFY_URL",
-        variables: vec![("SHOPIFY_ACCESS_TOKEN", token)],
+        variables: vec![("SHOPIFY_SHOP", domain), ("SHOPIFY_ACCESS_TOKEN", token)],
     })
 }
 
@@ -206,15 +211,15 @@ impl Drop for Served {
     }
 }
 
-/// A certificate for the loopback network, made for one run, and what accepts connections with it.
+/// A certificate for the loopback network and the store's own names, made for one run, and what accepts connections with it.
 struct Tls {
     certificate: String,
     acceptor: TlsAcceptor,
 }
 
 impl Tls {
-    fn new() -> Result<Self, Failure> {
-        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    fn new(mut names: Vec<String>) -> Result<Self, Failure> {
+        names.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
         let made = rcgen::generate_simple_self_signed(names)?;
         let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
         let config = ServerConfig::builder()

@@ -22,7 +22,7 @@ pub use bulk::{
     Branch, BulkBody, BulkDone, BulkJob, BulkSource, BulkState, Joints, PollPlan, Prediction, StartedJob,
 };
 pub use webhooks::{
-    Condition, HealFault, Healed, Subscribed, Subscription, SubscriptionStatus, WebhookSource,
+    Condition, HealFault, Healed, Subscribed, Subscription, SubscriptionStatus, Told, WebhookSource,
 };
 
 /// A store that records can be pulled from and, where the platform allows, pushed to.

@@ -11,7 +11,7 @@
 //! | `LILY_MAPPING_FILE` | a TOML file with what the store has elsewhere (`docs/mapping.md`; feature `overrides`) |
 //! | `SHOPIFY_SHOP` | the shop's permanent domain, `name.myshopify.com` |
 //! | `SHOPIFY_ACCESS_TOKEN` | the Admin API token of a custom app |
-//! | `SHOPIFY_CLIENT_ID`, `SHOPIFY_CLIENT_SECRET` | in its place: the credentials of an app of the shop's own organisation |
+//! | `SHOPIFY_CLIENT_ID`, `SHOPIFY_CLIENT_SECRET` | in its place: the credentials of an app of the shop's own organisation, which get a token for a day at a time |
 //! | `SHOPIFY_URL` | another address than the shop's own, such as that of a test server |
 //! | `SHOPIFY_WRITE_SLUGS` | `1` allows handles to be written |
 //! | `SHOPIFY_BUDGET_SHARE` | which share of the query budget is ours, above 0 and at most 1 (default 1) |
@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use crate::connector::Connector;
 #[cfg(feature = "shopify")]
-use crate::connectors::shopify::ShopifyConfig;
+use crate::connectors::shopify::{ShopifyBuilder, ShopifyConfig, auth::App};
 #[cfg(feature = "woocommerce")]
 use crate::connectors::woocommerce::{KeyInQuery, SeoPlugin, WooCommerceConfig};
 use crate::error::{Error, ErrorKind, Result};
@@ -93,8 +93,9 @@ impl ConnectorConfig {
             #[cfg(feature = "shopify")]
             "shopify" => {
                 let (mapping, file) = variables.mapping()?;
-                let mut builder = ShopifyConfig::builder(variables.required("SHOPIFY_SHOP")?)
-                    .access_token(Secret::new(variables.required("SHOPIFY_ACCESS_TOKEN")?))
+                let builder = ShopifyConfig::builder(variables.required("SHOPIFY_SHOP")?);
+                let mut builder = variables
+                    .shopify_credentials(builder)?
                     .private_hosts(variables.switch("LILY_ALLOW_PRIVATE_HOSTS")?)
                     .write_slugs(variables.switch("SHOPIFY_WRITE_SLUGS")?)
                     .mapping(mapping);
@@ -240,6 +241,34 @@ impl Variables<'_> {
         Ok(Some(value.to_owned()))
     }
 
+    /// Either a token or an app, and not both.
+    #[cfg(feature = "shopify")]
+    fn shopify_credentials(&self, builder: ShopifyBuilder) -> Result<ShopifyBuilder> {
+        let (id, secret) = ("SHOPIFY_CLIENT_ID", "SHOPIFY_CLIENT_SECRET");
+        let token = self.optional("SHOPIFY_ACCESS_TOKEN")?;
+        match (token, self.optional(id)?, self.optional(secret)?) {
+            (Some(token), None, None) => Ok(builder.access_token(Secret::new(token))),
+            (None, None, None) => Err(wrong("SHOPIFY_ACCESS_TOKEN", "variable_missing", "is not set")
+                .with_remedy(format!(
+                    "set SHOPIFY_ACCESS_TOKEN, or {id} and {secret}; each may end in _FILE"
+                ))),
+            (None, app_id, app_secret) => {
+                let missing = if app_id.is_none() { id } else { secret };
+                let (Some(app_id), Some(app_secret)) = (app_id, app_secret) else {
+                    return Err(wrong(missing, "variable_missing", "is not set")
+                        .with_remedy(format!("{id} and {secret} go together")));
+                };
+                let app = App::new(app_id, Secret::new(app_secret));
+                let app = app.map_err(|error| error.with_context("variable", id))?;
+                Ok(builder.client_credentials(app))
+            }
+            (Some(_), _, _) => {
+                Err(wrong("SHOPIFY_ACCESS_TOKEN", "variables_contradictory", "is set beside those of an app")
+                    .with_remedy(format!("unset it, or unset {id} and {secret}")))
+            }
+        }
+    }
+
     #[cfg(feature = "shopify")]
     fn share(&self, name: &'static str) -> Result<Option<f64>> {
         let Some(text) = self.optional(name)? else { return Ok(None) };
@@ -322,6 +351,8 @@ fn may_be_shown(platform: &str) -> bool {
 fn in_variable(error: Error, name: &'static str) -> Error {
     if error.code() == "origin_invalid" {
         error.with_remedy(format!("set {name} to the store's address, in the form https://shop.example"))
+    } else if error.code() == "shop_domain_invalid" {
+        error.with_context("variable", "SHOPIFY_SHOP")
     } else {
         error
     }
@@ -390,6 +421,72 @@ mod tests {
     fn a_platform_that_is_not_built_in_names_its_feature() {
         let text = refused(&[("LILY_CONNECTOR", "woocommerce")]);
         assert!(text.contains("feature woocommerce"), "{text}");
+    }
+
+    #[cfg(feature = "shopify")]
+    mod shopify {
+        use super::*;
+
+        const SHOP: [(&str, &str); 2] =
+            [("LILY_CONNECTOR", "shopify"), ("SHOPIFY_SHOP", "some-shop.myshopify.com")];
+        const TOKEN: (&str, &str) = ("SHOPIFY_ACCESS_TOKEN", SECRET);
+        const APP: [(&str, &str); 2] = [("SHOPIFY_CLIENT_ID", "an-app"), ("SHOPIFY_CLIENT_SECRET", SECRET)];
+
+        fn with<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+            SHOP.iter().chain(more).copied().collect()
+        }
+
+        #[test]
+        fn a_store_is_read_by_token_or_by_app_and_shows_no_secret() {
+            for credentials in [&[TOKEN][..], &APP] {
+                let read = config(&with(credentials)).unwrap();
+                let ConnectorConfig::Shopify(store) = &read else { panic!("{read:?}") };
+                assert_eq!(store.store().account.as_str(), "some-shop.myshopify.com");
+                assert!(!format!("{read:?}").contains(SECRET), "{read:?}");
+            }
+        }
+
+        #[test]
+        fn a_secret_is_read_from_a_file() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("secret");
+            std::fs::write(&path, format!("{SECRET}\n")).unwrap();
+            let path = path.to_str().unwrap();
+            assert!(config(&with(&[("SHOPIFY_ACCESS_TOKEN_FILE", path)])).is_ok());
+            assert!(config(&with(&[APP[0], ("SHOPIFY_CLIENT_SECRET_FILE", path)])).is_ok());
+            let twice = with(&[APP[0], APP[1], ("SHOPIFY_CLIENT_SECRET_FILE", path)]);
+            assert!(refused(&twice).contains("SHOPIFY_CLIENT_SECRET_FILE"));
+        }
+
+        #[test]
+        fn a_missing_or_wrong_variable_is_named() {
+            let shopless = [("LILY_CONNECTOR", "shopify"), TOKEN];
+            assert!(refused(&shopless).contains("SHOPIFY_SHOP"));
+            let none = refused(&SHOP);
+            assert!(none.contains("SHOPIFY_ACCESS_TOKEN") && none.contains("SHOPIFY_CLIENT_ID"), "{none}");
+            assert!(refused(&with(&APP[..1])).contains("the variable SHOPIFY_CLIENT_SECRET is not set"));
+            assert!(refused(&with(&APP[1..])).contains("the variable SHOPIFY_CLIENT_ID is not set"));
+            let both = refused(&with(&[TOKEN, APP[0], APP[1]]));
+            assert!(
+                both.contains("[variables_contradictory]") && both.contains("SHOPIFY_CLIENT_ID"),
+                "{both}"
+            );
+            let part = refused(&with(&[TOKEN, APP[1]]));
+            assert!(part.contains("[variables_contradictory]"), "{part}");
+            let odd = refused(&with(&[("SHOPIFY_CLIENT_ID", "an app"), APP[1]]));
+            assert!(odd.contains("variable=SHOPIFY_CLIENT_ID"), "{odd}");
+            for share in ["half", "0", "1.5", "NaN"] {
+                assert!(config(&with(&[TOKEN, ("SHOPIFY_BUDGET_SHARE", share)])).is_err(), "{share}");
+            }
+            let odd = refused(&with(&[TOKEN, ("SHOPIFY_WRITE_SLUGS", "yes")]));
+            assert!(odd.contains("SHOPIFY_WRITE_SLUGS must be 1 or 0"), "{odd}");
+            let mut odd = with(&[TOKEN, ("SHOPIFY_URL", "shop.example")]);
+            let text = refused(&odd);
+            assert!(text.contains("SHOPIFY_URL"), "{text}");
+            odd = vec![SHOP[0], ("SHOPIFY_SHOP", "shop.example"), TOKEN];
+            let text = refused(&odd);
+            assert!(text.contains("variable=SHOPIFY_SHOP"), "{text}");
+        }
     }
 
     #[cfg(feature = "woocommerce")]

@@ -1,5 +1,5 @@
 //! `docs/connectors.md` is made from the maps and capabilities, so it cannot lie.
-#![cfg(all(feature = "testkit", feature = "woocommerce"))]
+#![cfg(all(feature = "testkit", feature = "shopify", feature = "woocommerce"))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
@@ -8,8 +8,9 @@ use std::fmt::Write;
 
 use common::bench;
 use lily_connect::connector::Connector;
+use lily_connect::connectors::shopify::ShopifyConfig;
 use lily_connect::mapping::{Direction, fields};
-use lily_connect::model::{Entity, FieldName};
+use lily_connect::model::{Entity, FieldName, Secret, StoreProfile};
 
 fn table(connector: &dyn Connector) -> String {
     let mut text = String::new();
@@ -47,7 +48,15 @@ fn table(connector: &dyn Connector) -> String {
 async fn the_table_of_fields_is_what_the_maps_say() {
     let bench = bench().await;
     let head = "# Connectors, field by field\n\nWhere each platform holds a canonical field, and which fields can be written.\nThis page is made by `tests/connectors_doc.rs`; `LILY_UPDATE_DOCS=1 cargo test --all-features --test connectors_doc` writes it anew.\n";
-    let made = format!("{head}{}", table(&*bench.connector));
+    // With a profile given, nothing is called.
+    let shopify = ShopifyConfig::builder("some-shop.myshopify.com")
+        .access_token(Secret::new("t"))
+        .write_slugs(true)
+        .profile(StoreProfile::unknown())
+        .build()
+        .unwrap();
+    let shopify = shopify.connect(&bench.runtime).await.unwrap();
+    let made = format!("{head}{}{}", table(&shopify), table(&*bench.connector));
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/connectors.md");
     if std::env::var_os("LILY_UPDATE_DOCS").is_some() {
         std::fs::write(path, &made).unwrap();

@@ -8,13 +8,17 @@ mod shopify;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use base64::Engine as _;
+use hmac::{Hmac, KeyInit, Mac};
+use http::{HeaderMap, HeaderValue};
 use lily_connect::connector::Connector;
-use lily_connect::model::{Entity, ExternalId, FieldName};
+use lily_connect::model::{Entity, ExternalId, FieldName, Secret};
 use lily_connect::runtime::Runtime;
 use lily_connect::testkit::contract::{ContractFixture, On, Received, Right, Strike, Trouble};
 use lily_connect::testkit::exchange::Request;
 use lily_connect::testkit::faults::{Fault, FaultRule, When};
 use lily_connect::testkit::shopify::{Owner, ShopifyFake};
+use lily_connect::webhook::Incoming;
 use serde_json::{Value, json};
 use shopify::{Bench, bench_with, config};
 
@@ -191,6 +195,52 @@ impl ContractFixture for Shop {
             _ => return false,
         }
         true
+    }
+
+    fn delivery(&self, entity: Entity, id: &ExternalId, secret: &Secret) -> Option<Incoming> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let (topic, kind) = match entity {
+            Entity::Product => ("products/update", "Product"),
+            Entity::Category => ("collections/update", "Collection"),
+            _ => return None,
+        };
+        let now = self.bench.runtime.clock().now();
+        let body = json!({
+            "id": number(id), "admin_graphql_api_id": format!("gid://shopify/{kind}/{id}"),
+            "updated_at": now.to_string(),
+        });
+        let body = body.to_string();
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.expose().as_bytes()).ok()?;
+        mac.update(body.as_bytes());
+        let signature = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("content-type", "application/json".to_owned()),
+            ("x-shopify-topic", topic.to_owned()),
+            ("x-shopify-hmac-sha256", signature),
+            ("x-shopify-shop-domain", "test-shop.myshopify.com".to_owned()),
+            ("x-shopify-api-version", "2026-10".to_owned()),
+            ("x-shopify-webhook-id", format!("{number:032x}")),
+            ("x-shopify-event-id", format!("{number:08x}")),
+            ("x-shopify-triggered-at", now.to_string()),
+        ] {
+            headers.insert(name, HeaderValue::from_str(&value).ok()?);
+        }
+        Incoming::new(headers, body, now).ok()
+    }
+
+    fn kill_subscription(&self, id: &ExternalId) -> bool {
+        self.bench.shop.remove_subscription(number(id))
+    }
+
+    fn foreign_subscription(&self) -> Option<ExternalId> {
+        let id = self.bench.shop.add_subscription("PRODUCTS_UPDATE", "https://stock.example.com/hook");
+        Some(id.to_string().into())
+    }
+
+    fn has_subscription(&self, id: &ExternalId) -> bool {
+        self.bench.shop.subscriptions().iter().any(|known| known.id == number(id))
     }
 
     fn calls_of_a_first_page(&self) -> u64 {

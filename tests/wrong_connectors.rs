@@ -327,7 +327,8 @@ impl WebhookSource for Wrong {
             (Flaw::TrustsEveryDelivery, Err(_)) => memory::unverified(incoming),
             (Flaw::TakesAPingForAnEvent, Ok(Received::Ping { subscription })) => {
                 let record = RecordRef::new(self.info().store.platform.clone(), Entity::Product, "1");
-                let event = Event::new(EventKind::Updated, subscription, incoming.received());
+                let event =
+                    Event::new(EventKind::Updated, incoming.received()).with_subscription(subscription);
                 Ok(Received::Event(event.with_record(record)))
             }
             (_, verified) => verified,

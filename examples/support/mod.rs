@@ -15,6 +15,8 @@ use lily_connect::registry::runtime_from_env;
 use lily_connect::sync::Progress;
 use lily_connect::{Connector, ConnectorConfig, Entity, Pull, Push, Runtime, SqliteState, StateStore};
 
+mod sandbox;
+
 /// Says a line on standard error. Where nobody reads it any more, the work goes on all the same.
 macro_rules! say {
     ($($what:tt)*) => {{
@@ -125,8 +127,7 @@ pub(crate) fn refuse_sandbox() -> Result<(), Failure> {
     if wants_sandbox()? == Some(true) {
         return Err(
             "with LILY_SANDBOX=1 every run has a store of its own, so this one cannot go on with what \
-                    another run began; unset it, start `sandbox`, and set LILY_CONNECTOR, WOOCOMMERCE_URL, \
-                    WOOCOMMERCE_KEY, WOOCOMMERCE_SECRET and LILY_ALLOW_PRIVATE_HOSTS=1"
+                    another run began; unset it, start `sandbox`, and set the variables that it prints"
                 .into(),
         );
     }
@@ -184,82 +185,6 @@ impl Store {
 
     pub(crate) fn is_sandbox(&self) -> bool {
         self.sandbox.is_some()
-    }
-}
-
-#[cfg(all(feature = "testkit", feature = "woocommerce"))]
-mod sandbox {
-    use std::path::Path;
-    use std::sync::Arc;
-
-    use lily_connect::connector::Connector;
-    use lily_connect::connectors::woocommerce::WooCommerceConfig;
-    use lily_connect::model::Secret;
-    use lily_connect::runtime::Runtime;
-    use lily_connect::testkit::server::Server;
-    use lily_connect::testkit::woocommerce::{ApiKey, Permissions, Role, WooStore};
-    use lily_connect::time::SystemClock;
-
-    use super::Failure;
-
-    /// A running stand-in, and a folder that is gone with it.
-    pub(super) struct Sandbox {
-        server: Server,
-        key: ApiKey,
-        folder: tempfile::TempDir,
-    }
-
-    impl Sandbox {
-        pub(super) async fn start() -> Result<Self, Failure> {
-            let store = WooStore::new(Arc::new(SystemClock::default()));
-            let _ids = store.seed_sample();
-            let key = store.issue_key("sandbox", Permissions::ReadWrite, Role::Manager);
-            Ok(Self { server: Server::start(store).await?, key, folder: tempfile::tempdir()? })
-        }
-
-        pub(super) fn folder(&self) -> &Path {
-            self.folder.path()
-        }
-
-        pub(super) async fn connect(&self) -> Result<(Arc<dyn Connector>, Runtime), Failure> {
-            let runtime = Runtime::new();
-            let config = WooCommerceConfig::builder(self.server.url())
-                .key(&self.key.consumer_key)
-                .secret(Secret::new(self.key.consumer_secret.clone()))
-                .private_hosts(true)
-                .build()?;
-            Ok((Arc::new(config.connect(&runtime).await?), runtime))
-        }
-    }
-}
-
-#[cfg(not(all(feature = "testkit", feature = "woocommerce")))]
-mod sandbox {
-    use std::path::Path;
-    use std::sync::Arc;
-
-    use lily_connect::connector::Connector;
-    use lily_connect::runtime::Runtime;
-
-    use super::Failure;
-
-    /// This build has none.
-    pub(super) enum Sandbox {}
-
-    impl Sandbox {
-        #[allow(clippy::unused_async, reason = "it stands where the other build waits")]
-        pub(super) async fn start() -> Result<Self, Failure> {
-            Err("the sandbox needs the feature testkit".into())
-        }
-
-        pub(super) fn folder(&self) -> &Path {
-            match *self {}
-        }
-
-        #[allow(clippy::unused_async, reason = "it stands where the other build waits")]
-        pub(super) async fn connect(&self) -> Result<(Arc<dyn Connector>, Runtime), Failure> {
-            match *self {}
-        }
     }
 }
 

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ExternalId, Secret, Text};
-use crate::webhook::{EventKind, Incoming, Received};
+use crate::model::{Entity, ExternalId, Secret, Text};
+use crate::webhook::{EventKind, Incoming, NoticeKind, Received};
 
 /// The longest label that tells our deployments apart.
 const MAX_LABEL: usize = 32;
@@ -28,14 +28,20 @@ pub trait WebhookSource: fmt::Debug + Send + Sync {
     /// there is no usable secret. None of them shows a body or a secret.
     fn verify(&self, incoming: &Incoming, secrets: &[Secret]) -> Result<Received>;
 
+    /// What can be subscribed to (default: all that happens to products).
+    fn tells(&self) -> Vec<Told> {
+        EventKind::ALL.map(|topic| Told::Record(topic, Entity::Product)).to_vec()
+    }
+
     /// Lists the subscriptions that this crate made, of all labels. Others are never shown or touched.
     ///
     /// # Errors
     /// `TooLarge` where the store has more than can be looked through; what the pipeline says.
     async fn subscriptions(&self) -> Result<Vec<Subscribed>>;
 
-    /// Makes a subscription for each topic, whether there is one or not: [`WebhookSource::heal`] makes those
-    /// that are missing.
+    /// Makes a subscription for each thing that is wanted and that the platform tells, whether there is one or
+    /// not: [`WebhookSource::heal`] makes those that are missing. A platform that takes no second one of the same
+    /// kind to the same address gives the one that there is.
     ///
     /// # Errors
     /// `Config` where the platform would not deliver to that address or takes no such secret; what the
@@ -64,25 +70,21 @@ pub trait WebhookSource: fmt::Debug + Send + Sync {
         ours.retain(|known| known.label == wanted.label);
         // The newest one last: of two that do the same, its secret is the one that was kept last.
         ours.sort_by_key(|known| (known.id.as_str().len(), known.id.clone()));
-        let mut done: Vec<EventKind> = Vec::new();
-        for topic in wanted.topics.iter().copied() {
-            if done.contains(&topic) {
-                continue;
-            }
-            done.push(topic);
-            let alive = |known: &Subscribed, wish| known.topic == topic && known.condition(wanted) == wish;
+        wanted.must_be_of_known_topics()?;
+        for told in self.tells().into_iter().filter(|told| wanted.wants(*told)) {
+            let alive = |known: &Subscribed, wish| known.told() == told && known.condition(wanted) == wish;
             if let Some(at) = ours.iter().rposition(|known| alive(known, Condition::Active)) {
                 report.kept.push(ours.remove(at));
             } else if let Some(at) = ours.iter().rposition(|known| alive(known, Condition::Paused)) {
                 report.paused.push(ours.remove(at));
             } else {
-                match self.subscribe(&wanted.only(topic)).await {
+                match self.subscribe(&wanted.only(told)).await {
                     Ok(made) => report.made.extend(made),
                     Err(error) if error.kind() == ErrorKind::Config => return Err(error),
                     // What stands for the topic is left alone, since nothing took its place.
                     Err(error) => {
-                        ours.retain(|known| known.topic != topic);
-                        report.failed.push(HealFault { topic, id: None, code: error.code().to_owned() });
+                        ours.retain(|known| known.told() != told);
+                        report.failed.push(HealFault { told, id: None, code: error.code().to_owned() });
                     }
                 }
             }
@@ -92,11 +94,32 @@ pub trait WebhookSource: fmt::Debug + Send + Sync {
                 Ok(()) => report.removed.push(dead),
                 Err(error) => {
                     let code = error.code().to_owned();
-                    report.failed.push(HealFault { topic: dead.topic, id: Some(dead.id), code });
+                    report.failed.push(HealFault { told: dead.told(), id: Some(dead.id), code });
                 }
             }
         }
         Ok(report)
+    }
+}
+
+/// What a subscription tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Told {
+    /// What happens to records of a kind.
+    Record(EventKind, Entity),
+    /// What is about no record.
+    Notice(NoticeKind),
+}
+
+impl Told {
+    /// What happens to a record; `Other` of a notice.
+    #[must_use]
+    pub const fn topic(self) -> EventKind {
+        match self {
+            Self::Record(topic, _) => topic,
+            Self::Notice(_) => EventKind::Other,
+        }
     }
 }
 
@@ -106,9 +129,14 @@ pub trait WebhookSource: fmt::Debug + Send + Sync {
 pub struct Subscription {
     /// Where it delivers.
     pub delivery_url: Url,
-    /// What it tells.
+    /// What it tells of records.
     pub topics: Vec<EventKind>,
-    /// What it signs with; [`crate::webhook::new_secret`] makes one.
+    /// Of which kinds of records.
+    pub entities: Vec<Entity>,
+    /// What it tells that is about no record.
+    pub notices: Vec<NoticeKind>,
+    /// What it signs with; [`crate::webhook::new_secret`] makes one. A platform that signs with a secret of the app
+    /// is not given this one: its connector's docs say so.
     pub secret: Secret,
     /// Which of our deployments it is for: each heals its own only.
     pub label: Text,
@@ -127,15 +155,56 @@ impl Subscription {
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
             return Err(unusable("the delivery address must have no user and no fragment"));
         }
-        let topics = EventKind::ALL.to_vec();
-        Ok(Self { delivery_url: url, topics, secret, label: "main".into() })
+        Ok(Self {
+            delivery_url: url,
+            topics: EventKind::ALL.to_vec(),
+            entities: Entity::ALL.to_vec(),
+            notices: NoticeKind::ALL.to_vec(),
+            secret,
+            label: "main".into(),
+        })
     }
 
-    /// Sets what it tells (default: everything).
+    /// Sets what it tells of records (default: everything).
     #[must_use]
     pub fn topics(mut self, topics: &[EventKind]) -> Self {
         self.topics = topics.to_vec();
         self
+    }
+
+    /// Sets of which kinds of records it tells (default: all of which the platform does).
+    #[must_use]
+    pub fn entities(mut self, entities: &[Entity]) -> Self {
+        self.entities = entities.to_vec();
+        self
+    }
+
+    /// Sets what it tells that is about no record (default: everything that can be subscribed to).
+    #[must_use]
+    pub fn notices(mut self, notices: &[NoticeKind]) -> Self {
+        self.notices = notices.to_vec();
+        self
+    }
+
+    /// Whether something is wanted.
+    #[must_use]
+    pub fn wants(&self, told: Told) -> bool {
+        match told {
+            Told::Record(topic, entity) => self.topics.contains(&topic) && self.entities.contains(&entity),
+            Told::Notice(notice) => self.notices.contains(&notice),
+        }
+    }
+
+    /// Refuses what nobody can be subscribed to.
+    ///
+    /// # Errors
+    /// `Config` with code `topic_unsupported`.
+    pub fn must_be_of_known_topics(&self) -> Result<()> {
+        if self.topics.contains(&EventKind::Other) {
+            let message = "only the topics of EventKind::ALL can be told";
+            return Err(Error::new(ErrorKind::Config, "topic_unsupported", message));
+        }
+        Ok(())
     }
 
     /// Sets which of our deployments it is for (default `main`).
@@ -152,8 +221,12 @@ impl Subscription {
         Ok(self)
     }
 
-    fn only(&self, topic: EventKind) -> Self {
-        Self { topics: vec![topic], ..self.clone() }
+    fn only(&self, told: Told) -> Self {
+        let (topics, entities, notices) = match told {
+            Told::Record(topic, entity) => (vec![topic], vec![entity], Vec::new()),
+            Told::Notice(notice) => (Vec::new(), Vec::new(), vec![notice]),
+        };
+        Self { topics, entities, notices, ..self.clone() }
     }
 }
 
@@ -174,6 +247,8 @@ impl fmt::Debug for Subscription {
         f.debug_struct("Subscription")
             .field("delivery_url", &shown(&self.delivery_url))
             .field("topics", &self.topics)
+            .field("entities", &self.entities)
+            .field("notices", &self.notices)
             .field("label", &self.label)
             .finish_non_exhaustive()
     }
@@ -187,8 +262,12 @@ pub struct Subscribed {
     pub id: ExternalId,
     /// Which of our deployments it is for.
     pub label: Text,
-    /// What it tells.
+    /// What it tells of records; `Other` where it tells nothing that this crate knows.
     pub topic: EventKind,
+    /// Of which kind of records.
+    pub entity: Entity,
+    /// What it tells that is about no record, in place of those.
+    pub notice: Option<NoticeKind>,
     /// Where it delivers; none where that is no address.
     pub delivery_url: Option<Url>,
     /// Whether it does.
@@ -196,7 +275,7 @@ pub struct Subscribed {
 }
 
 impl Subscribed {
-    /// Describes a subscription.
+    /// Describes a subscription to what happens to products.
     #[must_use]
     pub fn new(
         id: impl Into<ExternalId>,
@@ -205,13 +284,31 @@ impl Subscribed {
         delivery_url: Option<Url>,
         status: SubscriptionStatus,
     ) -> Self {
-        Self { id: id.into(), label: label.into(), topic, delivery_url, status }
+        let (id, label) = (id.into(), label.into());
+        Self { id, label, topic, entity: Entity::Product, notice: None, delivery_url, status }
+    }
+
+    /// Sets what it tells.
+    #[must_use]
+    pub fn telling(mut self, told: Told) -> Self {
+        self.topic = told.topic();
+        match told {
+            Told::Record(_, entity) => (self.entity, self.notice) = (entity, None),
+            Told::Notice(notice) => self.notice = Some(notice),
+        }
+        self
+    }
+
+    /// What it tells.
+    #[must_use]
+    pub fn told(&self) -> Told {
+        self.notice.map_or(Told::Record(self.topic, self.entity), Told::Notice)
     }
 
     /// How it stands to what is wanted.
     #[must_use]
     pub fn condition(&self, wanted: &Subscription) -> Condition {
-        if !wanted.topics.contains(&self.topic) {
+        if !wanted.wants(self.told()) {
             Condition::OtherTopic
         } else if self.delivery_url.as_ref() != Some(&wanted.delivery_url) {
             Condition::OtherAddress
@@ -230,7 +327,7 @@ impl fmt::Debug for Subscribed {
         f.debug_struct("Subscribed")
             .field("id", &self.id)
             .field("label", &self.label)
-            .field("topic", &self.topic)
+            .field("told", &self.told())
             .field("delivery_url", &self.delivery_url.as_ref().map(shown))
             .field("status", &self.status)
             .finish()
@@ -293,8 +390,8 @@ impl Healed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HealFault {
-    /// The topic.
-    pub topic: EventKind,
+    /// What is not told, or told twice.
+    pub told: Told,
     /// The subscription that could not be removed; none where one could not be made.
     pub id: Option<ExternalId>,
     /// The error's stable code.

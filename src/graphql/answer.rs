@@ -56,6 +56,16 @@ impl<'a> Answer<'a> {
         }
     }
 
+    /// The extensions of a body as a type, without a look at its errors: for what is read of each answer beside
+    /// them, such as its cost. `None` where there are none or they are not of it.
+    #[must_use]
+    pub fn extensions_of<T: DeserializeOwned>(body: &'a [u8]) -> Option<T> {
+        match split(body) {
+            Some((_, extensions)) => serde_json::from_str(extensions?.get()).ok(),
+            None => Self::whole(body).ok()?.extensions(),
+        }
+    }
+
     /// The first error of a code.
     #[must_use]
     pub fn error(&self, code: &str) -> Option<&GraphqlError> {
@@ -94,7 +104,13 @@ impl<'a> Answer<'a> {
 /// quotes is whole. So `"extensions"` behind `},` and before a colon is a member of some object, and one object
 /// and one brace from there to the end make it a member of the outermost.
 pub(super) fn ends(body: &[u8]) -> Option<(&[u8], Option<&RawValue>)> {
-    if !body.starts_with(HEAD) || memmem::find(body, ERRORS).is_some() {
+    let parts = split(body)?;
+    memmem::find(body, ERRORS).is_none().then_some(parts)
+}
+
+/// The same, whatever members stand between data and extensions.
+fn split(body: &[u8]) -> Option<(&[u8], Option<&RawValue>)> {
+    if !body.starts_with(HEAD) {
         return None;
     }
     let inner = body.strip_suffix(b"}")?;

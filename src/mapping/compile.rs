@@ -235,7 +235,9 @@ fn add(tree: &mut Tree, entity: Entity, rules: &[Rule], rule: &Rule) -> Result<(
         lists.pop();
         singles -= 1;
     }
-    if singles > 1 || (singles == 1 && (wildcards > 0 || steps.len() < 2)) {
+    // Where it stands for itself: a text in the place of a list of one.
+    let alone = singles == 1 && steps.len() == 1;
+    if singles > 1 || (singles == 1 && wildcards > 0) {
         return Err(invalid("the field has more lists than the place has arrays"));
     }
     for (step, next) in steps.iter().zip(steps.iter().map(Some).skip(1).chain([None])) {
@@ -247,7 +249,7 @@ fn add(tree: &mut Tree, entity: Entity, rules: &[Rule], rule: &Rule) -> Result<(
     }
     let mut at = ROOT;
     for (depth, step) in steps.iter().enumerate() {
-        if singles == 1 && depth + 1 == steps.len() {
+        if singles == 1 && !alone && depth + 1 == steps.len() {
             if matches!(steps.get(depth.saturating_sub(1)), Some(Step::Where { .. })) {
                 return Err(invalid("a selected element cannot stand for a list of one"));
             }
@@ -257,6 +259,9 @@ fn add(tree: &mut Tree, entity: Entity, rules: &[Rule], rule: &Rule) -> Result<(
             begin_list(tree, at, entity, lists.remove(0), false)?;
         }
         at = child(tree, at, step)?;
+    }
+    if alone {
+        begin_list(tree, at, entity, lists.remove(0), true)?;
     }
     let same: Vec<&Rule> = rules.iter().filter(|other| other.field == rule.field).collect();
     let contest = if same.len() > 1 {

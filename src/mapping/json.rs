@@ -156,6 +156,12 @@ impl<'a> Json<'a> {
         self.at >= self.text.len()
     }
 
+    /// Whether the value that begins here begins so.
+    pub(super) fn begins_with(&mut self, start: &[u8]) -> bool {
+        self.peek();
+        self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(start))
+    }
+
     /// Steps into the array or object that begins here; whether it has anything.
     #[inline]
     pub(super) fn open(&mut self, close: u8) -> Result<bool> {

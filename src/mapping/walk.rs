@@ -211,6 +211,13 @@ impl Out<'_> {
         let tree = self.tree;
         let node = tree.node(at);
         if let Some(target) = node.target {
+            if let Some(list) = node.list {
+                self.begin(list);
+                if json.begins_with(b"\"\"") || json.begins_with(b"null") {
+                    return json.skip();
+                }
+                (list.def.open)(&mut self.record);
+            }
             return self.leaf(json, at, target);
         }
         match json.peek() {

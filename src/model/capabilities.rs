@@ -87,6 +87,8 @@ pub struct EntityCapabilities {
     /// The statuses that a full list asks for, where the kind has one. What a credential may not see of them, a
     /// platform leaves out in silence.
     pub statuses: Vec<ProductStatus>,
+    /// Whether what changed is listed in the order of the changes, and not of the ids.
+    pub delta_by_time: bool,
     /// The most records a page can hold.
     pub max_page: NonZeroU32,
     /// The time that a delta overlaps the one before.
@@ -117,6 +119,7 @@ impl EntityCapabilities {
             calls: Calls::PerPage,
             unclocked: Vec::new(),
             statuses: Vec::new(),
+            delta_by_time: false,
             max_page,
             overlap: Duration::from_secs(5),
             writable: Vec::new(),

@@ -476,7 +476,11 @@ impl Push {
                 });
                 let normaliser = self.normaliser(&change.cell)?;
                 let (outcome, receipt) = match (answer, found) {
-                    // A platform may refuse the whole after it took a part: what is there is what counts.
+                    // A platform may refuse the whole after it took a part: what is there is what counts, and without a
+                    // read nobody knows.
+                    (Some(FieldAnswer::Refused { .. }), None) if !gone => {
+                        (Outcome::Unknown { at }, ReceiptOutcome::Unknown)
+                    }
                     (Some(FieldAnswer::Refused { code, .. }), found) => found
                         .and_then(|record| landed(row, record, normaliser, at))
                         .filter(|_| !row.before.same(&row.sent, normaliser))

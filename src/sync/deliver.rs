@@ -137,8 +137,13 @@ impl Work<'_> {
         }
     }
 
+    /// Whether the list comes by ascending id.
+    pub(super) fn is_by_id(&self) -> bool {
+        self.capabilities.sorted_by_id && (self.is_list() || !self.capabilities.delta_by_time)
+    }
+
     fn check_order(&mut self, id: &ExternalId) {
-        if !self.capabilities.sorted_by_id {
+        if !self.is_by_id() {
             return;
         }
         let Ok(id) = id.as_str().parse::<u64>() else {

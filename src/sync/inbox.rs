@@ -11,11 +11,11 @@ use std::time::Duration;
 use super::Cancel;
 use crate::connector::Connector;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{RecordRef, Secret, StoreKey};
+use crate::model::{ExternalId, RecordRef, Secret, StoreKey};
 use crate::runtime::Runtime;
 use crate::state::{DeliveryDigest, Hint, HintKind, Op, StateStore, Unit};
 use crate::time::Timestamp;
-use crate::webhook::{Event, EventKind, Incoming, Received};
+use crate::webhook::{Event, EventKind, Incoming, Notice, Received};
 
 pub use handler::{Gone, InboxHandler, Tombstone};
 pub use work::InboxReport;
@@ -97,6 +97,9 @@ pub enum InboxReceipt {
     Duplicate,
     /// The record will be read again: that is durable.
     Queued(RecordRef),
+    /// The platform said something that is about no record: act on it, durably, before you answer. It is told each
+    /// time that it comes, since only the caller knows whether it was acted on.
+    Notice(Notice),
     /// It was ours, and there is nothing to do for it.
     Ignored(IgnoredWhy),
 }
@@ -133,7 +136,7 @@ impl Inbox {
         self
     }
 
-    /// Takes a delivery. Where it answers `Ok`, answer the platform 200.
+    /// Takes a delivery. Where it answers `Ok`, answer the platform 200, after you acted on a notice.
     ///
     /// # Errors
     /// As [`crate::connector::WebhookSource::verify`]: answer 401 for `Auth`, 400 for the others, but 500 for
@@ -147,13 +150,14 @@ impl Inbox {
         let event = match source.verify(incoming, secrets)? {
             Received::Ping { .. } => return Ok(InboxReceipt::Ping),
             Received::Event(event) => event,
+            Received::Notice(notice) => return Ok(InboxReceipt::Notice(notice)),
         };
         let hint = match self.hint(&event) {
             Ok(hint) => hint,
             Err(why) => return Ok(InboxReceipt::Ignored(why)),
         };
-        let delivery =
-            DeliveryDigest::of(event.subscription.as_str(), event.delivery.as_deref(), incoming.body());
+        let subscription = event.subscription.as_ref().map_or("", ExternalId::as_str);
+        let delivery = DeliveryDigest::of(subscription, event.delivery.as_deref(), incoming.body());
         if self.state.seen(self.store(), &delivery).await? {
             return Ok(InboxReceipt::Duplicate);
         }

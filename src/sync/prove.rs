@@ -130,7 +130,7 @@ impl Work<'_> {
                 Calls::PerPage | Calls::Whole => "each page begins with the last record of the one before",
             },
         ));
-        let order = outcome(self.capabilities.sorted_by_id, self.checkpoint.order_broken);
+        let order = outcome(self.is_by_id(), self.checkpoint.order_broken);
         checks.push(Check::new(Rule::OrderHolds, order, "ids ascend"));
 
         let failed = [counted, overlap, order].contains(&CheckOutcome::Failed);

@@ -110,6 +110,9 @@ impl Push {
         for target in targets {
             by_entity.entry(target.kind).or_default().push(target.id.clone());
         }
+        let clock = self.runtime.clock();
+        // A record of the first page may have been read as soon as that was asked for.
+        let mut began: Option<Duration> = None;
         for (entity, ids) in by_entity {
             let schema = self.schema(entity)?;
             let mut request = PullRequest::by_ids(entity, ids, purpose);
@@ -120,7 +123,8 @@ impl Push {
                         found.records.insert(record.reference().clone(), record);
                     }
                 }
-                found.took = found.took.max(page.took);
+                let asked = clock.elapsed().saturating_sub(page.took);
+                began = Some(began.map_or(asked, |began| began.min(asked)));
                 let platform = &self.store().platform;
                 found.gone.extend(
                     page.missing.iter().map(|id| RecordRef::new(platform.clone(), entity, id.clone())),
@@ -131,6 +135,7 @@ impl Push {
                 request = request.at(page.next);
             }
         }
+        found.took = began.map_or(Duration::ZERO, |began| clock.elapsed().saturating_sub(began));
         Ok(found)
     }
 }
@@ -141,7 +146,7 @@ pub(super) struct Found {
     pub(super) records: BTreeMap<RecordRef, Record>,
     /// Those that the platform says are not there.
     pub(super) gone: BTreeSet<RecordRef>,
-    /// How long the slowest of its reads took.
+    /// How long ago the first of its reads was asked for.
     pub(super) took: Duration,
 }
 

@@ -12,7 +12,7 @@ use twox_hash::XxHash3_64;
 use super::pull::{Work, number};
 use crate::connector::Select;
 use crate::error::Result;
-use crate::model::{DeltaClock, ExternalId, Field, Media, Record, Term};
+use crate::model::{DeltaClock, ExternalId, Field, FieldName, Media, Record, Term};
 use crate::state::{Checkpoint, Op, RunKey, SinkMark};
 
 /// The run that the prints of a run are kept under.
@@ -48,7 +48,10 @@ impl Work<'_> {
         if !self.keeps_prints() {
             return;
         }
-        let (id, print) = (number(&record.reference().id), print_of(record, &mut self.prints.scratch));
+        let (id, print) = (
+            number(&record.reference().id),
+            print_of(record, &self.capabilities.unclocked, &mut self.prints.scratch),
+        );
         self.prints.fresh.extend([id, print]);
         if !self.is_list() {
             self.prints.known.insert(id, print);
@@ -68,7 +71,7 @@ impl Work<'_> {
     /// The print of a record as it is listed, where it is not that of its last delivery. What has none may be
     /// anything.
     pub(super) fn other_print(&mut self, record: &Record) -> Option<u64> {
-        let listed = print_of(record, &mut self.prints.scratch);
+        let listed = print_of(record, &self.capabilities.unclocked, &mut self.prints.scratch);
         (!self.was_delivered_with(&record.reference().id, listed)).then_some(listed)
     }
 
@@ -113,18 +116,27 @@ impl Work<'_> {
 
 /// A hash of the fields that may move no clock. Lists are written with their lengths, and texts end with a byte
 /// that is in no UTF-8 text, so that no two records write the same bytes.
-fn print_of(record: &Record, scratch: &mut Vec<u8>) -> u64 {
+///
+/// Only the fields that are listed alone count: a list of them has no others.
+fn print_of(record: &Record, fields: &[FieldName], scratch: &mut Vec<u8>) -> u64 {
+    let listed = |name: &str| fields.iter().any(|field| field.as_str() == name);
     scratch.clear();
     match record {
         Record::Product(product) => {
-            put_media(scratch, &product.media);
-            for terms in [&product.categories, &product.tags, &product.brands] {
+            if listed("media") {
+                put_media(scratch, &product.media);
+            }
+            let terms =
+                [("categories", &product.categories), ("tags", &product.tags), ("brands", &product.brands)];
+            for (_, terms) in terms.into_iter().filter(|(name, _)| listed(name)) {
                 put_list(scratch, terms, |out, term: &Term| {
                     put(out, term.id.as_ref().map(|id| id.as_str()));
                     put(out, Some(&term.name));
                 });
             }
-            put_list(scratch, &product.attributes, |out, attribute| {
+            let none = Field::Absent;
+            let attributes = if listed("attributes") { &product.attributes } else { &none };
+            put_list(scratch, attributes, |out, attribute| {
                 put(out, attribute.id.as_ref().map(|id| id.as_str()));
                 put(out, attribute.key.as_deref());
                 put(out, Some(&attribute.label));
@@ -136,8 +148,12 @@ fn print_of(record: &Record, scratch: &mut Vec<u8>) -> u64 {
             });
         }
         Record::Variant(variant) => {
-            put_media(scratch, &variant.media);
-            put_list(scratch, &variant.options, |out, option| {
+            if listed("media") {
+                put_media(scratch, &variant.media);
+            }
+            let none = Field::Absent;
+            let options = if listed("options") { &variant.options } else { &none };
+            put_list(scratch, options, |out, option| {
                 put(out, option.key.as_deref());
                 put(out, Some(&option.name));
                 put(out, Some(&option.value));
@@ -185,7 +201,8 @@ mod tests {
             product.media = Field::Value(vec![media]);
             product.tags = Field::Value(vec![term]);
             change(&mut product);
-            print_of(&Record::Product(Box::new(product)), &mut Vec::new())
+            let fields = ["media", "categories", "tags", "brands", "attributes"].map(FieldName::new);
+            print_of(&Record::Product(Box::new(product)), &fields, &mut Vec::new())
         };
         let same = product(&|_| {});
         assert_eq!(product(&|it| it.title = Field::Value("Other".into())), same);

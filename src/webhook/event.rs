@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Notice;
 use crate::model::{ExternalId, RecordRef, Text};
 use crate::time::Timestamp;
 
@@ -14,8 +15,10 @@ pub enum Received {
         /// The subscription that it names.
         subscription: ExternalId,
     },
-    /// Something happened.
+    /// Something happened to a record.
     Event(Event),
+    /// Something happened that is about no record, and that the caller must act on.
+    Notice(Notice),
 }
 
 /// Something that happened at the platform: a hint to read a record again.
@@ -28,20 +31,39 @@ pub struct Event {
     pub record: Option<RecordRef>,
     /// The product that a variant belongs to, where the event says it.
     pub parent: Option<RecordRef>,
-    /// The subscription that it came by.
-    pub subscription: ExternalId,
+    /// The subscription that it came by, where the platform names it.
+    pub subscription: Option<ExternalId>,
     /// The platform's id of the delivery. It is mostly not signed, and on some platforms two deliveries share it.
     pub delivery: Option<Text>,
+    /// The platform's id of what happened, which several deliveries about it share.
+    pub cause: Option<Text>,
+    /// When it happened, by the platform's clock and mostly not signed.
+    pub triggered: Option<Timestamp>,
     /// When it came, by our clock.
     pub received: Timestamp,
 }
 
 impl Event {
-    /// An event that came by a subscription, of no record yet.
+    /// An event that came at a time of our clock, of no record yet.
     #[must_use]
-    pub fn new(topic: EventKind, subscription: impl Into<ExternalId>, received: Timestamp) -> Self {
-        let subscription = subscription.into();
-        Self { topic, record: None, parent: None, subscription, delivery: None, received }
+    pub fn new(topic: EventKind, received: Timestamp) -> Self {
+        Self {
+            topic,
+            record: None,
+            parent: None,
+            subscription: None,
+            delivery: None,
+            cause: None,
+            triggered: None,
+            received,
+        }
+    }
+
+    /// Names the subscription that it came by.
+    #[must_use]
+    pub fn with_subscription(mut self, subscription: impl Into<ExternalId>) -> Self {
+        self.subscription = Some(subscription.into());
+        self
     }
 
     /// Names the record.
@@ -62,6 +84,20 @@ impl Event {
     #[must_use]
     pub fn with_delivery(mut self, delivery: impl Into<Text>) -> Self {
         self.delivery = Some(delivery.into());
+        self
+    }
+
+    /// Names what happened, as the platform counts it.
+    #[must_use]
+    pub fn with_cause(mut self, cause: impl Into<Text>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// Says when it happened.
+    #[must_use]
+    pub fn with_triggered(mut self, at: Timestamp) -> Self {
+        self.triggered = Some(at);
         self
     }
 }

@@ -7,7 +7,8 @@ use crate::time::Timestamp;
 
 /// Refuses a delivery whose signed time is more than `tolerance` before or after `now`.
 ///
-/// Only a time that the signature covers says anything: call it after the signature was verified.
+/// Call it after the signature was verified. Only a time that the signature covers says anything for sure: another
+/// one stops what is sent again as it was, and nothing that somebody changed.
 ///
 /// # Errors
 /// `Rejected` with code `webhook_not_fresh`.

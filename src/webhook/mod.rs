@@ -6,11 +6,13 @@
 mod event;
 mod freshness;
 mod incoming;
+mod notice;
 mod secret;
 mod signature;
 
 pub use event::{Event, EventKind, Received};
 pub use freshness::must_be_fresh;
 pub use incoming::{Incoming, MAX_BODY_BYTES};
+pub use notice::{Notice, NoticeKind};
 pub use secret::new_secret;
 pub use signature::{MAX_SECRETS, Signature};

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
+use sha2::Sha256;
 
 use super::{Shop, shop};
 
@@ -119,4 +121,31 @@ async fn rotation_can_be_strict_and_answers_can_be_odd() {
     });
     assert_eq!(refresh(&shop, &refresh_token).await.0, 200);
     assert_eq!(refresh(&shop, &refresh_token).await.0, 401);
+}
+
+#[tokio::test]
+async fn a_merchant_who_is_asked_leads_back_with_a_code_that_works_once() {
+    use lily_connect::testkit::exchange::{Handler, Request, Transport};
+    use url::form_urlencoded::parse;
+
+    let shop = shop(0).await;
+    let ask = |client: &str| {
+        let back = "https%3A%2F%2Fapp.test%2Fback";
+        let target = format!("/admin/oauth/authorize?client_id={client}&state=n%20once&redirect_uri={back}");
+        shop.fake.handle(&Request::new(http::Method::GET, &target, Transport::Tls))
+    };
+    assert_eq!(ask("another").status, 400);
+    let answer = ask("a-client-of-tests");
+    assert_eq!(answer.status, 302);
+    let back = answer.header("location").unwrap();
+    let (signed, hmac) = back.strip_prefix("https://app.test/back?").unwrap().split_once("&hmac=").unwrap();
+    let mut mac = Hmac::<Sha256>::new_from_slice(b"shpss_a-secret-of-tests").unwrap();
+    mac.update(signed.as_bytes());
+    let expected: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hmac, expected);
+    let value = |name: &str| parse(signed.as_bytes()).find(|pair| pair.0 == name).unwrap().1.into_owned();
+    assert_eq!(value("state"), "n once");
+    let (status, pair) = token(&shop, json!({ "code": value("code"), "expiring": "1" })).await;
+    assert_eq!((status, &pair["expires_in"]), (200, &json!(3600)));
+    assert_eq!(token(&shop, json!({ "code": value("code") })).await.0, 400);
 }

@@ -18,6 +18,29 @@ async fn subscribe(shop: &Shop, topic: &str, uri: &str) -> Value {
 }
 
 #[tokio::test]
+async fn addresses_are_told_in_the_old_way_too() {
+    let shop = shop(0).await;
+    let create = "mutation { webhookSubscriptionCreate(topic: SHOP_UPDATE, webhookSubscription: { callbackUrl: \"https://app.test/old\" }) { webhookSubscription { uri } userErrors { message } } }";
+    let made = shop.data(create, json!({})).await["webhookSubscriptionCreate"].clone();
+    assert_eq!(made["webhookSubscription"]["uri"], "https://app.test/old", "{made}");
+    for uri in ["pubsub://project:topic", "arn:aws:events:us-east-1::event-source/x"] {
+        assert_eq!(subscribe(&shop, "PRODUCTS_DELETE", uri).await["userErrors"], json!([]));
+    }
+    let list = "{ webhookSubscriptions(first: 9) { nodes { endpoint { __typename
+        ... on WebhookHttpEndpoint { callbackUrl } ... on WebhookEventBridgeEndpoint { arn }
+        ... on WebhookPubSubEndpoint { pubSubProject pubSubTopic } } } } }";
+    let nodes = shop.data(list, json!({})).await["webhookSubscriptions"]["nodes"].clone();
+    assert_eq!(
+        nodes,
+        json!([
+            { "endpoint": { "__typename": "WebhookHttpEndpoint", "callbackUrl": "https://app.test/old" } },
+            { "endpoint": { "__typename": "WebhookPubSubEndpoint", "pubSubProject": "project", "pubSubTopic": "topic" } },
+            { "endpoint": { "__typename": "WebhookEventBridgeEndpoint", "arn": "arn:aws:events:us-east-1::event-source/x" } },
+        ])
+    );
+}
+
+#[tokio::test]
 async fn deliveries_are_signed_and_tell_what_happened() {
     let shop = shop(2).await;
     assert_eq!(subscribe(&shop, "PRODUCTS_UPDATE", "ftp://x").await["webhookSubscription"], Value::Null);

@@ -62,7 +62,8 @@ pub(crate) fn unverified(incoming: &Incoming) -> Result<Received> {
         return Ok(Received::Ping { subscription: subscription.into() });
     }
     let record = RecordRef::new(PLATFORM, Entity::Product, body["id"].as_str().unwrap_or_default());
-    Ok(Received::Event(Event::new(EventKind::Updated, "1", incoming.received()).with_record(record)))
+    let event = Event::new(EventKind::Updated, incoming.received()).with_subscription("1");
+    Ok(Received::Event(event.with_record(record)))
 }
 
 #[async_trait]

@@ -208,7 +208,7 @@ async fn what_cannot_be_made_is_told_and_nothing_dead_is_taken_away_for_it() {
     assert!(!healed.is_whole());
     assert_eq!((healed.failed.len(), healed.removed.len()), (1, 0));
     assert_eq!(
-        (healed.failed[0].topic, healed.failed[0].code.as_str()),
+        (healed.failed[0].told.topic(), healed.failed[0].code.as_str()),
         (EventKind::Updated, "server_error")
     );
     // The answer was lost, and it was made: the next healing finds it, and takes the dead one away.

@@ -13,7 +13,7 @@ use url::{Position, Url};
 
 use super::connector::Shopify;
 use super::wire::{self, Order};
-use super::{client, documents};
+use super::{client, documents, map};
 use crate::auth::{NoCredentials, Origin};
 use crate::connector::{
     Branch, BulkBody, BulkDone, BulkJob, BulkSource, BulkState, Detail, Joints, Prediction, PullRequest,
@@ -22,7 +22,7 @@ use crate::connector::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::graphql::{Document, UserErrors};
 use crate::http::ApiRequest;
-use crate::model::Entity;
+use crate::model::{Entity, StoreKey};
 
 /// The largest file that is read: the platform itself bounds none.
 const MAX_BYTES: u64 = 1 << 40;
@@ -50,9 +50,9 @@ static OF_VARIANT: &[Branch] = &[
     Branch::new("/ExternalVideo/", MEDIA),
     Branch::new("/Model3d/", MEDIA),
 ];
-static PRODUCTS: Joints =
-    Joints::new("id", "__parentId", "/Product/", OF_PRODUCT).lists(super::map::PRODUCT_LISTS);
-static VARIANTS: Joints = Joints::new("id", "__parentId", "/ProductVariant/", OF_VARIANT).lists(&[MEDIA]);
+static PRODUCTS: Joints = Joints::new("id", "__parentId", "/Product/", OF_PRODUCT).lists(map::PRODUCT_LISTS);
+static VARIANTS: Joints =
+    Joints::new("id", "__parentId", "/ProductVariant/", OF_VARIANT).lists(map::VARIANT_LISTS);
 static COLLECTIONS: Joints = Joints::new("id", "__parentId", "/Collection/", &[]);
 
 #[derive(Debug, Deserialize)]
@@ -131,17 +131,18 @@ fn document(entity: Entity) -> &'static Document {
     }
 }
 
-/// The query of a job: it takes no variables, so the filter stands in its text. What the job is called by us stands
-/// behind it, as a comment.
+/// The query of a job: it takes no variables, so the filter stands in its text. It is named as we call the job, since
+/// a name outlives whatever the platform does to the text.
 fn query(request: &PullRequest, tag: &str) -> Result<String> {
     let filter = json!(wire::filter(&request.select, Order::Id, 0)?).to_string();
-    let text = document(request.entity).text().replace("($filter: String)", "").replace("$filter", &filter);
-    Ok(format!("{text}# {}\n", mark(tag)))
+    let document = document(request.entity);
+    let head = format!("query {}($filter: String)", document.name());
+    Ok(document.text().replace(&head, &format!("query {}", mark(tag))).replace("$filter", &filter))
 }
 
 fn mark(tag: &str) -> String {
-    let plain: String = tag.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.:".contains(*c)).collect();
-    format!("lily-connect {plain} end")
+    let plain: String = tag.chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("LilyConnect_{plain}_")
 }
 
 #[async_trait]
@@ -204,9 +205,12 @@ impl BulkSource for Shopify {
         // A signed address is the platform's own storage; plain http is for test servers on the store's own.
         let origin =
             if is_ours && url.scheme() == "http" { Origin::http(&root)? } else { Origin::https(&root)? };
+        // Its limits are its own: what it refuses must not slow the shop.
+        let StoreKey { tenant, platform, account } = self.info.store.clone();
+        let files = StoreKey::new(tenant, platform, format!("{account}#files"));
         let host = self
             .runtime
-            .client(self.info.store.clone(), origin, Arc::new(NoCredentials))
+            .client(files, origin, Arc::new(NoCredentials))
             .private_hosts(self.private_hosts)
             .max_in_flight(self.max_in_flight)
             .build()?;
@@ -214,12 +218,12 @@ impl BulkSource for Shopify {
             .attempt_limits(FILE_TIMEOUT, FILE_TIMEOUT)
             .from_byte(from);
         let stream = match host.open(call, MAX_BYTES).await {
-            // A signature that is over is answered so: by some storages with 400.
+            // A signature that is over is answered so; what is asked for behind the end is not.
             Err(error)
                 if matches!(
                     error.kind(),
                     ErrorKind::Forbidden | ErrorKind::Auth | ErrorKind::NotFound | ErrorKind::Rejected
-                ) =>
+                ) && !error.context().iter().any(|(name, value)| *name == "status" && value == "416") =>
             {
                 return Err(gone().with_source(error));
             }
@@ -258,7 +262,7 @@ impl Shopify {
     /// The platform's time now: a job reads no earlier.
     async fn server_time(&self) -> Result<Option<crate::time::Timestamp>> {
         let call = self.bulk_call(&documents::BULK_OPERATIONS, &json!({ "first": 1 }))?;
-        Ok(client::answered(&self.client, call).await?.server_time())
+        Ok(client::answered(&self.client, self.version, call).await?.server_time())
     }
 
     fn bulk_call(&self, document: &'static Document, variables: &serde_json::Value) -> Result<ApiRequest> {
@@ -277,7 +281,7 @@ mod tests {
         let mut request = PullRequest::all(Entity::Product);
         let text = query(&request, "run-7\n}evil").unwrap();
         assert!(!text.contains('$') && text.contains("products(query: null, sortKey: ID)"), "{text}");
-        assert!(text.ends_with("# lily-connect run-7evil end\n"), "{text}");
+        assert!(text.starts_with("query LilyConnect_run7evil_ {"), "{text}");
         request.select = Select::Since("2026-11-22T10:00:00Z".parse().unwrap());
         let text = query(&request, "x").unwrap();
         assert!(

@@ -49,7 +49,7 @@ impl Shopify {
 
     async fn probe(&self) -> Result<(ShopProfile, Vec<&'static str>)> {
         let call = documents::SHOP.request(self.version.path(), &json!({}))?;
-        let answered = client::answered(&self.client, call).await?;
+        let answered = client::answered(&self.client, self.version, call).await?;
         let data = wire::at(&answered.body, &["data"])?;
         let profile = serde_json::from_str(data.get()).map_err(|_| wire::unreadable())?;
         Ok((profile, answered.degraded().to_vec()))

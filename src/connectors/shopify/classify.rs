@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::auth::permanent_token_refused;
 use super::client::Extensions;
 use super::config::ApiVersion;
 use crate::error::{Effect, Error, ErrorKind};
 use crate::graphql::{Answer, Data, GraphqlError};
 use crate::http::{ApiRequest, ApiResponse, BudgetReading, Classifier, Idempotency, Outcome};
 
-/// What is said of a token that does not expire, in the body of a 403.
-const NON_EXPIRING: &str = "Non-expiring access tokens are no longer accepted";
 /// The longest wait that a refusal for cost is taken to mean: the largest bucket fills in 20 s.
 const LONGEST_WAIT: f64 = 60.0;
 
@@ -124,11 +123,10 @@ fn version(response: &ApiResponse) -> Option<&str> {
     response.header("x-shopify-api-version")
 }
 
-/// What is odd of an answer that can be read all the same; `path` is where it was asked for.
-pub(super) fn degraded(path: &str, response: &ApiResponse) -> Vec<&'static str> {
+/// What is odd of an answer that can be read all the same.
+pub(super) fn degraded(response: &ApiResponse, asked: ApiVersion) -> Vec<&'static str> {
     let mut degraded = Vec::new();
-    // A version that is over is answered by the oldest that is not.
-    if version(response).is_some_and(|version| !path.split('/').any(|part| part == version)) {
+    if version(response).is_some_and(|version| version != asked.as_str()) {
         degraded.push("api_version_differs");
     }
     if response.header("x-shopify-api-deprecated-reason").is_some() {
@@ -183,12 +181,11 @@ impl Classifier for ShopifyClassifier {
                 None => error,
             }
         };
+        if let Some(error) = permanent_token_refused(response.status(), response.body()) {
+            return Outcome::Refresh(error);
+        }
         match (status, by_status) {
             (_, Outcome::Success) => self.by_body(request, response),
-            (403, _) if said().is_some_and(|error| error.message.contains(NON_EXPIRING)) => Outcome::Refresh(
-                made(ErrorKind::Auth, "token_permanent", "the store takes no token that does not expire")
-                    .with_remedy("exchange the app's token for one that expires"),
-            ),
             (403, _) => Outcome::Fail(
                 made(ErrorKind::Forbidden, "scope_missing", "the app may not do this")
                     .with_remedy("give the app the scope, and have the merchant accept it"),
@@ -226,7 +223,7 @@ impl Classifier for ShopifyClassifier {
     }
 
     fn budget(&self, _: &ApiRequest, response: &ApiResponse) -> Option<BudgetReading> {
-        let cost = Answer::read(response.body()).ok()?.extensions::<Extensions>()?.cost;
+        let cost = Answer::extensions_of::<Extensions>(response.body())?.cost;
         Some(BudgetReading {
             requested: cost.requested_query_cost,
             actual: cost.actual_query_cost,

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::classify::ShopifyClassifier;
-use super::config::ShopifyConfig;
+use super::config::{ApiVersion, ShopifyConfig};
 use super::wire;
 use crate::connector::Page;
 use crate::error::{Error, ErrorKind, Result};
@@ -23,8 +23,9 @@ const START_POINTS: f64 = 1000.0;
 const START_RESTORE: f64 = 50.0;
 
 pub(super) fn open(config: &ShopifyConfig, runtime: &Runtime) -> Result<ApiClient> {
+    let authenticator = config.credentials.open(runtime, config.private_hosts)?;
     runtime
-        .client(config.store.clone(), config.origin.clone(), Arc::clone(&config.authenticator))
+        .client(config.store.clone(), config.origin.clone(), authenticator)
         .classifier(Arc::new(ShopifyClassifier::new(config.version)))
         .private_hosts(config.private_hosts)
         .max_in_flight(config.max_in_flight)
@@ -82,6 +83,11 @@ impl Answered {
         self.server_time
     }
 
+    /// How long the store had the question before the answer was here.
+    pub(super) fn took(&self) -> Duration {
+        self.took
+    }
+
     /// What was odd of it.
     pub(super) fn degraded(&self) -> &[&'static str] {
         &self.degraded
@@ -89,21 +95,24 @@ impl Answered {
 
     /// Whether a connection goes on behind the answer, and where.
     pub(super) fn page_info(&self, connection: &[&str]) -> Result<PageInfo> {
-        PageInfo::read(&self.body, connection)?.ok_or_else(wire::unreadable)
+        PageInfo::read_sole(&self.body, connection).ok().flatten().ok_or_else(wire::unreadable)
     }
 }
 
 /// Asks a query, and gives its answer whole.
-pub(super) async fn answered(client: &ApiClient, call: ApiRequest) -> Result<Answered> {
-    let path = call.path.clone();
-    client.execute_with(call, |response| read(&path, response)).await
+pub(super) async fn answered(client: &ApiClient, version: ApiVersion, call: ApiRequest) -> Result<Answered> {
+    client.execute_with(call, |response| read(response, version)).await
 }
 
-fn read(path: &str, response: ApiResponse) -> Result<Answered, BodyFault> {
-    let answer = Answer::read(response.body()).map_err(BodyFault::Broken)?;
-    let degraded = super::classify::degraded(path, &response);
-    let requested =
-        answer.extensions::<Extensions>().and_then(|extensions| extensions.cost.requested_query_cost);
+fn read(response: ApiResponse, version: ApiVersion) -> Result<Answered, BodyFault> {
+    let body = response.body();
+    // A page or a cut answer in the place of JSON: asked for again. What is broken within shows when it is read.
+    if !(body.starts_with(b"{") && body.ends_with(b"}")) {
+        Answer::read(body).map_err(BodyFault::Broken)?;
+    }
+    let degraded = super::classify::degraded(&response, version);
+    let requested = Answer::extensions_of::<Extensions>(response.body())
+        .and_then(|extensions| extensions.cost.requested_query_cost);
     let (server_time, took) = (response.server_time_before(), response.took());
     Ok(Answered { requested, server_time, took, degraded, body: response.into_body() })
 }

@@ -3,21 +3,17 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use http::HeaderName;
-
-use super::auth::ShopDomain;
+use super::auth::{App, ShopDomain};
 use super::connector::Shopify;
+use super::credentials::{Credentials, Given, Way};
 use super::discover::{Found, discover};
 use super::writable::WriteSettings;
 use super::{PLATFORM, client, map};
-use crate::auth::{Authenticator, HeaderKey, Origin};
+use crate::auth::{Authenticator, Origin, TokenVault};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::Overrides;
 use crate::model::{Entity, Secret, StoreKey, StoreProfile, Text};
 use crate::runtime::Runtime;
-
-/// The header that carries a token.
-pub const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-shopify-access-token");
 
 /// A version of the Admin API that the connector's documents were held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,7 +57,7 @@ impl ApiVersion {
 #[derive(Debug, Clone)]
 pub struct ShopifyConfig {
     pub(super) origin: Origin,
-    pub(super) authenticator: Arc<dyn Authenticator>,
+    pub(super) credentials: Credentials,
     pub(super) store: StoreKey,
     pub(super) private_hosts: bool,
     pub(super) max_in_flight: NonZeroU32,
@@ -80,8 +76,7 @@ impl ShopifyConfig {
         ShopifyBuilder {
             shop: shop.into(),
             url: None,
-            token: None,
-            authenticator: None,
+            given: Given::default(),
             tenant: "default".into(),
             private_hosts: false,
             max_in_flight: NonZeroU32::MIN.saturating_add(1),
@@ -125,8 +120,7 @@ impl ShopifyConfig {
 pub struct ShopifyBuilder {
     shop: String,
     url: Option<String>,
-    token: Option<Secret>,
-    authenticator: Option<Arc<dyn Authenticator>>,
+    given: Given,
     tenant: Text,
     private_hosts: bool,
     max_in_flight: NonZeroU32,
@@ -142,14 +136,40 @@ impl ShopifyBuilder {
     /// Sets a token that does not change: that of a custom app.
     #[must_use]
     pub fn access_token(mut self, token: Secret) -> Self {
-        self.token = Some(token);
+        self.given.way(Way::Token(token));
         self
     }
 
-    /// Sets where tokens come from, in place of one that does not change: see [`super::auth`].
+    /// Sets an app of the shop's own organisation, whose credentials get a token for a day at a time.
+    ///
+    /// The tokens live as long as this configuration and what is connected with it; [`Self::vault`] makes them
+    /// last.
+    #[must_use]
+    pub fn client_credentials(mut self, app: App) -> Self {
+        self.given.way(Way::ClientCredentials(app));
+        self
+    }
+
+    /// Sets the vault that the tokens of [`Self::client_credentials`] are kept in, under
+    /// [`app_slot`](super::auth::app_slot) (default: memory).
+    #[must_use]
+    pub fn vault(mut self, vault: Arc<dyn TokenVault>) -> Self {
+        self.given.vault(vault);
+        self
+    }
+
+    /// Sets an app whose tokens a vault holds under [`offline_slot`](super::auth::offline_slot), and that refreshes
+    /// them there. The first ones come from [`ShopApp`](super::auth::ShopApp), when the merchant opens the app.
+    #[must_use]
+    pub fn refreshed_tokens(mut self, app: App, vault: Arc<dyn TokenVault>) -> Self {
+        self.given.way(Way::Refreshed(app, vault));
+        self
+    }
+
+    /// Sets an authenticator of the application's own: see [`super::auth`].
     #[must_use]
     pub fn authenticator(mut self, authenticator: Arc<dyn Authenticator>) -> Self {
-        self.authenticator = Some(authenticator);
+        self.given.way(Way::Authenticator(authenticator));
         self
     }
 
@@ -228,8 +248,8 @@ impl ShopifyBuilder {
     /// Checks the settings; nothing is sent.
     ///
     /// # Errors
-    /// `Config` where the shop's domain is none, the token is missing, the share is out of bounds, or the overrides
-    /// of the map do not fit it.
+    /// `Config` where the shop's domain is none, credentials are missing or of several kinds, the share is out of
+    /// bounds, or the overrides of the map do not fit it.
     pub fn build(self) -> Result<ShopifyConfig> {
         let shop = ShopDomain::new(&self.shop)?;
         let rules = self.mapping.apply(Entity::Product, map::PRODUCT)?;
@@ -240,20 +260,7 @@ impl ShopifyBuilder {
             Some(url) => Origin::https(url)?,
             None => shop.origin()?,
         };
-        let authenticator = match (self.authenticator, self.token) {
-            (Some(authenticator), _) => authenticator,
-            (None, Some(token)) if !token.is_empty() => {
-                Arc::new(HeaderKey::new(origin.clone(), TOKEN_HEADER, &token)?)
-            }
-            (None, _) => {
-                return Err(Error::new(
-                    ErrorKind::Config,
-                    "setting_missing",
-                    "the setting access_token is missing",
-                )
-                .with_remedy("install the app in the shop, or copy the Admin API token of a custom app"));
-            }
-        };
+        let credentials = self.given.credentials(&self.tenant, &shop, &origin, self.url.is_some())?;
         if !(self.budget_share > 0.0 && self.budget_share <= 1.0) {
             return Err(Error::new(
                 ErrorKind::Config,
@@ -264,7 +271,7 @@ impl ShopifyBuilder {
         Ok(ShopifyConfig {
             store: StoreKey::new(self.tenant, PLATFORM, shop.as_str()),
             origin,
-            authenticator,
+            credentials,
             private_hosts: self.private_hosts,
             max_in_flight: self.max_in_flight,
             budget_share: self.budget_share,

@@ -11,7 +11,7 @@ use super::writable::WriteSettings;
 use super::{PLATFORM, map};
 use crate::connector::{
     Answer, BulkSource, Connector, ConnectorInfo, Detail, Health, Known, LookUp, Page, PullRequest,
-    PushRequest, Select,
+    PushRequest, Select, WebhookSource,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
@@ -121,6 +121,10 @@ impl Connector for Shopify {
 
     async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {
         self.write_all(request).await
+    }
+
+    fn webhooks(&self) -> Option<&dyn WebhookSource> {
+        Some(self)
     }
 
     fn bulk(&self) -> Option<&dyn BulkSource> {

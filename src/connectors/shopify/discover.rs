@@ -19,8 +19,8 @@ use crate::model::{
 
 /// The search index lags behind writes; how far is not known (2026-11-22), so deltas overlap by minutes.
 const OVERLAP: Duration = Duration::from_secs(300);
-/// The most records of one push: all are read in one call before and after, but each takes up to six mutations of ten
-/// points or more, and a store of the smallest plan gives 500 points in a guard's window.
+/// The most records of one push: each takes a mutation or more of its own, and all of them have to leave within the
+/// guard's window.
 const MAX_BATCH: u32 = 5;
 
 /// A store as connecting found it.
@@ -140,6 +140,8 @@ pub(super) fn capabilities(found: &Found, writes: WriteSettings) -> Capabilities
         claims.numeric_ids = true;
         claims.by_ids = true;
         claims.overlap = OVERLAP;
+        // Variants cannot be sorted so.
+        claims.delta_by_time = entity != Entity::Variant;
         claims
     };
     let mut products = listed(Entity::Product);

@@ -31,6 +31,7 @@ documents! {
     MORE_MEDIA = "MoreMedia": "more_media" "media_fields";
     MORE_METAFIELDS = "MoreMetafields": "more_metafields" "metafield_fields";
     MORE_VARIANTS = "MoreVariants": "more_variants";
+    MORE_VARIANT_MEDIA = "MoreVariantMedia": "more_variant_media" "media_fields";
     SHOP = "ShopProfile": "shop";
     LOCALES = "Locales": "locales";
     MEDIA_SHOWN = "MediaShown": "media_shown";
@@ -50,6 +51,10 @@ documents! {
     SET_METAFIELDS = "SetMetafields": "set_metafields";
     DELETE_METAFIELDS = "DeleteMetafields": "delete_metafields";
     UPDATE_FILES = "UpdateFiles": "update_files";
+    WEBHOOK_SUBSCRIPTIONS = "WebhookSubscriptions": "webhook_subscriptions";
+    WEBHOOK_SUBSCRIPTION = "WebhookSubscriptionById": "webhook_subscription";
+    CREATE_WEBHOOK = "CreateWebhook": "create_webhook";
+    DELETE_WEBHOOK = "DeleteWebhook": "delete_webhook";
 }
 
 #[cfg(test)]

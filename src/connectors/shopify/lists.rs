@@ -7,7 +7,6 @@ use super::{documents, wire};
 use crate::connector::{Detail, Select};
 use crate::error::Result;
 use crate::graphql::Document;
-use crate::http::ApiRequest;
 use crate::model::Entity;
 
 /// How many entries of a list within a record come with it. Most records have fewer; what is more is read record
@@ -58,7 +57,7 @@ impl List {
 
     /// Whether its nodes have lists within them that may go on behind the answer.
     pub(super) fn is_nested(&self) -> bool {
-        self.entity == Entity::Product && self.detail != Detail::IdsOnly
+        self.entity != Entity::Category && self.detail != Detail::IdsOnly
     }
 
     /// How it is sorted. What changed is listed by the time of the change, as the search wants it for such a filter;
@@ -105,11 +104,6 @@ pub(super) fn by_ids(entity: Entity, gids: &[String]) -> (&'static Document, Val
     let mut variables = sizes(entity, Detail::Full);
     variables.insert("ids".to_owned(), json!(gids));
     (document, Value::Object(variables))
-}
-
-/// What a read by so many ids is taken to cost: a list of nodes has no size in the document.
-pub(super) fn by_ids_cost(call: &ApiRequest, ids: usize) -> u32 {
-    call.cost.saturating_mul(u32::try_from(ids).unwrap_or(u32::MAX)).max(1)
 }
 
 /// The sizes of the lists within a record.

@@ -42,6 +42,7 @@ pub(super) static PRODUCT: &[Rule] = &[
     rule("/seo/title", "seo.title", Text, ReadWrite),
     rule("/seo/description", "seo.description", Text, ReadWrite),
     rule("/productType", "product_type", OptionalText, ReadWrite),
+    rule("/vendor", "brands[].name", Text, Read),
     rule("/category/id", "taxonomy.id", LastSegment, ReadWrite),
     rule("/category/fullName", "taxonomy.name", Text, Read),
     rule(
@@ -75,7 +76,10 @@ pub(super) static PRODUCT: &[Rule] = &[
 pub(super) const PRODUCT_LISTS: &[&str] =
     &["/collections/nodes", "/media/nodes", "/metafields/nodes", "/variants/nodes"];
 
-/// Variants: one picture or none.
+/// The lists of a variant that are paged within it.
+pub(super) const VARIANT_LISTS: &[&str] = &["/media/nodes"];
+
+/// Variants.
 pub(super) static VARIANT: &[Rule] = &[
     rule("/id", "ref.id", LastSegment, Read),
     rule("/product/id", "product_ref.id", LastSegment, Read),
@@ -160,7 +164,7 @@ mod tests {
             "ref": {"platform": "shopify", "kind": "product", "id": "7"},
             "status": "unlisted", "title": "Cap", "slug": "cap", "description": "<p>x</p>", "url": null,
             "seo": {"title": null, "description": "D"}, "product_type": null,
-            "taxonomy": {"id": "aa-1", "name": "A > B"},
+            "brands": [{"name": "Acme"}], "taxonomy": {"id": "aa-1", "name": "A > B"},
             "price": {"amount": "12.5", "currency": "EUR"},
             "inventory": {"tracking": "own", "quantity": "3"},
             "tags": [{"name": "Sale"}, {"name": "New"}], "categories": [{"id": "9", "name": "Caps"}],

@@ -8,6 +8,7 @@ mod classify;
 mod client;
 mod config;
 mod connector;
+mod credentials;
 mod discover;
 mod documents;
 mod lists;
@@ -16,11 +17,12 @@ mod metafields;
 mod names;
 mod nested;
 mod read;
+pub mod webhook;
 mod wire;
 mod writable;
 mod write;
 
-pub use config::{ApiVersion, ShopifyBuilder, ShopifyConfig, TOKEN_HEADER};
+pub use config::{ApiVersion, ShopifyBuilder, ShopifyConfig};
 pub use connector::Shopify;
 
 /// The platform's name.

@@ -9,9 +9,9 @@ use serde_json::json;
 use super::connector::Shopify;
 use super::metafields::Types;
 use super::nested::moved;
-use super::wire::{self, MAX_PAGE};
+use super::wire::{self, MAX_PAGE, Order};
 use super::{PLATFORM, client, documents};
-use crate::connector::{Known, LookUp};
+use crate::connector::{Known, LookUp, Select};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graphql::{Document, PageInfo};
 use crate::model::{Entity, ExternalId, Normaliser, RecordRef, Text};
@@ -118,12 +118,14 @@ impl Shopify {
     /// The products that show each picture: the platform lists no such thing, so every product's pictures are read.
     pub(super) async fn records_showing(&self, holders: &[RecordRef]) -> Result<Vec<Vec<RecordRef>>> {
         let mut shown: Vec<Vec<RecordRef>> = vec![Vec::new(); holders.len()];
-        let mut after: Option<String> = None;
-        for _ in 0..MAX_RECORD_PAGES {
-            let variables = json!({ "first": PRODUCTS_WITH_PICTURES, "after": after, "media": PICTURES });
+        let (mut after, mut behind, mut last): (Option<String>, u64, u64) = (None, 0, 0);
+        for page in 1..=MAX_RECORD_PAGES {
+            let filter = wire::filter(&Select::All, Order::Id, behind)?;
+            let variables = json!({ "first": PRODUCTS_WITH_PICTURES, "after": after, "filter": filter, "media": PICTURES });
             let call = documents::MEDIA_SHOWN.request(self.version.path(), &variables)?;
-            let page: Connection<Showing> = client::member(&self.client, call, &["products"]).await?;
-            for product in page.nodes {
+            let read: Connection<Showing> = client::member(&self.client, call, &["products"]).await?;
+            for product in read.nodes {
+                last = wire::number_of(&product.id).parse().unwrap_or(last);
                 let reference =
                     RecordRef::new(PLATFORM, Entity::Product, wire::number_of(&product.id).to_owned());
                 let mut pictures: Vec<String> = product.media.nodes.into_iter().map(|it| it.id).collect();
@@ -138,7 +140,15 @@ impl Shopify {
                     }
                 }
             }
-            after = match moved(page.page_info, after.as_deref())? {
+            after = match moved(read.page_info, after.as_deref())? {
+                // The platform's lists end without a word, so it is begun anew before that.
+                Some(_)
+                    if u64::from(page) * u64::from(PRODUCTS_WITH_PICTURES) % self.list_window.max(50)
+                        == 0 =>
+                {
+                    behind = last;
+                    None
+                }
                 Some(next) => Some(next),
                 None => return Ok(shown),
             };
@@ -164,7 +174,7 @@ impl Shopify {
         Err(endless())
     }
 
-    async fn whole_list<T: DeserializeOwned + Send>(
+    pub(super) async fn whole_list<T: DeserializeOwned + Send>(
         &self,
         document: &'static Document,
         root: &'static str,
@@ -175,6 +185,9 @@ impl Shopify {
             let call = document.request(self.version.path(), &variables)?;
             let page: Connection<T> = client::member(&self.client, call, &[root]).await?;
             all.extend(page.nodes);
+            if all.len() as u64 >= wire::WINDOW {
+                return Err(endless());
+            }
             after = match moved(page.page_info, after.as_deref())? {
                 Some(next) => Some(next),
                 None => return Ok(all),

@@ -11,26 +11,29 @@ use super::{client, documents, map};
 use crate::connector::PullRequest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graphql::{Document, PageInfo};
-use crate::model::{PartKind, RawItems, RawPart};
+use crate::model::{Entity, ExternalId, PartKind, RawItems, RawPart};
 
 /// The most pages of one list of one record: 25,000 entries, far more than the platform allows a product.
 const MAX_PAGES: u32 = 100;
 
-/// A list within a product: its key, its place in the map, and the document that reads on.
+/// A list within a record: its key, its place in the map, and the document that reads on.
 struct Inner {
     key: &'static str,
     place: &'static str,
     document: &'static Document,
 }
 
-static INNER: [Inner; 4] = [
+static OF_VARIANT: [Inner; 1] =
+    [Inner { key: "media", place: "/media/nodes", document: &documents::MORE_VARIANT_MEDIA }];
+
+static OF_PRODUCT: [Inner; 4] = [
     Inner { key: "collections", place: "/collections/nodes", document: &documents::MORE_COLLECTIONS },
     Inner { key: "media", place: "/media/nodes", document: &documents::MORE_MEDIA },
     Inner { key: "metafields", place: "/metafields/nodes", document: &documents::MORE_METAFIELDS },
     Inner { key: "variants", place: "/variants/nodes", document: &documents::MORE_VARIANTS },
 ];
 
-/// A product's lists, as far as they say whether they go on.
+/// A record's lists, as far as they say whether they go on.
 #[derive(Debug, Deserialize)]
 struct Lists<'a> {
     #[serde(borrow)]
@@ -82,28 +85,39 @@ pub(super) fn going_on(body: &[u8]) -> usize {
 }
 
 impl Shopify {
-    /// The products of an answer, each with its lists read to their end.
+    /// The records of an answer, each with its lists read to their end, and those that were gone before they were.
     pub(super) async fn whole(
         &self,
         request: &PullRequest,
         body: &Bytes,
         nodes: &[&str],
-    ) -> Result<RawItems> {
+    ) -> Result<(RawItems, Vec<ExternalId>)> {
         let raws: Vec<Option<&RawValue>> =
             serde_json::from_str(wire::at(body, nodes)?.get()).map_err(|_| wire::unreadable())?;
-        let mut pieces = Pieces::default();
+        let (inner, lists): (&[Inner], &'static [&'static str]) = match request.entity {
+            Entity::Variant => (&OF_VARIANT, map::VARIANT_LISTS),
+            _ => (&OF_PRODUCT, map::PRODUCT_LISTS),
+        };
+        let (mut pieces, mut gone) = (Pieces::default(), Vec::new());
         for raw in raws.into_iter().flatten() {
+            let (bytes, parts) = (pieces.body.len(), pieces.parts.len());
             pieces.add(raw.get(), PartKind::Record)?;
-            let lists: Lists<'_> = serde_json::from_str(raw.get()).map_err(|_| wire::unreadable())?;
-            for inner in &INNER {
-                let Some(page) = lists.rest(inner.key) else { continue };
+            let record: Lists<'_> = serde_json::from_str(raw.get()).map_err(|_| wire::unreadable())?;
+            for inner in inner {
+                let Some(page) = record.rest(inner.key) else { continue };
                 let after = moved(page.clone(), None)?;
-                self.read_on(request, &lists.id, inner, after, &mut pieces).await?;
+                if !self.read_on(request, &record.id, inner, after, &mut pieces).await? {
+                    pieces.body.truncate(bytes);
+                    pieces.parts.truncate(parts);
+                    gone.push(ExternalId::from(wire::number_of(&record.id)));
+                    break;
+                }
             }
         }
-        Ok(RawItems::of_parts(request.entity, pieces.body.freeze(), pieces.parts, map::PRODUCT_LISTS))
+        Ok((RawItems::of_parts(request.entity, pieces.body.freeze(), pieces.parts, lists), gone))
     }
 
+    /// Reads a list on to its end; `false` where its record is gone by now.
     async fn read_on(
         &self,
         request: &PullRequest,
@@ -111,15 +125,19 @@ impl Shopify {
         inner: &Inner,
         mut after: Option<String>,
         pieces: &mut Pieces,
-    ) -> Result<()> {
+    ) -> Result<bool> {
+        let root = if request.entity == Entity::Variant { "productVariant" } else { "product" };
         for _ in 0..MAX_PAGES {
             if after.is_none() {
-                return Ok(());
+                return Ok(true);
             }
             let variables = json!({ "id": id, "first": MAX_PAGE, "after": after });
             let call = self.call(inner.document, &variables, request)?;
-            let answered = client::answered(&self.client, call).await?;
-            let connection = wire::at(&answered.body, &["data", "product", inner.key])?;
+            let answered = client::answered(&self.client, self.version, call).await?;
+            if wire::at(&answered.body, &["data", root])?.get() == "null" {
+                return Ok(false);
+            }
+            let connection = wire::at(&answered.body, &["data", root, inner.key])?;
             let read: More<'_> = serde_json::from_str(connection.get()).map_err(|_| wire::unreadable())?;
             pieces.add(read.nodes.get(), PartKind::Elements(inner.place))?;
             after = moved(read.page_info, after.as_deref())?;

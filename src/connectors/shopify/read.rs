@@ -13,7 +13,7 @@ use super::lists::{self, List};
 use super::nested::{going_on, moved};
 use super::wire::{self, MAX_PAGE, Order, Position};
 use crate::connector::{Detail, Page, PullRequest, Total};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::graphql::{Document, PageInfo};
 use crate::http::ApiRequest;
 use crate::model::{Entity, ExternalId, RawItems, Shape};
@@ -99,6 +99,11 @@ struct Count {
     precision: String,
 }
 
+/// Whether fewer records may do: by the platform's word, or by what is known of its budget.
+fn is_too_costly(error: &Error) -> bool {
+    matches!(error.code(), "query_too_costly" | "cost_over_maximum" | "cost_over_cap")
+}
+
 impl Shopify {
     /// A page of a list. Before the platform's lists end without a word, a list is begun anew behind its last
     /// record.
@@ -110,6 +115,7 @@ impl Shopify {
             page.total = self.count(request).await?;
         }
         let (answered, first) = self.answered_list(&list, &position, request).await?;
+        let asked = self.runtime.clock().elapsed().saturating_sub(answered.took());
         let info = answered.page_info(list.connection)?;
         // The page's own connection counts among those that say that they go on.
         let goes_on = usize::from(info.has_next_page);
@@ -119,7 +125,10 @@ impl Shopify {
         }
         answered.fill(&mut page);
         page.items = if list.is_nested() && going_on(&answered.body) > goes_on {
-            vec![self.whole(request, &answered.body, list.nodes).await?]
+            // One that is gone by now is none of the list's records.
+            let (items, _) = self.whole(request, &answered.body, list.nodes).await?;
+            page.took = self.runtime.clock().elapsed().saturating_sub(asked);
+            vec![items]
         } else {
             vec![RawItems::new(request.entity, answered.body, Shape::ListAt(list.nodes))]
         };
@@ -184,10 +193,8 @@ impl Shopify {
                 }
                 None => {}
             }
-            match client::answered(&self.client, call).await {
-                Err(error) if error.code() == "query_too_costly" && first > 1 => {
-                    first = self.sizes.refused(key, first);
-                }
+            match client::answered(&self.client, self.version, call).await {
+                Err(error) if is_too_costly(&error) && first > 1 => first = self.sizes.refused(key, first),
                 // The platform fails at queries that are too heavy for it, too.
                 Err(error) if error.code() == "store_failed" && first > 1 && failed < SMALLER_PAGES => {
                     failed += 1;
@@ -239,14 +246,13 @@ impl Shopify {
             let gids: Vec<String> = known.iter().map(|id| wire::gid(request.entity, id.as_str())).collect();
             let (document, variables) = lists::by_ids(request.entity, &gids);
             let call = self.call(document, &variables, request)?;
-            let cost = lists::by_ids_cost(&call, known.len());
-            if cost > MAX_COST && asked > 1 {
-                let fits = asked as u64 * u64::from(MAX_COST) / u64::from(cost);
+            if call.cost > MAX_COST && asked > 1 {
+                let fits = asked as u64 * u64::from(MAX_COST) / u64::from(call.cost);
                 asked = usize::try_from(fits).unwrap_or(asked).clamp(1, asked - 1);
                 continue;
             }
-            match client::answered(&self.client, call.cost(cost)).await {
-                Err(error) if error.code() == "query_too_costly" && asked > 1 => asked /= 2,
+            match client::answered(&self.client, self.version, call).await {
+                Err(error) if is_too_costly(&error) && asked > 1 => asked /= 2,
                 answered => break (Some(answered?), known),
             }
         };
@@ -267,8 +273,13 @@ impl Shopify {
             }
         }
         answered.fill(&mut page);
-        page.items = if request.entity == Entity::Product && going_on(&answered.body) > 0 {
-            vec![self.whole(request, &answered.body, NODES).await?]
+        let began = self.runtime.clock().elapsed().saturating_sub(answered.took());
+        page.items = if request.entity != Entity::Category && going_on(&answered.body) > 0 {
+            let (items, gone) = self.whole(request, &answered.body, NODES).await?;
+            page.missing.extend(gone);
+            // All of it counts: the records were read when the first of these calls was asked.
+            page.took = self.runtime.clock().elapsed().saturating_sub(began);
+            vec![items]
         } else {
             vec![RawItems::new(request.entity, answered.body, Shape::ListAt(NODES))]
         };

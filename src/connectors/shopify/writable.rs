@@ -44,6 +44,8 @@ pub(super) fn of_products(
     (tags.max_bytes, tags.check) = (MAX_TAG_BYTES, Some(TAG));
     let mut collections = WritableField::set(FieldName::new("categories"));
     (collections.max_bytes, collections.names) = (MAX_NAME_BYTES, NameSource::Known);
+    collections.partly =
+        Some("in a collection that is sorted by hand, the product comes back at another place");
     let mut metafields = WritableField::keyed(FieldName::new("attributes"), Normaliser::Values1, true);
     (metafields.max_bytes, metafields.names) = (MAX_METAFIELD_BYTES, NameSource::Known);
     let mut alt = WritableField::keyed(FieldName::new("media.alt"), Normaliser::Exact1, false);

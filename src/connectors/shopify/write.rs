@@ -73,15 +73,15 @@ impl Shopify {
     pub(super) async fn write_all(&self, request: &PushRequest) -> Result<Vec<Answer>> {
         let writes: Vec<_> = request.patches.iter().map(|patch| self.write_one(patch, request)).collect();
         let written: Vec<Written> = stream::iter(writes).buffered(AT_ONCE).collect().await;
-        let (mut answers, mut unsent) = (Vec::with_capacity(written.len()), Vec::new());
+        let nothing_was_sent = written.iter().all(|one| one.unsent.is_some());
+        let (mut answers, mut unsent) = (Vec::with_capacity(written.len()), None);
         for one in written {
             answers.push(one.answer);
-            unsent.extend(one.unsent);
+            unsent = unsent.or(one.unsent);
         }
-        // Nothing of any patch was sent: the caller is told why, once.
-        let all = unsent.len() == answers.len();
-        match unsent.into_iter().next() {
-            Some(error) if all => Err(error),
+        // Nothing was sent at all: the caller is told why, once.
+        match unsent {
+            Some(error) if nothing_was_sent => Err(error),
             _ => Ok(answers),
         }
     }
@@ -93,6 +93,19 @@ impl Shopify {
             Ok(steps) => {
                 let mut steps = VecDeque::from(steps);
                 while let Some(step) = steps.pop_front() {
+                    // A lost write closes its record, and behind a refused value nothing is deleted.
+                    let is_lost = said.values().any(|said| matches!(said, FieldAnswer::Unknown { .. }));
+                    let is_refused =
+                        |field: &FieldName| matches!(said.get(field), Some(FieldAnswer::Refused { .. }));
+                    if is_lost || (step.root == "metafieldsDelete" && step.fields.iter().any(is_refused)) {
+                        for field in step.fields {
+                            said.entry(field).or_insert_with(|| FieldAnswer::Refused {
+                                code: "not_sent".to_owned(),
+                                why: "an earlier write of the record was lost".to_owned(),
+                            });
+                        }
+                        continue;
+                    }
                     let answer = match self.take(&step, request).await {
                         Ok(answer) => {
                             sent = true;

@@ -83,6 +83,9 @@ impl WebhookSource for WooCommerce {
     async fn subscribe(&self, wanted: &Subscription) -> Result<Vec<Subscribed>> {
         must_be_deliverable(&wanted.delivery_url)?;
         must_be_kept_as_it_is(&wanted.secret)?;
+        if !wanted.entities.contains(&Entity::Product) {
+            return Ok(Vec::new());
+        }
         let calls = wanted.topics.iter().map(|topic| create(wanted, *topic)).collect::<Result<Vec<_>>>()?;
         let mut made = Vec::with_capacity(calls.len());
         for call in calls {
@@ -159,7 +162,7 @@ fn event(incoming: &Incoming, bases: &[Option<&str>]) -> Result<Event> {
         ("product", "restored") => EventKind::Restored,
         _ => EventKind::Other,
     };
-    let mut event = Event::new(topic, subscription, incoming.received());
+    let mut event = Event::new(topic, incoming.received()).with_subscription(subscription);
     if let Ok(delivery) = header(DELIVERY_ID) {
         event = event.with_delivery(delivery);
     }

@@ -164,6 +164,27 @@ impl ShopifyFake {
         self.state().webhooks.all.values().cloned().collect()
     }
 
+    /// Makes a subscription as another program of the same app does.
+    pub fn add_subscription(&self, topic: &str, uri: &str) -> u64 {
+        let mut state = self.state();
+        let (id, now) = (state.take_id(), state.now);
+        let made = Subscription {
+            id,
+            topic: topic.to_owned(),
+            uri: uri.to_owned(),
+            format: "JSON".to_owned(),
+            name: None,
+            filter: None,
+            include_fields: Vec::new(),
+            metafield_namespaces: Vec::new(),
+            created_at: now,
+            updated_at: now,
+            failures: 0,
+        };
+        state.webhooks.all.insert(id, made);
+        id
+    }
+
     /// Removes a subscription, as the platform does after too many failures. False where there is none.
     pub fn remove_subscription(&self, id: u64) -> bool {
         self.state().webhooks.all.remove(&id).is_some()

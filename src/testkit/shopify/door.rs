@@ -26,6 +26,9 @@ pub(super) fn answer(
     if path == "/admin/oauth/access_token" {
         return (super::tokens::exchange(state, request), None);
     }
+    if path == "/admin/oauth/authorize" {
+        return (super::authorize::answer(state, request), None);
+    }
     if let Some(rest) = path.strip_prefix("/admin/api/")
         && let Some((asked, "graphql.json")) = rest.split_once('/')
     {

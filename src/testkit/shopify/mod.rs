@@ -30,6 +30,7 @@
 //! ```
 
 mod args;
+mod authorize;
 mod bucket;
 mod bulk;
 mod bulk_files;

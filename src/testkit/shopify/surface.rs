@@ -63,7 +63,7 @@ const USER_ERRORS: &[(&str, &str)] = &[
 const TYPES: &str = r#"
 schema { query: QueryRoot mutation: Mutation }
 scalar DateTime scalar HTML scalar URL scalar Money scalar Decimal scalar UnsignedInt64 scalar JSON
-scalar FormattedString scalar CountryCode scalar CurrencyCode
+scalar FormattedString scalar ARN scalar CountryCode scalar CurrencyCode
 directive @idempotent(key: String!) on FIELD
 
 type QueryRoot {
@@ -336,7 +336,11 @@ type Publication implements Node { autoPublish: Boolean! id: ID! }
 type ResourcePublicationV2 { isPublished: Boolean! publication: Publication! publishDate: DateTime publishable: Publishable! }
 type BasicEvent implements Event & Node { action: String! appTitle: String createdAt: DateTime! id: ID! message: FormattedString! subjectId: ID! subjectType: EventSubjectType! }
 type BulkOperation implements Node { completedAt: DateTime createdAt: DateTime! errorCode: BulkOperationErrorCode fileSize: UnsignedInt64 id: ID! objectCount: UnsignedInt64! partialDataUrl: URL query: String! rootObjectCount: UnsignedInt64! status: BulkOperationStatus! type: BulkOperationType! url: URL }
-type WebhookSubscription implements Node { apiVersion: ApiVersion! createdAt: DateTime! filter: String format: WebhookSubscriptionFormat! id: ID! includeFields: [String!]! legacyResourceId: UnsignedInt64! metafieldNamespaces: [String!]! metafields: [WebhookSubscriptionMetafieldIdentifier!]! name: String topic: WebhookSubscriptionTopic! updatedAt: DateTime! uri: String! }
+type WebhookSubscription implements Node { apiVersion: ApiVersion! callbackUrl: URL! @deprecated(reason: "Use `uri` instead.") createdAt: DateTime! endpoint: WebhookSubscriptionEndpoint! @deprecated(reason: "Use `uri` instead.") filter: String format: WebhookSubscriptionFormat! id: ID! includeFields: [String!]! legacyResourceId: UnsignedInt64! metafieldNamespaces: [String!]! metafields: [WebhookSubscriptionMetafieldIdentifier!]! name: String topic: WebhookSubscriptionTopic! updatedAt: DateTime! uri: String! }
+union WebhookSubscriptionEndpoint = WebhookEventBridgeEndpoint | WebhookHttpEndpoint | WebhookPubSubEndpoint
+type WebhookEventBridgeEndpoint { arn: ARN! }
+type WebhookHttpEndpoint { callbackUrl: URL! }
+type WebhookPubSubEndpoint { pubSubProject: String! pubSubTopic: String! }
 type WebhookSubscriptionMetafieldIdentifier { key: String! namespace: String! }
 type StagedMediaUploadTarget { parameters: [StagedUploadParameter!]! resourceUrl: URL url: URL }
 type StagedUploadParameter { name: String! value: String! }
@@ -409,7 +413,7 @@ input PublicationInput { publicationId: ID publishDate: DateTime }
 input InventorySetQuantitiesInput { name: String! quantities: [InventoryQuantityInput!]! reason: String! referenceDocumentUri: String }
 input InventoryQuantityInput { changeFromQuantity: Int inventoryItemId: ID! locationId: ID! quantity: Int! }
 input StagedUploadInput { fileSize: UnsignedInt64 filename: String! httpMethod: StagedUploadHttpMethodType = PUT mimeType: String! resource: StagedUploadTargetGenerateUploadResource! }
-input WebhookSubscriptionInput { filter: String format: WebhookSubscriptionFormat includeFields: [String!] metafieldNamespaces: [String!] metafields: [HasMetafieldsMetafieldIdentifierInput!] name: String uri: String }
+input WebhookSubscriptionInput { callbackUrl: URL @deprecated(reason: "Use `uri` instead.") filter: String format: WebhookSubscriptionFormat includeFields: [String!] metafieldNamespaces: [String!] metafields: [HasMetafieldsMetafieldIdentifierInput!] name: String uri: String }
 input HasMetafieldsMetafieldIdentifierInput { key: String! namespace: String }
 "#;
 

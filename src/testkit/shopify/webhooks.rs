@@ -109,7 +109,8 @@ pub(super) fn field(state: &State, id: u64, name: &str) -> Result<Out, FieldErro
         "id" => Out::text(gid("WebhookSubscription", id)),
         "legacyResourceId" => Out::text(id.to_string()),
         "topic" => Out::text(&known.topic),
-        "uri" => Out::text(&known.uri),
+        "uri" | "callbackUrl" => Out::text(&known.uri),
+        "endpoint" => endpoint(&known.uri),
         "format" => Out::text(&known.format),
         "name" => Out::maybe(known.name.as_ref()),
         "filter" => Out::maybe(known.filter.as_ref()),
@@ -121,6 +122,20 @@ pub(super) fn field(state: &State, id: u64, name: &str) -> Result<Out, FieldErro
         "apiVersion" => resolve::api_version("2026-10"),
         _ => return Err(FieldError::undefined("WebhookSubscription", name)),
     })
+}
+
+/// An address as it was told before there was one field for all kinds; the official clients still ask so.
+fn endpoint(uri: &str) -> Out {
+    if uri.starts_with("arn:aws:events:") {
+        return Out::record("WebhookEventBridgeEndpoint", vec![("arn", Out::text(uri))]);
+    }
+    match uri.strip_prefix("pubsub://").and_then(|rest| rest.split_once(':')) {
+        Some((project, topic)) => Out::record(
+            "WebhookPubSubEndpoint",
+            vec![("pubSubProject", Out::text(project)), ("pubSubTopic", Out::text(topic))],
+        ),
+        None => Out::record("WebhookHttpEndpoint", vec![("callbackUrl", Out::text(uri))]),
+    }
 }
 
 /// `webhookSubscription` and `webhookSubscriptions`.
@@ -181,7 +196,7 @@ fn mistake(what: &str, message: &str) -> Mistake {
 
 /// Reads what is given over a subscription.
 fn apply(known: &mut Subscription, input: &Args) -> Result<(), Mistake> {
-    if let Some(uri) = input.given("uri") {
+    if let Some(uri) = input.given("uri").or_else(|| input.given("callbackUrl")) {
         known.uri = uri.unwrap_or_default();
     }
     if !is_address(&known.uri) {

@@ -41,11 +41,20 @@ pub const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-shopify-access-t
 
 /// The slot of a shop's offline tokens.
 const OFFLINE_SLOT: &str = "offline";
+/// The slot of what the app's own credentials got.
+const APP_SLOT: &str = "app";
 
 /// Where a vault keeps the offline tokens of a tenant's shop.
 #[must_use]
 pub fn offline_slot(tenant: &str, shop: &ShopDomain) -> TokenSlot {
     TokenSlot::new(StoreKey::new(tenant, super::PLATFORM, shop.as_str()), OFFLINE_SLOT)
+}
+
+/// Where a vault keeps what [`ClientCredentials`] got for a tenant's shop: apart from offline tokens, whose refresh
+/// token it would overwrite.
+#[must_use]
+pub fn app_slot(tenant: &str, shop: &ShopDomain) -> TokenSlot {
+    TokenSlot::new(StoreKey::new(tenant, super::PLATFORM, shop.as_str()), APP_SLOT)
 }
 
 /// An authenticator with a token that does not change. It needs no vault.

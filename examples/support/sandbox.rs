@@ -1,0 +1,113 @@
+//! A platform's stand-in in this process.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use lily_connect::connector::Connector;
+use lily_connect::runtime::Runtime;
+
+use super::Failure;
+
+pub(super) use stand_in::Sandbox;
+
+#[cfg(feature = "testkit")]
+mod stand_in {
+    use std::collections::BTreeMap;
+
+    use lily_connect::ConnectorConfig;
+    use lily_connect::testkit::server::{Server, Service};
+    use lily_connect::testkit::shopify::ShopifyFake;
+    use lily_connect::testkit::woocommerce::{Permissions, Role, WooStore};
+    use lily_connect::time::SystemClock;
+
+    use super::*;
+
+    /// How many products a shop has to begin with, where the platform has no sample catalogue.
+    const PRODUCTS: usize = 20;
+
+    /// A running stand-in, and a folder that is gone with it.
+    pub(in super::super) struct Sandbox {
+        config: ConnectorConfig,
+        folder: tempfile::TempDir,
+        _server: Server,
+    }
+
+    impl Sandbox {
+        /// Starts the stand-in of the platform that `LILY_CONNECTOR` names, else of the first that is built in.
+        pub(in super::super) async fn start() -> Result<Self, Failure> {
+            let first = if cfg!(feature = "woocommerce") { "woocommerce" } else { "shopify" };
+            let named = std::env::var_os("LILY_CONNECTOR").filter(|name| !name.is_empty());
+            let name = named.unwrap_or_else(|| first.into()).into_string().unwrap_or_default();
+            let (server, own) = match name.as_str() {
+                "shopify" => shopify().await?,
+                "woocommerce" => woocommerce().await?,
+                _ => return Err("with LILY_SANDBOX=1, LILY_CONNECTOR must be shopify or woocommerce".into()),
+            };
+            let variables: BTreeMap<&str, String> = own
+                .into_iter()
+                .chain([("LILY_CONNECTOR", name), ("LILY_ALLOW_PRIVATE_HOSTS", "1".to_owned())])
+                .collect();
+            let config = ConnectorConfig::from_lookup(&|name| variables.get(name).map(Into::into))?;
+            Ok(Self { config, folder: tempfile::tempdir()?, _server: server })
+        }
+
+        pub(in super::super) fn folder(&self) -> &Path {
+            self.folder.path()
+        }
+
+        pub(in super::super) async fn connect(&self) -> Result<(Arc<dyn Connector>, Runtime), Failure> {
+            let runtime = Runtime::new();
+            Ok((self.config.connect(&runtime).await?, runtime))
+        }
+    }
+
+    /// A stand-in, and the variables that lead to it.
+    type Started = (Server, Vec<(&'static str, String)>);
+
+    async fn woocommerce() -> Result<Started, Failure> {
+        let store = WooStore::new(Arc::new(SystemClock::default()));
+        let _ids = store.seed_sample();
+        let key = store.issue_key("sandbox", Permissions::ReadWrite, Role::Manager);
+        let server = Server::start(store).await?;
+        let variables = vec![
+            ("WOOCOMMERCE_URL", server.url()),
+            ("WOOCOMMERCE_KEY", key.consumer_key),
+            ("WOOCOMMERCE_SECRET", key.consumer_secret),
+        ];
+        Ok((server, variables))
+    }
+
+    async fn shopify() -> Result<Started, Failure> {
+        let shop = ShopifyFake::builder(Arc::new(SystemClock::default())).seed(7).build();
+        let _ids = shop.seed_products(PRODUCTS);
+        let (token, domain) = (shop.issue_token("sandbox"), shop.settings().myshopify_domain);
+        let server = Service::new(shop).start().await?;
+        let variables =
+            vec![("SHOPIFY_SHOP", domain), ("SHOPIFY_URL", server.url()), ("SHOPIFY_ACCESS_TOKEN", token)];
+        Ok((server, variables))
+    }
+}
+
+#[cfg(not(feature = "testkit"))]
+mod stand_in {
+    use super::*;
+
+    /// This build has none.
+    pub(in super::super) enum Sandbox {}
+
+    impl Sandbox {
+        #[allow(clippy::unused_async, reason = "it stands where the other build waits")]
+        pub(in super::super) async fn start() -> Result<Self, Failure> {
+            Err("the sandbox needs the feature testkit".into())
+        }
+
+        pub(in super::super) fn folder(&self) -> &Path {
+            match *self {}
+        }
+
+        #[allow(clippy::unused_async, reason = "it stands where the other build waits")]
+        pub(in super::super) async fn connect(&self) -> Result<(Arc<dyn Connector>, Runtime), Failure> {
+            match *self {}
+        }
+    }
+}

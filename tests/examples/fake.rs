@@ -1,0 +1,296 @@
+//! A stand-in of either platform, asked for what the examples are held against.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, header};
+use lily_connect::testkit::exchange::{Handler, Request, Transport};
+use lily_connect::testkit::faults::{Fault, FaultRule};
+use lily_connect::testkit::server::{Server, Service};
+use lily_connect::testkit::shopify::ShopifyFake;
+use lily_connect::testkit::traffic::Entry;
+use lily_connect::testkit::woocommerce::{ApiKey, Permissions, Role, Taxonomy, WooStore};
+use lily_connect::time::SystemClock;
+use lily_connect::{ConnectorConfig, Entity};
+use serde_json::Value;
+
+/// More points than any test here spends, so that none waits for them.
+const POINTS: f64 = 10_000_000.0;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Platform {
+    WooCommerce,
+    Shopify,
+}
+
+impl Platform {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::WooCommerce => "woocommerce",
+            Self::Shopify => "shopify",
+        }
+    }
+
+    /// The variable that holds the store's address.
+    pub(crate) const fn address(self) -> &'static str {
+        match self {
+            Self::WooCommerce => "WOOCOMMERCE_URL",
+            Self::Shopify => "SHOPIFY_URL",
+        }
+    }
+
+    /// The kinds of record that a catalogue is pulled as, in their order.
+    pub(crate) fn entities(self) -> Vec<Entity> {
+        match self {
+            Self::WooCommerce => Entity::ALL.to_vec(),
+            Self::Shopify => vec![Entity::Product, Entity::Variant, Entity::Category],
+        }
+    }
+
+    /// How many calls change a product's texts and its tags.
+    pub(crate) const fn calls_of_a_push(self) -> usize {
+        match self {
+            Self::WooCommerce => 1,
+            Self::Shopify => 2,
+        }
+    }
+}
+
+/// A store, and the credentials of the examples.
+pub(crate) enum Fake {
+    WooCommerce(WooStore, ApiKey),
+    Shopify(ShopifyFake, String),
+}
+
+impl Fake {
+    /// The sample catalogue, or one of about 20 products.
+    pub(crate) fn sample(platform: Platform) -> Self {
+        match platform {
+            Platform::WooCommerce => Self::woocommerce(|store| drop(store.seed_sample())),
+            Platform::Shopify => Self::shopify(20, 7),
+        }
+    }
+
+    /// A generated catalogue with that many products.
+    pub(crate) fn generated(platform: Platform, products: usize, seed: u64) -> Self {
+        match platform {
+            Platform::WooCommerce => {
+                Self::woocommerce(|store| store.seed_generated(products, products - products / 20, seed))
+            }
+            Platform::Shopify => Self::shopify(products, seed),
+        }
+    }
+
+    fn woocommerce(seed: impl FnOnce(&WooStore)) -> Self {
+        let store = WooStore::new(Arc::new(SystemClock::default()));
+        seed(&store);
+        let key = store.issue_key("examples", Permissions::ReadWrite, Role::Manager);
+        Self::WooCommerce(store, key)
+    }
+
+    fn shopify(products: usize, seed: u64) -> Self {
+        let shop = ShopifyFake::builder(Arc::new(SystemClock::default())).seed(seed).build();
+        shop.set_bucket(POINTS, POINTS);
+        shop.seed_products(products);
+        let token = shop.issue_token("of_the_examples");
+        Self::Shopify(shop, token)
+    }
+
+    pub(crate) const fn platform(&self) -> Platform {
+        match self {
+            Self::WooCommerce(..) => Platform::WooCommerce,
+            Self::Shopify(..) => Platform::Shopify,
+        }
+    }
+
+    pub(crate) fn service(&self) -> Service {
+        match self {
+            Self::WooCommerce(store, _) => Service::new(store.clone()),
+            Self::Shopify(shop, _) => Service::new(shop.clone()),
+        }
+    }
+
+    pub(crate) fn handle(&self, request: &Request) -> lily_connect::testkit::exchange::Response {
+        match self {
+            Self::WooCommerce(store, _) => store.handle(request),
+            Self::Shopify(shop, _) => shop.handle(request),
+        }
+    }
+
+    pub(crate) fn secrets(&self) -> Vec<&str> {
+        match self {
+            Self::WooCommerce(_, key) => vec![&key.consumer_key, &key.consumer_secret],
+            Self::Shopify(_, token) => vec![token],
+        }
+    }
+
+    /// The environment that leads to it.
+    pub(crate) fn variables(&self, url: String) -> BTreeMap<&'static str, String> {
+        let platform = self.platform();
+        let mut all = BTreeMap::from([
+            ("LILY_CONNECTOR", platform.name().to_owned()),
+            ("LILY_ALLOW_PRIVATE_HOSTS", "1".to_owned()),
+            (platform.address(), url),
+        ]);
+        all.extend(match self {
+            Self::WooCommerce(_, key) => [
+                ("WOOCOMMERCE_KEY", key.consumer_key.clone()),
+                ("WOOCOMMERCE_SECRET", key.consumer_secret.clone()),
+            ],
+            Self::Shopify(shop, token) => {
+                [("SHOPIFY_SHOP", shop.settings().myshopify_domain), ("SHOPIFY_ACCESS_TOKEN", token.clone())]
+            }
+        });
+        all
+    }
+
+    pub(crate) fn settings(&self, url: String) -> ConnectorConfig {
+        let variables = self.variables(url);
+        ConnectorConfig::from_lookup(&|name| variables.get(name).map(Into::into)).unwrap()
+    }
+
+    /// The ids of all records by kind.
+    pub(crate) fn expected(&self) -> BTreeMap<String, BTreeSet<u64>> {
+        let mut all: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+        let mut add = |kind: &str, id| assert!(all.entry(kind.to_owned()).or_default().insert(id));
+        match self {
+            Self::WooCommerce(store, _) => {
+                for id in store.ids() {
+                    add(if store.product(id).unwrap().parent_id == 0 { "product" } else { "variant" }, id);
+                }
+                for term in store.all_terms() {
+                    match term.taxonomy {
+                        Taxonomy::Category => add("category", term.id),
+                        Taxonomy::Tag => add("tag", term.id),
+                        Taxonomy::Brand => add("brand", term.id),
+                        Taxonomy::Attribute(_) => add("attribute_value", term.id),
+                        Taxonomy::ShippingClass => {}
+                    }
+                }
+                store.all_attributes().iter().for_each(|attribute| add("attribute", attribute.id));
+            }
+            Self::Shopify(shop, _) => {
+                for product in shop.snapshot() {
+                    add("product", product.id);
+                    product.variants.iter().for_each(|id| add("variant", *id));
+                }
+                shop.collection_ids().into_iter().for_each(|id| add("category", id));
+            }
+        }
+        all
+    }
+
+    /// How many products and variants there are, as the store itself says.
+    pub(crate) fn totals(&self) -> (usize, usize) {
+        match self {
+            Self::WooCommerce(store, key) => {
+                let total = |route: &str| {
+                    let target = format!("/wp-json/wc/v3/{route}?per_page=1");
+                    let request = Request::new(Method::GET, &target, Transport::Tls)
+                        .with_header(header::AUTHORIZATION, &key.basic());
+                    let response = store.handle(&request);
+                    response.header("x-wp-total").map(str::parse).unwrap().unwrap()
+                };
+                (total("products"), total("variations"))
+            }
+            Self::Shopify(shop, _) => (shop.product_count(), shop.variant_count()),
+        }
+    }
+
+    /// All products, without what every save moves.
+    pub(crate) fn content(&self) -> Vec<String> {
+        match self {
+            Self::WooCommerce(store, _) => {
+                let strip = |text: &str| {
+                    let mut json: Value = serde_json::from_str(text).unwrap();
+                    for key in ["date_modified", "date_modified_gmt", "related_ids", "_links"] {
+                        json.as_object_mut().unwrap().remove(key);
+                    }
+                    json.to_string()
+                };
+                store.snapshot().iter().map(|(_, text)| strip(text)).collect()
+            }
+            Self::Shopify(shop, _) => {
+                let strip = |mut product: lily_connect::testkit::shopify::Product| {
+                    product.updated_at = product.created_at;
+                    format!("{product:?}")
+                };
+                shop.snapshot().into_iter().map(strip).collect()
+            }
+        }
+    }
+
+    /// The title of a product, and how many tags it has.
+    pub(crate) fn title_and_tags(&self, id: u64) -> (String, usize) {
+        match self {
+            Self::WooCommerce(store, _) => {
+                let product = store.product(id).unwrap();
+                (product.name, product.tags.len())
+            }
+            Self::Shopify(shop, _) => {
+                let product = shop.product(id).unwrap();
+                (product.title, product.tags.len())
+            }
+        }
+    }
+
+    /// How many calls asked for a change. The check of a WooCommerce store sends an empty batch, `{}`, to learn
+    /// whether the key may write; it asks for none.
+    pub(crate) fn changes(&self, server: &Server) -> usize {
+        match self {
+            Self::WooCommerce(..) => {
+                let is_nothing =
+                    |entry: &Entry| entry.path.ends_with("/products/batch") && entry.body_bytes == 2;
+                server.traffic().count_where(|entry| entry.is_write() && !is_nothing(entry))
+            }
+            Self::Shopify(shop, _) => shop.calls().iter().filter(|call| call.mutation).count(),
+        }
+    }
+
+    /// How many pages of lists were asked for.
+    pub(crate) fn lists(&self, server: &Server) -> usize {
+        match self {
+            Self::WooCommerce(..) => {
+                server.traffic().count_where(|entry| entry.query.contains("per_page=100"))
+            }
+            Self::Shopify(shop, _) => {
+                let lists = ["products", "productVariants", "collections"];
+                let is_list = |field: &String| lists.contains(&field.as_str());
+                shop.calls().iter().filter(|call| call.fields.iter().any(is_list)).count()
+            }
+        }
+    }
+
+    /// Lets the first write of a product take that long.
+    pub(crate) fn slow_write(&self, time: Duration) -> FaultRule {
+        let rule = FaultRule::new(Fault::Delay(time));
+        match self {
+            // The first is that of the check.
+            Self::WooCommerce(..) => rule.on_method("POST").on_path("/products/").after(1),
+            Self::Shopify(..) => rule.matching(ShopifyFake::asks("productUpdate")),
+        }
+    }
+
+    /// The answer to a request with one product in its lists that cannot be mapped.
+    pub(crate) fn with_a_broken_product(
+        &self,
+        request: &Request,
+    ) -> lily_connect::testkit::exchange::Response {
+        let mut response = self.handle(request);
+        let (whole, broken) = match self {
+            Self::WooCommerce(store, _) if request.path.ends_with("/products") => {
+                let id = store.ids()[0];
+                (format!("\"id\":{id},\"name\""), "\"id\":[],\"name\"".to_owned())
+            }
+            Self::WooCommerce(..) => return response,
+            Self::Shopify(shop, _) => {
+                let id = format!("\"id\":\"gid://shopify/Product/{}\",\"title\"", shop.ids()[0]);
+                (id, "\"id\":[],\"title\"".to_owned())
+            }
+        };
+        let text = String::from_utf8(response.body).unwrap();
+        response.body = text.replace(&whole, &broken).into_bytes();
+        response
+    }
+}
