@@ -244,8 +244,9 @@ impl ContractFixture for Shop {
     }
 
     fn calls_of_a_first_page(&self) -> u64 {
-        // A count that says whether a bulk job is worth while, one that proves the list, and the page.
-        3
+        // A count that says whether a bulk job is worth while, one that proves the list, the page, and the variants
+        // that did not come with it.
+        4
     }
 
     fn peak_in_flight(&self) -> Option<u64> {
