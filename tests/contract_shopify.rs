@@ -244,9 +244,9 @@ impl ContractFixture for Shop {
     }
 
     fn calls_of_a_first_page(&self, entity: Entity) -> u64 {
-        // A count that says whether a bulk job is worth while, one that proves the list, the page, and what is read on
-        // of lists within its products.
-        if entity == Entity::Product { 8 } else { 3 }
+        // A count that says whether a bulk job is worth while, one that proves the list, and the page; of products, the
+        // variants that did not come with it, too.
+        if entity == Entity::Product { 4 } else { 3 }
     }
 
     fn peak_in_flight(&self) -> Option<u64> {
