@@ -1,6 +1,6 @@
 //! Bodies that come piece by piece, over a socket: bounds, ranges, silences, and no credentials.
 #![cfg(feature = "testkit")]
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test over a real socket")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -239,6 +239,8 @@ async fn nothing_of_a_token_is_shown() {
         .with_max_level(tracing::Level::TRACE)
         .with_writer(move || writer.clone())
         .finish();
+    // While there is one subscriber only, a place that another thread comes by first is switched off for all.
+    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
     let _guard = tracing::subscriber::set_default(subscriber);
     let world = World::memory().authorised().await;
     let process = world.process();

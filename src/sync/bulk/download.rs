@@ -38,7 +38,14 @@ pub(super) async fn fetch(
         is_whole = match &ended {
             Ok(whole) => bytes.or(*whole).is_none_or(|bytes| spool.length() >= bytes),
             Err(error) => match lost(error) {
-                Some(code) => return blocking(move || Ok(spool.remove())).await.map(|()| Err(code)),
+                Some(code) => {
+                    blocking(move || {
+                        spool.remove();
+                        Ok(())
+                    })
+                    .await?;
+                    return Ok(Err(code));
+                }
                 None if matches!(error.retry(), Retry::Never) => return ended.map(|_| Err("")),
                 None => false,
             },
