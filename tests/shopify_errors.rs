@@ -184,7 +184,7 @@ fn rows() -> Vec<Row> {
         Row { tries: (5, 5), ..row("rate", 429, text(), RateLimited, "rate_limited") },
     ];
     let permanent = "[API] Non-expiring access tokens are no longer accepted for the Admin API. Start using";
-    rows.push(row("permanent token", 403, said(json!(permanent)), Auth, "token_permanent"));
+    rows.push(row("permanent token", 403, said(json!(permanent)), Auth, "permanent_token_refused"));
     let denied = json!([{"message": "Access denied for productUpdate field. Required access: `write_products`",
         "path": ["productUpdate"], "extensions": {"code": "ACCESS_DENIED"}}]);
     rows.push(row("denied", 200, said(denied), Forbidden, "scope_missing"));
@@ -381,7 +381,7 @@ async fn the_doctor_tells_what_a_shop_in_trouble_is_in() {
         (|shop| shop.set_conditions(|it| it.locked = true), "shop_locked"),
         (|shop| shop.set_conditions(|it| it.gone = true), "shop_missing"),
         (|shop| shop.set_conditions(|it| it.inactive = true), "shop_inactive"),
-        (|shop| shop.set_conditions(|it| it.permanent_tokens_refused = true), "token_permanent"),
+        (|shop| shop.set_conditions(|it| it.permanent_tokens_refused = true), "permanent_token_refused"),
     ];
     for (trouble, code) in troubles {
         let stage = Stage::new().await;
