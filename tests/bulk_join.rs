@@ -105,7 +105,7 @@ fn tidy(nodes: &[Node], out: &mut Vec<String>) {
 
 /// Any order in which parents come before children, and each list keeps its own.
 fn shuffled(random: &mut Random, nodes: &[Node]) -> Vec<String> {
-    let mut queues = vec![nodes.iter().cloned()];
+    let mut queues = vec![Vec::from(nodes).into_iter()];
     let mut out = Vec::new();
     // How much the first list is preferred: far children are more common in some files than in others.
     let bias = random.below(4);
