@@ -389,7 +389,9 @@ async fn an_alternative_text_that_several_products_share_names_the_others() {
                 product.media.push(shared);
             })
         });
-        shop.edit_product(ids[2], |product| drop(product.media.pop()));
+        shop.edit_product(ids[2], |product| {
+            product.media.pop();
+        });
     })
     .await;
     let before = desk.parts();

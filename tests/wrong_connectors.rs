@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lily_connect::connector::{
     Answer, BulkSource, Connector, ConnectorInfo, Detail, FieldAnswer, Healed, Health, Known, LookUp, Page,
-    PatchField, PatchValue, PullRequest, Purpose, PushRequest, Select, Subscribed, Subscription, Total,
+    PatchField, PatchValue, PullRequest, Purpose, PushRequest, Select, Subscribed, Subscription, Told, Total,
     WebhookSource,
 };
 use lily_connect::error::{Error, ErrorKind, Result};
@@ -333,6 +333,10 @@ impl WebhookSource for Wrong {
             }
             (_, verified) => verified,
         }
+    }
+
+    fn tells(&self) -> Vec<Told> {
+        self.hooks().tells()
     }
 
     async fn subscriptions(&self) -> Result<Vec<Subscribed>> {
