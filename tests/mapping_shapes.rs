@@ -410,7 +410,8 @@ fn transforms_read_what_they_say_and_tell_the_rest() {
     assert_eq!(values(Some("list.x"), r#"["a", "b"]"#), (None, list(&["a", "b"]), true));
     assert_eq!(values(None, r#"["a"]"#), (None, list(&["a"]), true));
     assert_eq!(values(Some("list.x"), "[]"), (None, list(&[]), true));
-    for plain in ["[1]", "[\"a\"", "a", "[\"a\",null]", "{\"a\":1}", ""] {
+    assert_eq!(values(Some("list.x"), "[1, true]"), (None, list(&["1", "true"]), true));
+    for plain in ["[\"a\"", "a", "[\"a\",null]", "{\"a\":1}", ""] {
         assert_eq!(values(Some("list.x"), plain), (None, list(&[plain]), false), "{plain}");
     }
     assert_eq!(values(Some("text"), r#"["a"]"#), (None, list(&[r#"["a"]"#]), false));
