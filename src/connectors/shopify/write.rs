@@ -93,17 +93,11 @@ impl Shopify {
             Ok(steps) => {
                 let mut steps = VecDeque::from(steps);
                 while let Some(step) = steps.pop_front() {
-                    // A lost write closes its record, and behind a refused value nothing is deleted.
-                    let is_lost = said.values().any(|said| matches!(said, FieldAnswer::Unknown { .. }));
-                    let is_refused =
-                        |field: &FieldName| matches!(said.get(field), Some(FieldAnswer::Refused { .. }));
-                    if is_lost || (step.root == "metafieldsDelete" && step.fields.iter().any(is_refused)) {
-                        for field in step.fields {
-                            said.entry(field).or_insert_with(|| FieldAnswer::Refused {
-                                code: "not_sent".to_owned(),
-                                why: "an earlier write of the record was lost".to_owned(),
-                            });
-                        }
+                    // Somebody else is at these metafields, or they were lost: nothing of them is deleted.
+                    let is_open = |field: &FieldName| {
+                        said.get(field).is_some_and(|said| *said != FieldAnswer::Accepted)
+                    };
+                    if step.root == "metafieldsDelete" && step.fields.iter().any(is_open) {
                         continue;
                     }
                     let answer = match self.take(&step, request).await {
