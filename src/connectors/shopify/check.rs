@@ -25,7 +25,9 @@ impl Shopify {
                 }));
                 let scopes = profile.scopes();
                 for (scope, without) in SCOPES {
-                    if scopes.iter().any(|own| own == scope) {
+                    // The right to write holds the right to read, whether the platform lists both or not.
+                    let write = scope.replacen("read_", "write_", 1);
+                    if scopes.iter().any(|own| own == scope || *own == write) {
                         continue;
                     }
                     let severity = if scope == "read_products" { Severity::Error } else { Severity::Warning };

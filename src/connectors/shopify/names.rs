@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::graphql::{Document, PageInfo};
 use crate::model::{Entity, ExternalId, Normaliser, RecordRef, Text};
 
-/// The most pages of a list of names: 25,000 names, past which the platform's lists end.
+/// The most pages of a list of names: as many as the platform's lists have.
 const MAX_NAME_PAGES: u32 = 100;
 /// The most pages of products whose pictures are looked at.
 const MAX_RECORD_PAGES: u32 = 5_000;
@@ -55,6 +55,11 @@ struct Kind {
 #[derive(Debug, Deserialize)]
 struct Owner {
     id: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Pictures {
+    media: Connection<Owner>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -119,7 +124,8 @@ impl Shopify {
     pub(super) async fn records_showing(&self, holders: &[RecordRef]) -> Result<Vec<Vec<RecordRef>>> {
         let mut shown: Vec<Vec<RecordRef>> = vec![Vec::new(); holders.len()];
         let (mut after, mut behind, mut last): (Option<String>, u64, u64) = (None, 0, 0);
-        for page in 1..=MAX_RECORD_PAGES {
+        let mut seen = 0;
+        for _ in 0..MAX_RECORD_PAGES {
             let filter = wire::filter(&Select::All, Order::Id, behind)?;
             let variables = json!({ "first": PRODUCTS_WITH_PICTURES, "after": after, "filter": filter, "media": PICTURES });
             let call = documents::MEDIA_SHOWN.request(self.version.path(), &variables)?;
@@ -140,13 +146,11 @@ impl Shopify {
                     }
                 }
             }
+            seen += u64::from(PRODUCTS_WITH_PICTURES);
             after = match moved(read.page_info, after.as_deref())? {
                 // The platform's lists end without a word, so it is begun anew before that.
-                Some(_)
-                    if u64::from(page) * u64::from(PRODUCTS_WITH_PICTURES) % self.list_window.max(50)
-                        == 0 =>
-                {
-                    behind = last;
+                Some(_) if seen >= self.list_window && last > behind => {
+                    (behind, seen) = (last, 0);
                     None
                 }
                 Some(next) => Some(next),
@@ -165,9 +169,9 @@ impl Shopify {
             }
             let variables = json!({ "id": id, "first": MAX_PAGE, "after": after });
             let call = documents::MORE_MEDIA.request(self.version.path(), &variables)?;
-            let page: Option<Connection<Owner>> =
-                client::member(&self.client, call, &["product", "media"]).await?;
-            let Some(page) = page else { return Ok(pictures) };
+            // One that is gone by now shows no picture.
+            let product: Option<Pictures> = client::member(&self.client, call, &["product"]).await?;
+            let Some(Pictures { media: page }) = product else { return Ok(pictures) };
             pictures.extend(page.nodes.into_iter().map(|picture| picture.id));
             after = moved(page.page_info, after.as_deref())?;
         }

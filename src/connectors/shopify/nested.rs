@@ -52,10 +52,9 @@ struct Connection {
 
 /// Where a list goes on, where it does: a position that does not move would never end.
 pub(super) fn moved(info: PageInfo, from: Option<&str>) -> Result<Option<String>> {
-    match (info.has_next_page, info.end_cursor) {
-        (false, _) => Ok(None),
-        (true, Some(next)) if Some(next.as_str()) != from => Ok(Some(next)),
-        (true, _) => Err(stands_still()),
+    match info.next()? {
+        Some(next) if Some(next.as_str()) == from => Err(stands_still()),
+        next => Ok(next),
     }
 }
 
