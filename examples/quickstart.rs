@@ -168,6 +168,7 @@ fn enrich(store: &Store, product: &Product) -> Enrichment {
         scope: product.scope.clone(),
         made_at: store.runtime.clock().now(),
         from: BTreeMap::new(),
+        from_locale: None,
         fields,
         provenance: lily_connect::model::Provenance::default(),
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::SchemaMap;
 use crate::model::{
     Attribute, Capabilities, CellValue, Cursor, Entity, ExternalId, FieldName, Lane, Media, RawItems,
-    RecordRef, StoreKey, StoreProfile, Term, Text,
+    RecordRef, StoreKey, StoreProfile, Term, Text, View,
 };
 use crate::time::Timestamp;
 
@@ -78,6 +79,27 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
         Err(Error::new(ErrorKind::Unsupported, "shown_by_unsupported", "nobody can say who shows it"))
     }
 
+    /// The views that the store has beside its own: further languages, store views, channels.
+    fn views(&self) -> &[View] {
+        &[]
+    }
+
+    /// The connector of one of [`Connector::views`]: it pulls and writes what that view has of its own, under the
+    /// same store, limits and state. Of a record it has the fields that a view can have; a field that the view does
+    /// not have of its own is absent.
+    ///
+    /// # Errors
+    /// `Unsupported` where the store has no such view.
+    fn in_view(&self, view: &View) -> Result<Arc<dyn Connector>> {
+        Err(Error::new(ErrorKind::Unsupported, "view_unknown", format!("the store has no view {view}"))
+            .with_remedy("ask the connector's views first"))
+    }
+
+    /// The connector of the store's own content, where this is one of a view.
+    fn origin(&self) -> Option<&dyn Connector> {
+        None
+    }
+
     /// How it hears about changes; `None` where the platform tells none.
     fn webhooks(&self) -> Option<&dyn WebhookSource> {
         None
@@ -97,15 +119,27 @@ pub struct ConnectorInfo {
     pub store: StoreKey,
     /// The version of the platform's API.
     pub api_version: &'static str,
-    /// What is true of the store.
+    /// What is true of the store, in the view that the connector is of.
     pub profile: StoreProfile,
+    /// The view that it is of; none for the store's own content.
+    pub view: Option<View>,
 }
 
 impl ConnectorInfo {
     /// Describes a store.
     #[must_use]
     pub fn new(store: StoreKey, api_version: &'static str, profile: StoreProfile) -> Self {
-        Self { store, api_version, profile }
+        Self { store, api_version, profile, view: None }
+    }
+
+    /// The same store in a view.
+    #[must_use]
+    pub fn in_view(&self, view: View) -> Self {
+        let mut info = self.clone();
+        info.profile.locale = view.locale.clone().or(info.profile.locale);
+        info.profile.scope = view.scope.clone().or(info.profile.scope);
+        info.view = Some(view);
+        info
     }
 }
 
@@ -346,6 +380,8 @@ pub struct PatchField {
     pub value: PatchValue,
     /// What the guard read found there, for platforms with a compare-and-set.
     pub seen: CellValue,
+    /// The platform's mark of what the write is bound to, as the guard read found it, where it has one.
+    pub version: Option<Text>,
     /// For a list, the whole list as the guard read found it: for platforms that change lists by what comes and
     /// what goes, or entry by entry.
     pub before: Option<PatchValue>,
@@ -355,7 +391,14 @@ impl PatchField {
     /// Describes a change.
     #[must_use]
     pub fn new(field: FieldName, value: PatchValue, seen: CellValue) -> Self {
-        Self { field, value, seen, before: None }
+        Self { field, value, seen, version: None, before: None }
+    }
+
+    /// Says what the write is bound to.
+    #[must_use]
+    pub fn version(mut self, version: Option<Text>) -> Self {
+        self.version = version;
+        self
     }
 
     /// Says what the whole list was.

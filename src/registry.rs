@@ -14,6 +14,7 @@
 //! | `SHOPIFY_CLIENT_ID`, `SHOPIFY_CLIENT_SECRET` | in its place: the credentials of an app of the shop's own organisation, which get a token for a day at a time |
 //! | `SHOPIFY_URL` | another address than the shop's own, such as that of a test server |
 //! | `SHOPIFY_WRITE_SLUGS` | `1` allows handles to be written |
+//! | `SHOPIFY_LOCALE` | a further language of the shop (BCP 47): its translations are pulled and written (default its own texts) |
 //! | `SHOPIFY_BUDGET_SHARE` | which share of the query budget is ours, above 0 and at most 1 (default 1) |
 //! | `LILY_VAULT_KEYS` | the keys that tokens are sealed with, as `id:base64`, the one in use first (feature `vault`) |
 //! | `WOOCOMMERCE_URL`, `WOOCOMMERCE_KEY`, `WOOCOMMERCE_SECRET` | the site's address and a REST API key |
@@ -101,6 +102,9 @@ impl ConnectorConfig {
                     .mapping(mapping);
                 if let Some(url) = variables.optional("SHOPIFY_URL")? {
                     builder = builder.url(url);
+                }
+                if let Some(locale) = variables.optional("SHOPIFY_LOCALE")? {
+                    builder = builder.locale(locale);
                 }
                 if let Some(share) = variables.share("SHOPIFY_BUDGET_SHARE")? {
                     builder = builder.budget_share(share);

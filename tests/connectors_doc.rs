@@ -17,8 +17,13 @@ fn table(connector: &dyn Connector) -> String {
     for claims in &connector.capabilities().entities {
         let schema = connector.schema(claims.entity).unwrap();
         let platform = &connector.info().store.platform;
-        writeln!(text, "\n## {platform}: {}\n\n| field | where | written |\n|---|---|---|", claims.entity)
-            .unwrap();
+        let of_view = if connector.info().view.is_some() { " in a further language" } else { "" };
+        writeln!(
+            text,
+            "\n## {platform}: {}{of_view}\n\n| field | where | written |\n|---|---|---|",
+            claims.entity
+        )
+        .unwrap();
         let mut lost = Vec::new();
         for field in fields::names(claims.entity) {
             let rules: Vec<_> = schema.rules().iter().filter(|rule| rule.field == field).collect();
@@ -27,7 +32,8 @@ fn table(connector: &dyn Connector) -> String {
                 continue;
             }
             if rules.is_empty() {
-                lost.push(field);
+                // Marks that a write is bound to are no content.
+                lost.extend(Some(field).filter(|field| !field.starts_with("versions.")));
                 continue;
             }
             let places: Vec<String> = rules.iter().map(|rule| format!("`{}`", rule.from)).collect();
@@ -36,6 +42,9 @@ fn table(connector: &dyn Connector) -> String {
                 && claims.writable(&cell).is_some();
             let written = if written { "yes" } else { "" };
             writeln!(text, "| `{field}` | {} | {written} |", places.join(", ")).unwrap();
+        }
+        if connector.info().view.is_some() {
+            continue;
         }
         let lost: Vec<String> = lost.iter().map(|field| format!("`{field}`")).collect();
         let lost = if lost.is_empty() { "none".to_owned() } else { lost.join(", ") };
@@ -49,14 +58,17 @@ async fn the_table_of_fields_is_what_the_maps_say() {
     let bench = bench().await;
     let head = "# Connectors, field by field\n\nWhere each platform holds a canonical field, and which fields can be written.\nThis page is made by `tests/connectors_doc.rs`; `LILY_UPDATE_DOCS=1 cargo test --all-features --test connectors_doc` writes it anew.\n";
     // With a profile given, nothing is called.
+    let mut profile = StoreProfile::unknown();
+    profile.locales = vec!["fr".into()];
     let shopify = ShopifyConfig::builder("some-shop.myshopify.com")
         .access_token(Secret::new("t"))
         .write_slugs(true)
-        .profile(StoreProfile::unknown())
+        .profile(profile)
         .build()
         .unwrap();
     let shopify = shopify.connect(&bench.runtime).await.unwrap();
-    let made = format!("{head}{}{}", table(&shopify), table(&*bench.connector));
+    let french = shopify.in_view(&shopify.views()[0]).unwrap();
+    let made = format!("{head}{}{}{}", table(&shopify), table(&*french), table(&*bench.connector));
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/connectors.md");
     if std::env::var_os("LILY_UPDATE_DOCS").is_some() {
         std::fs::write(path, &made).unwrap();

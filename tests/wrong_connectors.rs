@@ -19,7 +19,7 @@ use lily_connect::connector::{
 use lily_connect::error::{Error, ErrorKind, Result};
 use lily_connect::mapping::SchemaMap;
 use lily_connect::model::{
-    Capabilities, CellValue, Cursor, Entity, ExternalId, FieldName, Normaliser, RecordRef, Secret,
+    Capabilities, CellValue, Cursor, Entity, ExternalId, FieldName, Normaliser, RecordRef, Secret, View,
     WritableField,
 };
 use lily_connect::testkit::contract::{Report, run_all};
@@ -119,6 +119,18 @@ impl Connector for Wrong {
 
     async fn check(&self) -> Result<Health> {
         self.right.check().await
+    }
+
+    fn views(&self) -> &[View] {
+        self.right.views()
+    }
+
+    fn in_view(&self, view: &View) -> Result<Arc<dyn Connector>> {
+        self.right.in_view(view)
+    }
+
+    fn origin(&self) -> Option<&dyn Connector> {
+        self.right.origin()
     }
 
     fn webhooks(&self) -> Option<&dyn WebhookSource> {

@@ -200,6 +200,25 @@ macro_rules! text_field {
     };
 }
 
+macro_rules! version_field {
+    ($name:literal, $of:literal) => {
+        FieldDef {
+            name: $name,
+            kind: Kind::Text,
+            put: |r, c| {
+                let Some(product) = product(r) else { return false };
+                match c {
+                    Canon::Null => true,
+                    c => c.text().is_some_and(|version| {
+                        product.versions.insert($of.into(), version);
+                        true
+                    }),
+                }
+            },
+        }
+    };
+}
+
 macro_rules! shared_fields {
     ($of:ident) => {
         [
@@ -391,6 +410,12 @@ static PRODUCT: &[FieldDef] = &[
     text_field!(product, "seo.focus_keyword", seo.focus_keyword),
     text_field!(product, "slug", slug),
     text_field!(product, "product_type", product_type),
+    version_field!("versions.title", "title"),
+    version_field!("versions.description", "description"),
+    version_field!("versions.seo.title", "seo.title"),
+    version_field!("versions.seo.description", "seo.description"),
+    version_field!("versions.slug", "slug"),
+    version_field!("versions.product_type", "product_type"),
     FieldDef {
         name: "taxonomy.id",
         kind: Kind::Id,

@@ -1,5 +1,6 @@
 //! What a connector can do for one store. The contract suite tests each claim.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -194,6 +195,13 @@ pub struct WritableField {
     pub check: Option<TextCheck>,
     /// Fields of a record that follow from this one, and change when it is written.
     pub followed_by: Vec<FieldName>,
+    /// Whether the platform takes a value only with its own mark of what it belongs to
+    /// ([`Record::version`](super::Record::version)), as a translation belongs to a text: where there is no such
+    /// mark, there is nothing to write to.
+    pub bound: bool,
+    /// What a write of it does to other views of the record, such as translations that it leaves behind: the plan
+    /// says so.
+    pub spill: Option<Cow<'static, str>>,
 }
 
 impl WritableField {
@@ -215,6 +223,8 @@ impl WritableField {
             partly: None,
             check: None,
             followed_by: Vec::new(),
+            bound: false,
+            spill: None,
         }
     }
 

@@ -22,6 +22,7 @@ mod secret;
 mod taxon;
 mod text;
 mod variant;
+mod view;
 
 pub use attribute::{Attribute, Term};
 pub use capabilities::{
@@ -46,3 +47,4 @@ pub use secret::Secret;
 pub use taxon::Taxon;
 pub use text::Text;
 pub use variant::{OptionValue, Variant};
+pub use view::View;

@@ -148,6 +148,15 @@ impl Record {
         }
     }
 
+    /// The platform's mark of what a write of a field is bound to, where it has one.
+    #[must_use]
+    pub fn version(&self, field: &FieldName) -> Option<&Text> {
+        match self {
+            Self::Product(product) => product.versions.get(field.as_str()),
+            _ => None,
+        }
+    }
+
     /// When the platform says that it was last changed: the record's change stamp.
     #[must_use]
     pub fn modified_at(&self) -> Option<Timestamp> {

@@ -88,6 +88,14 @@ impl Push {
     /// the store; what the reads say. What was written up to then is in the write log.
     pub async fn apply(&self, plan: &Plan, approvals: &Approvals) -> Result<Receipt> {
         plan.check(self.store(), self.now())?;
+        if plan.to_apply().any(|change| !self.is_in_view(&change.cell)) {
+            return Err(Error::new(
+                ErrorKind::Rejected,
+                "plan_of_another_view",
+                "the plan was made in another language or view of the store",
+            )
+            .with_remedy("apply it through the connector of that view"));
+        }
         let push = PushId::new(self.now(), &**self.runtime.entropy())?;
         let mut lease = self.take_lease().await?;
         let outcome = self.apply_all(plan, approvals, push, &mut lease).await;
@@ -272,6 +280,13 @@ impl Push {
                 Some((record, _)) if entry(record, &change.cell).is_some_and(|entry| entry.is_option) => {
                     Err(ReceiptOutcome::Rejected(Rejection::IsOption))
                 }
+                // What a translation was made from is not what it was when this was planned.
+                Some((record, Some(_)))
+                    if change.version.is_some()
+                        && record.version(&change.cell.field) != change.version.as_ref() =>
+                {
+                    Err(ReceiptOutcome::Conflict(Conflict::SourceMoved))
+                }
                 Some((record, Some(theirs))) => match already(change, &rows, &theirs, normaliser, run.plan) {
                     Some(outcome) => Err(outcome),
                     None if unsettled => Err(ReceiptOutcome::Conflict(Conflict::Unsettled)),
@@ -379,7 +394,10 @@ impl Push {
                 },
             };
             let before = if is_list { rebuild(&guarded.guard, field, &[])?.into() } else { None };
-            patch.push(PatchField::new(field.clone(), value, change.seen.clone()).before(before));
+            let version = guarded.guard.version(field).cloned();
+            patch.push(
+                PatchField::new(field.clone(), value, change.seen.clone()).version(version).before(before),
+            );
         }
         self.add_rewritten(&guarded.target, &guarded.guard, &mut patch)?;
         Ok(Patch::new(guarded.target.clone(), patch))

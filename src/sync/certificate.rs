@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Delivery;
 use super::bulk::BulkReport;
-use crate::connector::Select;
-use crate::model::{Entity, ExternalId, ProductStatus, StoreKey};
+use crate::connector::{ConnectorInfo, Select};
+use crate::model::{Entity, ExternalId, ProductStatus, StoreKey, View};
 use crate::time::Timestamp;
 
 /// The end of every pull: what was asked, what was checked, and what follows.
@@ -54,6 +54,9 @@ pub struct Certificate {
 pub struct Scope {
     /// The store.
     pub store: StoreKey,
+    /// The language or view; none for the store's own content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<View>,
     /// The kind of record.
     pub entity: Entity,
     /// The filter.
@@ -64,8 +67,8 @@ pub struct Scope {
 }
 
 impl Scope {
-    pub(super) fn new(store: StoreKey, entity: Entity, select: Select, visibility: Visibility) -> Self {
-        Self { store, entity, select, visibility }
+    pub(super) fn new(info: &ConnectorInfo, entity: Entity, select: Select, visibility: Visibility) -> Self {
+        Self { store: info.store.clone(), view: info.view.clone(), entity, select, visibility }
     }
 }
 
@@ -211,9 +214,10 @@ impl fmt::Display for Certificate {
         let time = |time: Option<Timestamp>| time.map_or_else(|| "?".to_owned(), |time| time.to_string());
         writeln!(
             f,
-            "{} of {}: {} records, {} rejected, {} fields dropped, from {} to {}",
+            "{} of {}{}: {} records, {} rejected, {} fields dropped, from {} to {}",
             self.scope.entity,
             self.scope.store.account,
+            self.scope.view.as_ref().map(|view| format!(" ({view})")).unwrap_or_default(),
             self.records,
             self.rejected,
             self.dropped_fields,

@@ -8,10 +8,10 @@ use sha2::{Digest, Sha256};
 
 use super::names::Names;
 use super::plan::{Plan, PlanPurpose, PlannedChange, hex};
-use super::push::Push;
+use super::push::{Found, Push};
 use super::theirs::{entry, is_ambiguous, is_shared, lacks_entry, raw_of, read_cell};
 use super::verdict::{CellFacts, ChangeVerdict, Conflict, Rejection, latest, verdict};
-use crate::connector::Purpose;
+use crate::connector::{Connector, Purpose};
 use crate::error::{ErrorKind, Result};
 use crate::mapping::{HtmlVerdict, cells, sanitise_html};
 use crate::model::{
@@ -44,6 +44,8 @@ struct Wish<'e> {
 struct Seen<'a> {
     record: Option<&'a Record>,
     gone: bool,
+    /// What translations were made from, in the store's own language.
+    sources: &'a Found,
     names: &'a Names,
     now: Timestamp,
 }
@@ -69,6 +71,7 @@ impl Push {
             targets.sort();
             targets.dedup();
             let records = self.read(&targets, Purpose::Guard).await?;
+            let sources = self.sources(some).await?;
             for enrichment in some {
                 let record = records.get(&enrichment.target);
                 let gone = records.gone.contains(&enrichment.target);
@@ -81,7 +84,9 @@ impl Push {
                             None => drop(wished.insert(wish.cell.clone(), ours.clone())),
                         }
                     }
-                    let change = self.change(wish, &Seen { record, gone, names: &names, now }).await?;
+                    let change = self
+                        .change(wish, &Seen { record, gone, sources: &sources, names: &names, now })
+                        .await?;
                     if twice {
                         // One change, through the record that it can be made through.
                         let known = changes.iter_mut().find(|known: &&mut PlannedChange| {
@@ -197,6 +202,39 @@ impl Push {
         Ok(())
     }
 
+    /// Reads what texts were made from, where that is in the store's own language and this connector is not.
+    async fn sources(&self, enrichments: &[Enrichment]) -> Result<Found> {
+        let Some(origin) = self.connector.origin() else { return Ok(Found::default()) };
+        let mut targets: Vec<RecordRef> = enrichments
+            .iter()
+            .filter(|enrichment| !enrichment.from.is_empty() && is_made_from(enrichment, origin))
+            .filter(|enrichment| self.holds(&enrichment.target))
+            .map(|enrichment| enrichment.target.clone())
+            .collect();
+        targets.sort();
+        targets.dedup();
+        if targets.is_empty() {
+            Ok(Found::default())
+        } else {
+            self.read_through(origin, &targets, Purpose::Guard).await
+        }
+    }
+
+    /// The record that holds what an enrichment was made from.
+    fn made_from<'a>(
+        &self,
+        enrichment: &Enrichment,
+        record: &'a Record,
+        sources: &'a Found,
+    ) -> Option<&'a Record> {
+        let own = &self.connector.info().profile.locale;
+        if enrichment.from_locale.is_none() || enrichment.from_locale == *own {
+            return Some(record);
+        }
+        let origin = self.connector.origin()?;
+        is_made_from(enrichment, origin).then(|| sources.get(&enrichment.target)).flatten()
+    }
+
     fn holds(&self, target: &RecordRef) -> bool {
         target.platform == self.store().platform
             && self.connector.capabilities().entity(target.kind).is_some_and(|entity| entity.by_ids)
@@ -213,8 +251,10 @@ impl Push {
             ..Cell::new(enrichment.target.clone(), field)
         };
         let is_foreign = |theirs: &Option<Text>, own: &Option<Text>| theirs.is_some() && theirs != own;
-        let foreign =
-            is_foreign(&enrichment.locale, &profile.locale) || is_foreign(&enrichment.scope, &profile.scope);
+        let of_origin = self.connector.origin().is_some_and(|origin| is_made_from(enrichment, origin));
+        let foreign = is_foreign(&enrichment.locale, &profile.locale)
+            || is_foreign(&enrichment.scope, &profile.scope)
+            || (is_foreign(&enrichment.from_locale, &profile.locale) && !of_origin);
         let mut wishes = Vec::new();
         if enrichment.fields.is_empty() {
             wishes.push(Wish {
@@ -339,13 +379,14 @@ impl Push {
             }
             (Ok(_), Some(_), None) => ChangeVerdict::Rejected(Rejection::Unreadable),
             (Ok(ours), Some(record), Some(theirs)) => {
+                let made_from = self.made_from(wish.enrichment, record, there.sources);
                 let sources: Vec<(BaseToken, CellValue)> = wish
                     .enrichment
                     .from
                     .iter()
                     .map(|(field, token)| {
-                        let now = cells::value(record, field, None).unwrap_or(CellValue::Absent);
-                        (token.clone(), now)
+                        let now = made_from.and_then(|record| cells::value(record, field, None));
+                        (token.clone(), now.unwrap_or(CellValue::Absent))
                     })
                     .collect();
                 verdict(&CellFacts {
@@ -361,6 +402,19 @@ impl Push {
                 })
             }
         };
+        let version = record.and_then(|record| record.version(&wish.cell.field)).cloned();
+        let writable = self.connector.capabilities().writable(&wish.cell);
+        let verdict = match verdict {
+            ChangeVerdict::Apply if version.is_none() && writable.is_some_and(|writable| writable.bound) => {
+                ChangeVerdict::Rejected(Rejection::NoSource)
+            }
+            verdict => verdict,
+        };
+        if let (ChangeVerdict::Apply, Some(spill)) =
+            (&verdict, writable.and_then(|writable| writable.spill.as_deref()))
+        {
+            wish.notes.push(spill.to_owned());
+        }
         let was = match &wish.base {
             Some(base) => self.state.base_value(self.store(), base).await?,
             None => None,
@@ -380,6 +434,7 @@ impl Push {
             ours_raw,
             ours_id,
             shown_by: Vec::new(),
+            version,
             latest: latest(&rows).map(|row| row.id),
             undoes: None,
             notes: wish.notes,
@@ -478,6 +533,11 @@ impl Push {
             (reversible, _) => reversible,
         }
     }
+}
+
+/// Whether an enrichment says that it was made from texts of this connector's language.
+fn is_made_from(enrichment: &Enrichment, origin: &dyn Connector) -> bool {
+    enrichment.from_locale.is_some() && enrichment.from_locale == origin.info().profile.locale
 }
 
 /// Whether the record that a shared cell was to be written through does not show it.

@@ -201,7 +201,12 @@ impl Work<'_> {
         };
         let visibility = Visibility::new(&self.capabilities.statuses, &self.checkpoint.statuses);
         let certificate = Certificate {
-            scope: Scope::new(self.store.clone(), self.pull.entity, self.pull.select.clone(), visibility),
+            scope: Scope::new(
+                self.pull.connector.info(),
+                self.pull.entity,
+                self.pull.select.clone(),
+                visibility,
+            ),
             from: self.checkpoint.from,
             to: self.to.or(self.checkpoint.from),
             records: (self.seen.len() as u64).saturating_sub(self.rejected.len() as u64),

@@ -235,7 +235,12 @@ impl Pull {
 
     pub(super) fn run_key_of(&self, select: &Select) -> RunKey {
         let select = serde_json::to_string(select).unwrap_or_default();
-        RunKey(format!("{}:{select}", self.entity).into())
+        // A view's run is its own, as a view's records are.
+        let view = match &self.connector.info().view {
+            Some(view) => format!("{}@", serde_json::to_string(view).unwrap_or_default()),
+            None => String::new(),
+        };
+        RunKey(format!("{view}{}:{select}", self.entity).into())
     }
 
     /// Maps a page. Nothing of the run has moved yet: where this fails, the page can be fetched again.

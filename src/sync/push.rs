@@ -9,7 +9,7 @@ use super::Cancel;
 use crate::connector::{Connector, PullRequest, Purpose};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::SchemaMap;
-use crate::model::{Entity, ExternalId, Record, RecordRef, StoreKey};
+use crate::model::{Cell, Entity, ExternalId, Record, RecordRef, StoreKey, StoreProfile};
 use crate::runtime::Runtime;
 use crate::state::{RowQuery, StateStore, WriteRow};
 use crate::time::Timestamp;
@@ -90,21 +90,38 @@ impl Push {
     }
 
     pub(super) fn schema(&self, entity: Entity) -> Result<&SchemaMap> {
-        self.connector.schema(entity).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Unsupported,
-                "entity_unsupported",
-                format!("this connector has no map for {entity}"),
-            )
-        })
+        schema(&*self.connector, entity)
     }
 
     pub(super) async fn rows(&self, holder: &RecordRef) -> Result<Vec<WriteRow>> {
         self.state.rows(self.store(), &RowQuery::Holder(holder.clone())).await
     }
 
+    /// Whether a cell is of the view that the connector is of. What no view claims is the store's own.
+    pub(super) fn is_in_view(&self, cell: &Cell) -> bool {
+        let info = self.connector.info();
+        let is_of = |profile: &StoreProfile| cell.locale == profile.locale && cell.scope == profile.scope;
+        match &info.view {
+            Some(_) => is_of(&info.profile),
+            None => {
+                is_of(&info.profile)
+                    || !self.connector.views().iter().any(|view| is_of(&info.in_view(view.clone()).profile))
+            }
+        }
+    }
+
     /// Reads records by id, as they are stored.
     pub(super) async fn read(&self, targets: &[RecordRef], purpose: Purpose) -> Result<Found> {
+        self.read_through(&*self.connector, targets, purpose).await
+    }
+
+    /// Reads records by id through another connector to the same store.
+    pub(super) async fn read_through(
+        &self,
+        connector: &dyn Connector,
+        targets: &[RecordRef],
+        purpose: Purpose,
+    ) -> Result<Found> {
         let mut found = Found::default();
         let mut by_entity: BTreeMap<Entity, Vec<ExternalId>> = BTreeMap::new();
         for target in targets {
@@ -114,12 +131,12 @@ impl Push {
         // A record of the first page may have been read as soon as that was asked for.
         let mut began: Option<Duration> = None;
         for (entity, ids) in by_entity {
-            let schema = self.schema(entity)?;
+            let schema = schema(connector, entity)?;
             let mut request = PullRequest::by_ids(entity, ids, purpose);
             loop {
-                let page = self.connector.pull_page(&request).await?;
+                let page = connector.pull_page(&request).await?;
                 for items in &page.items {
-                    for record in schema.map(items, &self.connector.info().profile)?.records {
+                    for record in schema.map(items, &connector.info().profile)?.records {
                         found.records.insert(record.reference().clone(), record);
                     }
                 }
@@ -138,6 +155,16 @@ impl Push {
         found.took = began.map_or(Duration::ZERO, |began| clock.elapsed().saturating_sub(began));
         Ok(found)
     }
+}
+
+fn schema(connector: &dyn Connector, entity: Entity) -> Result<&SchemaMap> {
+    connector.schema(entity).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Unsupported,
+            "entity_unsupported",
+            format!("this connector has no map for {entity}"),
+        )
+    })
 }
 
 /// What a read by id found. A record in neither list is there, and cannot be read.

@@ -46,6 +46,8 @@ impl Push {
         let now = self.now();
         let settle_after = self.connector.capabilities().settle_after;
         let mut rows = self.state.rows(self.store(), &RowQuery::Unsettled).await?;
+        // What belongs to another view is read, and settled, through the connector of that view.
+        rows.retain(|row| self.is_in_view(&row.cell));
         rows.retain(|row| match row.outcome {
             Outcome::Unknown { at } => at.saturating_add(settle_after) <= now,
             // Found at a start: its sender may still be at it until `send_by`.

@@ -48,7 +48,7 @@ pub(super) fn moved_siblings(
     let plain = |record: &Record| {
         let mut json = serde_json::to_value(record).unwrap_or_default();
         if let Some(fields) = json.as_object_mut() {
-            for own in ["base", "modified_at", "raw_spelling"] {
+            for own in ["base", "modified_at", "raw_spelling", "versions"] {
                 fields.remove(own);
             }
             for field in &cells {

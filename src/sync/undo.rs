@@ -41,6 +41,16 @@ impl Push {
             )
             .with_remedy("push the content again, from a fresh pull"));
         }
+        if let Some(row) = rows.iter().find(|row| !self.is_in_view(&row.cell)) {
+            return Err(Error::new(
+                ErrorKind::Rejected,
+                "push_of_another_view",
+                format!("push {push} was made in another language or view of the store"),
+            )
+            .with_context("locale", row.cell.locale.as_deref().unwrap_or_default().to_owned())
+            .with_context("scope", row.cell.scope.as_deref().unwrap_or_default().to_owned())
+            .with_remedy("undo it through the connector of that view"));
+        }
         let mut targets: Vec<RecordRef> = rows.iter().map(|row| row.target().clone()).collect();
         targets.sort();
         targets.dedup();
@@ -161,6 +171,9 @@ impl Push {
     ) -> Result<PlannedChange> {
         let normaliser = self.normaliser(&row.cell)?;
         let seen = record.and_then(|record| read_landed(record, row));
+        let version = record.and_then(|record| record.version(&row.cell.field)).cloned();
+        let is_bound =
+            self.connector.capabilities().writable(&row.cell).is_some_and(|writable| writable.bound);
         let head = head(rows);
         let verdict = match (&seen, head) {
             _ if row.outcome.is_unsettled() => ChangeVerdict::Conflict(Conflict::Unsettled),
@@ -194,6 +207,9 @@ impl Push {
             {
                 ChangeVerdict::Conflict(Conflict::EditedSince)
             }
+            _ if is_bound && version.is_none() && row.before.as_text().is_some() => {
+                ChangeVerdict::Rejected(Rejection::NoSource)
+            }
             _ => match self.reversible(&row.cell, &row.before) {
                 Reversible::No(reason) => ChangeVerdict::Rejected(Rejection::Irreversible { reason }),
                 Reversible::Yes | Reversible::Partly(_) => ChangeVerdict::Apply,
@@ -213,6 +229,7 @@ impl Push {
             ours_id: row.before_id.clone(),
             via: row.via.clone(),
             shown_by: Vec::new(),
+            version,
             latest: latest(rows).map(|row| row.id),
             undoes: Some(row.id),
             notes: Vec::new(),

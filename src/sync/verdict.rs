@@ -83,6 +83,8 @@ pub enum Rejection {
     ForeignRecord,
     /// The text is for another language or view than this store's records are in.
     ForeignLocale,
+    /// The store has no text of its own in that field, which this one would belong to.
+    NoSource,
     /// The cell's present value cannot be read whole, so it cannot be merged.
     Unreadable,
     /// The record has no such entry: its pictures and their order are not changed.
@@ -201,7 +203,12 @@ impl Rejection {
             Self::Refused { .. } => "the store refused it",
             Self::NotSent { .. } => "the store does not have it: plan again",
             Self::Irreversible { .. } => "what was there cannot be written again",
-            Self::ForeignLocale => "the store has no such language or view",
+            Self::ForeignLocale => {
+                "the connector is not of that language or view: plan it through the one that `in_view` gives"
+            }
+            Self::NoSource => {
+                "write the store's own text first: the platform translates none that is not there"
+            }
         }
     }
 }

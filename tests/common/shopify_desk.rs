@@ -16,7 +16,9 @@ use lily_connect::connector::Connector;
 use lily_connect::model::{Enrichment, Entity};
 use lily_connect::state::{MemoryState, StateStore};
 use lily_connect::sync::bulk::{BulkSettings, BulkUse};
-use lily_connect::sync::{Approvals, Plan, PlannedChange, Pull, Push, Receipt, ReceiptOutcome, UndoOutcome};
+use lily_connect::sync::{
+    Approvals, Plan, PlannedChange, Pull, Push, Receipt, ReceiptOutcome, UndoOutcome, Verdict,
+};
 use lily_connect::testkit::shopify::{Owner, Product, ShopifyFake};
 use serde_json::{Value, json};
 
@@ -56,13 +58,18 @@ impl Desk {
 
     /// Fresh records of all products, by id.
     pub async fn pulled(&self) -> BTreeMap<u64, Value> {
-        let connector: Arc<dyn Connector> = self.bench.connector.clone();
+        self.pulled_through(self.bench.connector.clone()).await
+    }
+
+    /// Fresh records of all products through another connector to the shop, such as one of another language.
+    pub async fn pulled_through(&self, connector: Arc<dyn Connector>) -> BTreeMap<u64, Value> {
         // A job would wait by the system's clock.
         let bulk = BulkSettings::default().when(BulkUse::Never);
         let pull = Pull::new(connector, self.state.clone(), Entity::Product).keep_base(true).bulk(bulk);
         pull.forget().await.unwrap();
         let mut sink = Kept::default();
-        pull.run(&mut sink, &|_| {}).await.unwrap();
+        let certificate = pull.run(&mut sink, &|_| {}).await.unwrap();
+        assert_eq!(certificate.verdict, Verdict::Complete, "{certificate}");
         self.tick();
         let records = sink.0.lock().unwrap();
         records
@@ -190,6 +197,9 @@ impl Desk {
                     (product.published_at, product.created_at),
                 ),
             );
+            for (locale, key, text) in shop.translations(id) {
+                put(&format!("translation {locale} {key}"), text);
+            }
             put("categories", format!("{:?}", BTreeSet::from_iter(shop.collections_of(id))));
             for it in shop.metafields(Owner::Product(id)) {
                 put(&format!("attributes {}.{}", it.namespace, it.key), format!("{} {}", it.kind, it.value));

@@ -1,11 +1,13 @@
 //! The connector: what it is, and which way each question goes.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::config::{ApiVersion, ShopifyConfig};
 use super::discover::{Found, capabilities};
+use super::language::{self, Language};
 use super::read::PageSizes;
 use super::writable::WriteSettings;
 use super::{PLATFORM, map};
@@ -16,26 +18,31 @@ use crate::connector::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::mapping::SchemaMap;
-use crate::model::{Capabilities, Entity, RecordRef};
+use crate::model::{Capabilities, Entity, RecordRef, View};
 use crate::runtime::Runtime;
 
-/// A connected Shopify store.
-#[derive(Debug)]
+/// A connected Shopify store, in its own language or in another one ([`Connector::in_view`]); a cheap clone.
+#[derive(Debug, Clone)]
 pub struct Shopify {
-    pub(super) client: ApiClient,
+    pub(super) client: Arc<ApiClient>,
     pub(super) runtime: Runtime,
     pub(super) private_hosts: bool,
     pub(super) max_in_flight: NonZeroU32,
     pub(super) version: ApiVersion,
     pub(super) info: ConnectorInfo,
     pub(super) capabilities: Capabilities,
-    pub(super) products: SchemaMap,
-    variants: SchemaMap,
-    collections: SchemaMap,
+    pub(super) products: Arc<SchemaMap>,
+    pub(super) variants: Arc<SchemaMap>,
+    pub(super) collections: Arc<SchemaMap>,
     /// After how many records a list is begun anew.
     pub(super) list_window: u64,
     /// What pages were seen to cost.
-    pub(super) sizes: PageSizes,
+    pub(super) sizes: Arc<PageSizes>,
+    /// The shop's further languages.
+    pub(super) views: Vec<View>,
+    pub(super) writes_translations: bool,
+    /// The further language that it is of; none for the shop's own.
+    pub(super) language: Option<Language>,
 }
 
 impl Shopify {
@@ -49,6 +56,7 @@ impl Shopify {
         let products = mapping.apply(Entity::Product, map::PRODUCT)?;
         let variants = mapping.apply(Entity::Variant, map::VARIANT)?;
         let mut capabilities = capabilities(&found, writes);
+        let views = language::views(&found);
         for claims in &mut capabilities.entities {
             let own = match claims.entity {
                 Entity::Product => map::PRODUCT,
@@ -56,20 +64,24 @@ impl Shopify {
                 _ => map::COLLECTION,
             };
             mapping.narrow(own, claims);
+            language::spill_into(&views, &mut claims.writable);
         }
         Ok(Self {
             capabilities,
-            products: SchemaMap::compile(PLATFORM, Entity::Product, &products)?,
-            variants: SchemaMap::compile(PLATFORM, Entity::Variant, &variants)?,
-            collections: SchemaMap::compile(PLATFORM, Entity::Category, map::COLLECTION)?,
+            products: Arc::new(SchemaMap::compile(PLATFORM, Entity::Product, &products)?),
+            variants: Arc::new(SchemaMap::compile(PLATFORM, Entity::Variant, &variants)?),
+            collections: Arc::new(SchemaMap::compile(PLATFORM, Entity::Category, map::COLLECTION)?),
+            writes_translations: found.may("write_translations"),
             info: ConnectorInfo::new(config.store().clone(), config.version.as_str(), found.profile),
-            client: found.client,
+            client: Arc::new(found.client),
             runtime,
             private_hosts: config.private_hosts,
             max_in_flight: config.max_in_flight,
             version: config.version,
             list_window: config.list_window,
-            sizes: PageSizes::default(),
+            sizes: Arc::default(),
+            views,
+            language: None,
         })
     }
 }
@@ -87,7 +99,7 @@ impl Connector for Shopify {
     fn schema(&self, entity: Entity) -> Option<&SchemaMap> {
         match entity {
             Entity::Product => Some(&self.products),
-            Entity::Variant => Some(&self.variants),
+            Entity::Variant => Some(&*self.variants).filter(|_| self.language.is_none()),
             Entity::Category => Some(&self.collections),
             Entity::Media | Entity::Tag | Entity::Brand | Entity::Attribute | Entity::AttributeValue => None,
         }
@@ -114,7 +126,10 @@ impl Connector for Shopify {
             ));
         }
         match &request.select {
-            Select::Ids(ids) => self.ids_page(request, ids).await,
+            Select::Ids(ids) => match &self.language {
+                Some(language) => self.translated_ids_page(language, request, ids).await,
+                None => self.ids_page(request, ids).await,
+            },
             Select::All | Select::Since(_) => self.list_page(request).await,
         }
     }
@@ -123,12 +138,25 @@ impl Connector for Shopify {
         self.write_all(request).await
     }
 
+    fn views(&self) -> &[View] {
+        &self.views
+    }
+
+    fn in_view(&self, view: &View) -> Result<Arc<dyn Connector>> {
+        Ok(Arc::new(self.translated(view)?))
+    }
+
+    fn origin(&self) -> Option<&dyn Connector> {
+        self.language.as_ref().map(|language| &*language.origin as &dyn Connector)
+    }
+
+    // Of translations the platform tells nothing, and runs no jobs over them.
     fn webhooks(&self) -> Option<&dyn WebhookSource> {
-        Some(self)
+        self.language.is_none().then_some(self as &dyn WebhookSource)
     }
 
     fn bulk(&self) -> Option<&dyn BulkSource> {
-        Some(self)
+        self.language.is_none().then_some(self as &dyn BulkSource)
     }
 
     async fn look_up(&self, names: &LookUp) -> Result<Vec<Known>> {

@@ -51,6 +51,9 @@ documents! {
     SET_METAFIELDS = "SetMetafields": "set_metafields";
     DELETE_METAFIELDS = "DeleteMetafields": "delete_metafields";
     UPDATE_FILES = "UpdateFiles": "update_files";
+    TRANSLATIONS_BY_ID = "TranslationsById": "translations_by_id";
+    REGISTER_TRANSLATIONS = "RegisterTranslations": "register_translations";
+    REMOVE_TRANSLATIONS = "RemoveTranslations": "remove_translations";
     WEBHOOK_SUBSCRIPTIONS = "WebhookSubscriptions": "webhook_subscriptions";
     WEBHOOK_SUBSCRIPTION = "WebhookSubscriptionById": "webhook_subscription";
     CREATE_WEBHOOK = "CreateWebhook": "create_webhook";

@@ -112,6 +112,31 @@ pub(super) static COLLECTION: &[Rule] = &[
     rule("/image/altText", "media[].alt", Text, Read),
 ];
 
+/// What of a product is translated, each text with the digest of what it was translated from.
+pub(super) static TRANSLATED_PRODUCT: &[Rule] = &[
+    rule("/id", "ref.id", LastSegment, Read),
+    rule("/translations/*[key=title]/value", "title", Text, ReadWrite),
+    rule("/translations/*[key=body_html]/value", "description", Html, ReadWrite),
+    rule("/translations/*[key=handle]/value", "slug", Text, ReadWrite),
+    rule("/translations/*[key=product_type]/value", "product_type", Text, ReadWrite),
+    rule("/translations/*[key=meta_title]/value", "seo.title", Text, ReadWrite),
+    rule("/translations/*[key=meta_description]/value", "seo.description", Text, ReadWrite),
+    rule("/translatableContent/*[key=title]/digest", "versions.title", Text, Read),
+    rule("/translatableContent/*[key=body_html]/digest", "versions.description", Text, Read),
+    rule("/translatableContent/*[key=handle]/digest", "versions.slug", Text, Read),
+    rule("/translatableContent/*[key=product_type]/digest", "versions.product_type", Text, Read),
+    rule("/translatableContent/*[key=meta_title]/digest", "versions.seo.title", Text, Read),
+    rule("/translatableContent/*[key=meta_description]/digest", "versions.seo.description", Text, Read),
+];
+
+/// What of a collection is translated.
+pub(super) static TRANSLATED_COLLECTION: &[Rule] = &[
+    rule("/id", "ref.id", LastSegment, Read),
+    rule("/translations/*[key=title]/value", "title", Text, Read),
+    rule("/translations/*[key=body_html]/value", "description", Html, Read),
+    rule("/translations/*[key=handle]/value", "slug", Text, Read),
+];
+
 /// Refuses overrides by which the connector would write where no content is: each field has one place that the
 /// mutations take.
 ///

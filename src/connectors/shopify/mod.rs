@@ -11,6 +11,7 @@ mod connector;
 mod credentials;
 mod discover;
 mod documents;
+mod language;
 mod lists;
 mod map;
 mod metafields;

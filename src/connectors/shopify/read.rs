@@ -19,7 +19,7 @@ use crate::http::ApiRequest;
 use crate::model::{Entity, ExternalId, RawItems, Shape};
 
 /// The most points that one query may be asked for, whatever the plan (2026-11-22).
-const MAX_COST: u32 = 1000;
+pub(super) const MAX_COST: u32 = 1000;
 /// The part of it that pages are made for: what a page is asked for is measured, not known.
 const AIM: f64 = 950.0;
 /// The records that a page of products is taken to hold before one was seen.
@@ -100,7 +100,7 @@ struct Count {
 }
 
 /// Whether fewer records may do: by the platform's word, or by what is known of its budget.
-fn is_too_costly(error: &Error) -> bool {
+pub(super) fn is_too_costly(error: &Error) -> bool {
     matches!(error.code(), "query_too_costly" | "cost_over_maximum" | "cost_over_cap")
 }
 
@@ -109,7 +109,9 @@ impl Shopify {
     /// record.
     pub(super) async fn list_page(&self, request: &PullRequest) -> Result<Page> {
         let position = Position::read(request.cursor.as_ref())?;
-        let list = List::of(request.entity, request.detail);
+        // In another language, the shop's own list gives the ids, and what is translated is read by them.
+        let detail = if self.language.is_some() { Detail::IdsOnly } else { request.detail };
+        let list = List::of(request.entity, detail);
         let mut page = Page::default();
         if request.cursor.is_none() {
             page.total = self.count(request).await?;
@@ -124,6 +126,11 @@ impl Shopify {
             page.total = self.count(request).await?;
         }
         answered.fill(&mut page);
+        if let (Some(language), Detail::Full) = (&self.language, request.detail) {
+            let ids: Vec<ExternalId> = wire::ids(&answered.body, list.nodes)?.into_iter().flatten().collect();
+            self.fill_translated(language, request, &ids, &mut page).await?;
+            return Ok(page);
+        }
         page.items = if list.is_nested() && going_on(&answered.body) > goes_on {
             // One that is gone by now is none of the list's records.
             let (items, _) = self.whole(request, &answered.body, list.nodes).await?;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::connector::Shopify;
 use super::metafields::{self, Types};
-use super::{client, documents, wire};
+use super::{client, documents, language, wire};
 use crate::connector::{Answer, FieldAnswer, Patch, PatchField, PatchValue, PushRequest};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::graphql::{Document, UserErrors};
@@ -38,8 +38,27 @@ impl Step {
         Self { document, root, variables, fields: vec![field.clone()], parts: Vec::new() }
     }
 
+    /// A mutation that writes several fields, with what each brings into it where it can be halved.
+    pub(super) fn of_fields(
+        document: &'static Document,
+        root: &'static str,
+        variables: Value,
+        fields: Vec<FieldName>,
+        parts: Vec<(FieldName, Map<String, Value>)>,
+    ) -> Self {
+        Self { document, root, variables, fields, parts }
+    }
+
     /// Both halves of a mutation that the platform refuses whole where one entry is no good.
     fn halves(&self) -> Option<[Self; 2]> {
+        if self.parts.len() > 1 && self.root == "translationsRegister" {
+            let id = self.variables.get("id")?.as_str()?;
+            let (one, other) = self.parts.split_at(self.parts.len() / 2);
+            return Some([
+                language::registered(id, one.to_vec())?,
+                language::registered(id, other.to_vec())?,
+            ]);
+        }
         if self.parts.len() > 1 {
             let id = self.variables.get("product")?.get("id")?.as_str()?;
             let half = |parts: &[(FieldName, Map<String, Value>)]| {
@@ -174,6 +193,10 @@ impl Shopify {
             return Err(Error::new(ErrorKind::Unsupported, "not_writable", "only products can be written"));
         }
         let id = wire::gid(Entity::Product, patch.target.id.as_str());
+        if let Some(language) = &self.language {
+            patch.changes.iter().try_for_each(|change| self.must_be_claimed(change))?;
+            return language::steps(language, &id, patch);
+        }
         let mut product = ProductUpdate::new(&id);
         let mut steps = Vec::new();
         for change in &patch.changes {

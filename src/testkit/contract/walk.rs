@@ -14,7 +14,7 @@ use crate::connector::{
 };
 use crate::error::{ErrorKind, Result};
 use crate::mapping::SchemaMap;
-use crate::model::{Capabilities, Cursor, Entity, ExternalId, Record, RecordRef};
+use crate::model::{Capabilities, Cursor, Entity, ExternalId, Record, RecordRef, View};
 use crate::state::{MemoryState, SinkMark};
 use crate::sync::{Certificate, Delivery, Pull, Rejected, Sink};
 
@@ -204,6 +204,18 @@ impl Connector for SmallPages {
 
     async fn shown_by(&self, holders: &[RecordRef]) -> Result<Vec<Vec<RecordRef>>> {
         self.inner.shown_by(holders).await
+    }
+
+    fn views(&self) -> &[View] {
+        self.inner.views()
+    }
+
+    fn in_view(&self, view: &View) -> Result<Arc<dyn Connector>> {
+        self.inner.in_view(view)
+    }
+
+    fn origin(&self) -> Option<&dyn Connector> {
+        self.inner.origin()
     }
 
     fn webhooks(&self) -> Option<&dyn WebhookSource> {

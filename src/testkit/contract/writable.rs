@@ -173,7 +173,8 @@ pub(super) async fn patch(
             PatchValue::Media(_) => Some(PatchValue::Media(media(record, "", ""))),
             PatchValue::Text { .. } | PatchValue::Removed => None,
         };
-        changes.push(PatchField::new(field.field.clone(), value, seen).before(before));
+        let version = record.version(&field.field).cloned();
+        changes.push(PatchField::new(field.field.clone(), value, seen).version(version).before(before));
     }
     Ok(Patch::new(record.reference().clone(), changes))
 }
@@ -264,6 +265,7 @@ pub(super) async fn enrichment(
         scope: None,
         made_at: fixture.runtime().clock().now(),
         from: BTreeMap::new(),
+        from_locale: None,
         fields,
         provenance: Provenance::default(),
     })

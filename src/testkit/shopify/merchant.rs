@@ -1,6 +1,7 @@
 //! What the merchant does with variants and collections.
 
 use super::store::ShopifyFake;
+use super::translation::Translation;
 
 impl ShopifyFake {
     /// Deletes a variant for good: its product moves. False where there is none.
@@ -29,5 +30,44 @@ impl ShopifyFake {
         let state = self.state();
         let holding = state.collections.iter().filter(|(_, it)| it.products.contains(&product));
         holding.map(|(id, _)| *id).collect()
+    }
+}
+
+impl ShopifyFake {
+    /// Translates a product's text as the merchant does, by the platform's key, such as `body_html`; the empty text
+    /// takes the translation away. The product does not move. False where the product has no such text.
+    pub fn translate(&self, product: u64, locale: &str, key: &str, text: &str) -> bool {
+        let mut state = self.state();
+        let resource = super::value::gid("Product", product);
+        let contents = super::translation::contents(&state, &resource).unwrap_or_default();
+        let Some(content) = contents.iter().find(|content| content.key == key) else { return false };
+        let place = (resource, locale.to_owned(), key.to_owned());
+        if text.is_empty() {
+            return state.translations.remove(&place).is_some();
+        }
+        let (digest, updated_at) = (content.digest(), state.now);
+        state.translations.insert(place, Translation { value: text.to_owned(), digest, updated_at });
+        true
+    }
+
+    /// All translations of a product: language, the platform's key, text.
+    #[must_use]
+    pub fn translations(&self, product: u64) -> Vec<(String, String, String)> {
+        let state = self.state();
+        let resource = super::value::gid("Product", product);
+        let of_product = state.translations.iter().filter(|((known, _, _), _)| *known == resource);
+        of_product.map(|((_, locale, key), it)| (locale.clone(), key.clone(), it.value.clone())).collect()
+    }
+
+    /// A product's translation by the platform's key, and whether its source changed since.
+    #[must_use]
+    pub fn translation(&self, product: u64, locale: &str, key: &str) -> Option<(String, bool)> {
+        let state = self.state();
+        let resource = super::value::gid("Product", product);
+        let found = state.translations.get(&(resource.clone(), locale.to_owned(), key.to_owned()))?;
+        let contents = super::translation::contents(&state, &resource).unwrap_or_default();
+        let current = contents.iter().find(|content| content.key == key);
+        let outdated = current.is_none_or(|content| content.digest() != found.digest);
+        Some((found.value.clone(), outdated))
     }
 }

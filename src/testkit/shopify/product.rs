@@ -258,7 +258,7 @@ pub(super) fn field(state: &State, id: u64, name: &str, args: &Args) -> Result<O
             });
             Out::Page(connection::page_in_order(items, args)?)
         }
-        "translations" => translation::of(state, &product.gid(), args),
+        "translations" => translation::published(state, &product.gid(), args),
         _ => return Err(FieldError::undefined("Product", name)),
     })
 }
@@ -285,7 +285,7 @@ pub(super) fn option_field(
             Out::list(option.values.iter().map(|value| Obj::OptionValue(product, id, value.id)))
         }
         "linkedMetafield" => Out::NULL,
-        "translations" => translation::of(state, &gid("ProductOption", id), args),
+        "translations" => translation::published(state, &gid("ProductOption", id), args),
         _ => return Err(FieldError::undefined("ProductOption", name)),
     })
 }
@@ -310,7 +310,7 @@ pub(super) fn value_field(
             Out::bool(variants.any(|variant| variant.values.contains(&(option, id))))
         }
         "linkedMetafieldValue" | "swatch" => Out::NULL,
-        "translations" => translation::of(state, &gid("ProductOptionValue", id), args),
+        "translations" => translation::published(state, &gid("ProductOptionValue", id), args),
         _ => return Err(FieldError::undefined("ProductOptionValue", name)),
     })
 }
