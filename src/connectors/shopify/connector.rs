@@ -11,7 +11,7 @@ use super::writable::WriteSettings;
 use super::{PLATFORM, map};
 use crate::connector::{
     Answer, BulkSource, Connector, ConnectorInfo, Detail, Health, Known, LookUp, Page, PullRequest,
-    PushRequest, Select, WebhookSource,
+    PushRequest, Select, WebhookSource, WriteJobs,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
@@ -128,6 +128,10 @@ impl Connector for Shopify {
     }
 
     fn bulk(&self) -> Option<&dyn BulkSource> {
+        Some(self)
+    }
+
+    fn write_jobs(&self) -> Option<&dyn WriteJobs> {
         Some(self)
     }
 
