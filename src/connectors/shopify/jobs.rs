@@ -305,7 +305,10 @@ fn found(latest: Vec<Known>, tag: &str, since: Timestamp) -> FoundJob {
 }
 
 fn read_line(root: &str, line: &[u8]) -> LineAnswer {
-    let Ok(read) = serde_json::from_slice::<Line<'_>>(line) else { return LineAnswer::Unreadable };
+    // A list would be read as the members in their order.
+    let line = line.trim_ascii();
+    let read = serde_json::from_slice::<Line<'_>>(line).ok().filter(|_| line.starts_with(b"{"));
+    let Some(read) = read else { return LineAnswer::Unreadable };
     let Some(number) = read.number else { return LineAnswer::Unplaced };
     let answer = match read.errors.as_deref() {
         // The platform's texts quote what was sent.
@@ -329,7 +332,8 @@ fn read_line(root: &str, line: &[u8]) -> LineAnswer {
 fn payload(root: &str, data: Option<&RawValue>) -> Option<UserErrors> {
     let members: BTreeMap<Cow<'_, str>, Option<&RawValue>> =
         serde_json::from_str(data?.get()).ok()?;
-    let payload: Payload = serde_json::from_str(members.get(root).copied()??.get()).ok()?;
+    let payload = members.get(root).copied()??.get();
+    let payload: Payload = serde_json::from_str(payload).ok().filter(|_| payload.starts_with('{'))?;
     payload.user_errors
 }
 
@@ -401,6 +405,7 @@ mod tests {
             r#"{"data":{"tagsAdd":{"node":null}},"__lineNumber":7}"#,
             r#"{"data":{"tagsRemove":{"userErrors":[]}},"__lineNumber":7}"#,
             r#"{"data":{},"__lineNumber":7}"#,
+            r#"{"data":{"tagsAdd":[[]]},"__lineNumber":7}"#,
             r#"{"data":null,"errors":[],"__lineNumber":7}"#,
             r#"{"__lineNumber":7}"#,
         ] {
