@@ -17,11 +17,13 @@ use crate::model::{
 use crate::time::Timestamp;
 
 mod bulk;
+mod jobs;
 mod webhooks;
 
 pub use bulk::{
     Branch, BulkBody, BulkDone, BulkJob, BulkSource, BulkState, Joints, PollPlan, Prediction, StartedJob,
 };
+pub use jobs::{FoundJob, JobCut, JobLine, JobPart, LineAnswer, StagedFile, WriteJobs};
 pub use webhooks::{
     Condition, HealFault, Healed, Subscribed, Subscription, SubscriptionStatus, Told, WebhookSource,
 };
@@ -107,6 +109,11 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
 
     /// How it has the platform write whole lists to files; `None` where the platform does no such thing.
     fn bulk(&self) -> Option<&dyn BulkSource> {
+        None
+    }
+
+    /// How it has the platform write many records by jobs; `None` where the platform does no such thing.
+    fn write_jobs(&self) -> Option<&dyn WriteJobs> {
         None
     }
 }

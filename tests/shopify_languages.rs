@@ -15,13 +15,16 @@ mod shopify;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::Kept;
 use desk::{Desk, changed};
 use lily_connect::connector::Connector;
 use lily_connect::model::{Enrichment, Entity, View};
+use lily_connect::sync::bulk::BulkUse;
 use lily_connect::sync::{
-    Approvals, ChangeVerdict, Conflict, Pull, Push, ReceiptOutcome, Rejection, UndoOutcome, Verdict,
+    Approvals, ChangeVerdict, Conflict, JobSettings, Pull, Push, PushSettings, ReceiptOutcome, Rejection,
+    UndoOutcome, Verdict,
 };
 use lily_connect::testkit::faults::{Fault, FaultRule, When};
 use lily_connect::testkit::shopify::ShopifyFake;
@@ -247,12 +250,12 @@ async fn a_lost_translation_closes_its_record_and_is_settled_in_its_own_language
     let lost = FaultRule::new(Fault::Reset(When::After))
         .matching(|request| String::from_utf8_lossy(&request.body).contains("translationsRegister"));
     desk.bench.server.faults().push(lost.times(1));
-    let mut settings = lily_connect::sync::PushSettings::default();
+    let mut settings = PushSettings::default();
     settings.wait_for_unknown = false;
     fr.push = fr.push.settings(settings);
     let receipt = fr.push.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap();
     assert_eq!(receipt.fields[0].outcome, ReceiptOutcome::Unknown, "{receipt}");
-    desk.bench.clock.sleep(std::time::Duration::from_secs(3600)).await;
+    desk.bench.clock.sleep(Duration::from_secs(3600)).await;
     assert_eq!(desk.push.settle().await.unwrap(), Vec::new(), "the shop's own language cannot tell");
     let own = desk.plan_for(ids[1], json!({"title": "Sun hat"})).await;
     let refused = desk.apply(&own).await;
@@ -280,4 +283,36 @@ async fn runs_in_two_languages_keep_a_checkpoint_each() {
     // Each has ended, and answers with its own certificate.
     assert_eq!(run(desk.bench.connector.clone()).await, 0);
     assert_eq!(run(fr.connector).await, 0);
+}
+
+#[tokio::test]
+async fn translations_go_by_job_too_and_come_back() {
+    let (desk, ids) = shop().await;
+    let mut fr = language(&desk, "fr");
+    let jobs = JobSettings::default().when(BulkUse::Always).unguarded_window(Duration::from_secs(600));
+    let mut settings = PushSettings::default();
+    settings.jobs = jobs;
+    fr.push = fr.push.settings(settings);
+    let before = desk.parts();
+    let records = fr.pulled(&desk).await;
+    let fields = json!({"title": "Chapeau", "description": "<p>Chaud</p>"});
+    let enrichments: Vec<Enrichment> =
+        ids.iter().map(|id| french(&desk, &records[id], &fields, None)).collect();
+    desk.tick();
+    let plan = fr.push.plan(&enrichments).await.unwrap();
+    desk.shop().clear_calls();
+    let receipt = fr.push.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap();
+    assert!(receipt.is_full_success(), "{receipt}");
+    let sent: Vec<Vec<String>> =
+        desk.shop().calls().into_iter().filter(|call| call.mutation).map(|call| call.fields).collect();
+    assert_eq!(
+        sent,
+        [["stagedUploadsCreate"], ["bulkOperationRunMutation"]],
+        "no mutation of its own a product"
+    );
+    assert_eq!(desk.shop().translation(ids[2], "fr", "title"), Some(("Chapeau".to_owned(), false)));
+    desk.tick();
+    let report = fr.push.undo(receipt.push).await.unwrap();
+    assert!(report.cells.iter().all(|(_, outcome)| *outcome == UndoOutcome::Restored), "{report}");
+    assert_eq!(desk.parts(), before);
 }

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use lily_connect::connector::{
     Answer, BulkSource, Connector, ConnectorInfo, Detail, FieldAnswer, Healed, Health, Known, LookUp, Page,
     PatchField, PatchValue, PullRequest, Purpose, PushRequest, Select, Subscribed, Subscription, Told, Total,
-    WebhookSource,
+    WebhookSource, WriteJobs,
 };
 use lily_connect::error::{Error, ErrorKind, Result};
 use lily_connect::mapping::SchemaMap;
@@ -139,6 +139,10 @@ impl Connector for Wrong {
 
     fn bulk(&self) -> Option<&dyn BulkSource> {
         self.right.bulk()
+    }
+
+    fn write_jobs(&self) -> Option<&dyn WriteJobs> {
+        self.right.write_jobs()
     }
 
     async fn look_up(&self, names: &LookUp) -> Result<Vec<Known>> {

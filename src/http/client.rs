@@ -400,7 +400,7 @@ impl<'a> Call<'a> {
         }
         headers.insert(USER_AGENT, client.user_agent.clone());
         if self.request.body.is_some() {
-            headers.insert(CONTENT_TYPE, JSON);
+            headers.insert(CONTENT_TYPE, self.request.content_type.clone().unwrap_or(JSON));
         }
         let mut sent = HeaderMap::with_capacity(credentials.len());
         for (name, mut value) in credentials {

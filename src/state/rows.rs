@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{DeliveryDigest, Hint, JobVersion, NotedHash};
+use super::{DeliveryDigest, Hint, JobVersion, NotedHash, WriteJob};
 use crate::auth::{Claim, TokenRecord, TokenVersion};
 use crate::error::Result;
 use crate::model::{
@@ -369,6 +369,13 @@ pub enum Op {
         row: RowId,
         /// The row that took it back.
         by: RowId,
+    },
+    /// Notes a job that writes, or what is known of it now; its tag tells it from others.
+    NoteWriteJob(Box<WriteJob>),
+    /// Forgets a job that writes: it has ended, or was never started. One that is not there is as well.
+    EndWriteJob {
+        /// Its tag.
+        tag: Text,
     },
     /// Keeps the value that a base token was made of.
     KeepBase {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Cancel;
+use super::jobs::JobSettings;
 use crate::connector::{Connector, PullRequest, Purpose};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::SchemaMap;
@@ -44,6 +45,8 @@ pub struct PushSettings {
     pub batch: NonZeroU32,
     /// Whether apply waits until lost answers can be settled (default yes).
     pub wait_for_unknown: bool,
+    /// Whether many records are written by jobs that the platform runs, and how (default not).
+    pub jobs: JobSettings,
 }
 
 impl Default for PushSettings {
@@ -56,6 +59,7 @@ impl Default for PushSettings {
             guard_attempts: 3,
             batch: NonZeroU32::MIN.saturating_add(19),
             wait_for_unknown: true,
+            jobs: JobSettings::default(),
         }
     }
 }

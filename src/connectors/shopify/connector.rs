@@ -13,7 +13,7 @@ use super::writable::WriteSettings;
 use super::{PLATFORM, map};
 use crate::connector::{
     Answer, BulkSource, Connector, ConnectorInfo, Detail, Health, Known, LookUp, Page, PullRequest,
-    PushRequest, Select, WebhookSource,
+    PushRequest, Select, WebhookSource, WriteJobs,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
@@ -157,6 +157,10 @@ impl Connector for Shopify {
 
     fn bulk(&self) -> Option<&dyn BulkSource> {
         self.language.is_none().then_some(self as &dyn BulkSource)
+    }
+
+    fn write_jobs(&self) -> Option<&dyn WriteJobs> {
+        Some(self)
     }
 
     async fn look_up(&self, names: &LookUp) -> Result<Vec<Known>> {

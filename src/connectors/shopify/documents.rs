@@ -45,6 +45,9 @@ documents! {
     BULK_OPERATION = "BulkOperationState": "bulk_operation";
     BULK_OPERATIONS = "BulkOperations": "bulk_operations";
     CANCEL_BULK = "CancelBulk": "cancel_bulk";
+    STAGE_UPLOADS = "StageUploads": "stage_uploads";
+    RUN_BULK_MUTATION = "RunBulkMutation": "run_bulk_mutation";
+    BULK_JOBS = "BulkJobs": "bulk_jobs";
     UPDATE_PRODUCT = "UpdateProduct": "update_product";
     ADD_TAGS = "AddTags": "add_tags";
     REMOVE_TAGS = "RemoveTags": "remove_tags";

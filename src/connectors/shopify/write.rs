@@ -50,7 +50,7 @@ impl Step {
     }
 
     /// Both halves of a mutation that the platform refuses whole where one entry is no good.
-    fn halves(&self) -> Option<[Self; 2]> {
+    pub(super) fn halves(&self) -> Option<[Self; 2]> {
         if self.parts.len() > 1 && self.root == "translationsRegister" {
             let id = self.variables.get("id")?.as_str()?;
             let (one, other) = self.parts.split_at(self.parts.len() / 2);
@@ -178,17 +178,11 @@ impl Shopify {
             .not_after(Some(request.guard_until))
             .attempt_limits(wire::WRITE_TIMEOUT, wire::WRITE_TIMEOUT);
         let errors: UserErrors = client::member(&self.client, call, &[step.root, "userErrors"]).await?;
-        Ok(match errors.list.first() {
-            None => FieldAnswer::Accepted,
-            Some(error) => FieldAnswer::Refused {
-                code: error.code.clone().unwrap_or_else(|| "user_error".to_owned()),
-                why: format!("the store refused it: {} ({})", error.message, error.field_path()),
-            },
-        })
+        Ok(said_by(&errors))
     }
 
     /// The mutations of a patch: what is refused here leaves the whole record unwritten.
-    fn steps(&self, patch: &Patch, types: &Types) -> Result<Vec<Step>> {
+    pub(super) fn steps(&self, patch: &Patch, types: &Types) -> Result<Vec<Step>> {
         if patch.target.kind != Entity::Product || !wire::is_id(&patch.target.id) {
             return Err(Error::new(ErrorKind::Unsupported, "not_writable", "only products can be written"));
         }
@@ -251,11 +245,7 @@ impl Shopify {
 
     /// The types of metafields that a patch brings new: what a text has to be depends on it.
     async fn types(&self, patch: &Patch) -> Result<Types> {
-        let brings_new = patch.changes.iter().any(|change| match &change.value {
-            PatchValue::Attributes(after) => after.iter().any(metafields::is_new),
-            _ => false,
-        });
-        if brings_new { self.metafield_types().await } else { Ok(Types::new()) }
+        if brings_new(patch) { self.metafield_types().await } else { Ok(Types::new()) }
     }
 
     /// What this store cannot write is not sent, whatever the map could.
@@ -369,6 +359,25 @@ fn tags(id: &str, before: &[Term], after: &[Term], field: &FieldName, steps: &mu
     };
     step(&documents::REMOVE_TAGS, "tagsRemove", names(before, after));
     step(&documents::ADD_TAGS, "tagsAdd", names(after, before));
+}
+
+/// Whether a patch brings metafields that are new: their types are the shop's.
+pub(super) fn brings_new(patch: &Patch) -> bool {
+    patch.changes.iter().any(|change| match &change.value {
+        PatchValue::Attributes(after) => after.iter().any(metafields::is_new),
+        _ => false,
+    })
+}
+
+/// What the refusals of a mutation say of it.
+pub(super) fn said_by(errors: &UserErrors) -> FieldAnswer {
+    match errors.list.first() {
+        None => FieldAnswer::Accepted,
+        Some(error) => FieldAnswer::Refused {
+            code: error.code.clone().unwrap_or_else(|| "user_error".to_owned()),
+            why: format!("the store refused it: {} ({})", error.message, error.field_path()),
+        },
+    }
 }
 
 fn worse(one: FieldAnswer, other: FieldAnswer) -> FieldAnswer {

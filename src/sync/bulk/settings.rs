@@ -61,20 +61,20 @@ impl BulkSettings {
     }
 }
 
-/// Whether a pull uses a bulk job.
+/// Whether a pull, or a push, uses a job of the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BulkUse {
     /// Never.
     Never,
-    /// Where paging is predicted to take at least so many calls, or so long.
+    /// Where page by page, or record by record, it is predicted to take at least so many calls, or so long.
     From {
         /// How many calls (default 200).
         calls: u64,
         /// How long (default 2 min).
         takes: Duration,
     },
-    /// Wherever a job can answer the request.
+    /// Wherever a job can do it.
     Always,
 }
 
@@ -85,7 +85,7 @@ impl Default for BulkUse {
 }
 
 impl BulkUse {
-    pub(super) fn is_for(self, prediction: &Prediction) -> bool {
+    pub(in crate::sync) fn is_for(self, prediction: &Prediction) -> bool {
         match self {
             Self::Never => false,
             Self::From { calls, takes } => {

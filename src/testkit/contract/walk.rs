@@ -10,7 +10,7 @@ use super::fixture::ContractFixture;
 use super::violation::{Claim, Violation};
 use crate::connector::{
     Answer, BulkSource, Connector, ConnectorInfo, Health, Joint, Known, LookUp, Page, PullRequest, Purpose,
-    PushRequest, Select, Total, WebhookSource,
+    PushRequest, Select, Total, WebhookSource, WriteJobs,
 };
 use crate::error::{ErrorKind, Result};
 use crate::mapping::SchemaMap;
@@ -224,6 +224,10 @@ impl Connector for SmallPages {
 
     fn bulk(&self) -> Option<&dyn BulkSource> {
         self.inner.bulk()
+    }
+
+    fn write_jobs(&self) -> Option<&dyn WriteJobs> {
+        self.inner.write_jobs()
     }
 }
 
