@@ -105,6 +105,7 @@ impl Push {
             }
         }
         self.refuse_emptying(&sizes, &mut changes);
+        self.refuse_not_one(&sizes, &mut changes);
         self.announce_filling(&sizes, &mut changes);
         self.name_sharers(&mut changes).await?;
         let expires_at = now.saturating_add(self.settings.plan_expiry);
@@ -135,6 +136,31 @@ impl Push {
                     if change.ours == CellValue::Absent {
                         change.verdict = ChangeVerdict::Rejected(Rejection::WouldEmptyList);
                     }
+                }
+            }
+        }
+    }
+
+    /// Refuses what would leave a list of one entry with none or several: an entry comes and goes in one edit.
+    pub(super) fn refuse_not_one(&self, sizes: &ListSizes, changes: &mut [PlannedChange]) {
+        for ((target, field), size) in &sizes.0 {
+            let is_meant = |change: &PlannedChange| {
+                let writable = self.connector.capabilities().writable(&change.cell);
+                change.verdict == ChangeVerdict::Apply
+                    && change.target() == target
+                    && change.cell.field == *field
+                    && writable.is_some_and(|writable| writable.one_entry)
+            };
+            let (mut added, mut removed) = (0, 0);
+            for change in changes.iter().filter(|change| is_meant(change)) {
+                match change.ours {
+                    CellValue::Absent => removed += 1,
+                    _ => added += 1,
+                }
+            }
+            if size + added != removed + 1 {
+                for change in changes.iter_mut().filter(|change| is_meant(change)) {
+                    change.verdict = ChangeVerdict::Rejected(Rejection::NotOneEntry);
                 }
             }
         }

@@ -69,6 +69,7 @@ impl Push {
         }
         self.refuse_lost_names(&mut changes).await?;
         self.refuse_emptying(&sizes, &mut changes);
+        self.refuse_not_one(&sizes, &mut changes);
         self.name_sharers(&mut changes).await?;
         let expires_at = now.saturating_add(self.settings.plan_expiry);
         Ok(Plan::new(self.store().clone(), PlanPurpose::Undo(push), now, expires_at, changes))
@@ -310,7 +311,10 @@ fn undo_outcome(outcome: ReceiptOutcome) -> UndoOutcome {
         ReceiptOutcome::Conflict(Conflict::ReadBackDiffers) => {
             UndoOutcome::Irreversible { reason: Conflict::ReadBackDiffers.advice().to_owned() }
         }
-        ReceiptOutcome::Conflict(_) => UndoOutcome::EditedSince,
+        // Another entry took the place of ours.
+        ReceiptOutcome::Conflict(_) | ReceiptOutcome::Rejected(Rejection::NotOneEntry) => {
+            UndoOutcome::EditedSince
+        }
         ReceiptOutcome::Rejected(rejection) => {
             UndoOutcome::Irreversible { reason: format!("{rejection:?}: {}", rejection.advice()) }
         }

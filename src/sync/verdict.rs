@@ -97,6 +97,8 @@ pub enum Rejection {
     IsOption,
     /// It would be the list's last entry, and the platform puts another one in its place.
     WouldEmptyList,
+    /// The list holds one entry, and would hold none or several.
+    NotOneEntry,
     /// The platform would change the text in silence.
     Altered {
         /// Why.
@@ -193,6 +195,7 @@ impl Rejection {
             Self::Taken => "another record has this value already: choose another one",
             Self::IsOption => "variants differ by this attribute: change its values in the store",
             Self::WouldEmptyList => "it is the last entry, and the store would put a default in its place",
+            Self::NotOneEntry => "the list holds one entry: take out the one that is there, and add one",
             Self::Altered { .. } => "the store would change this text in silence: correct it",
             Self::SeoPluginNotDetected => {
                 "no SEO plugin was found: name the one that keeps the fields in the store's settings"

@@ -170,6 +170,7 @@ impl Desk {
             put("title", product.title.clone());
             put("slug", product.handle.clone());
             put("description", product.description_html.clone());
+            put("brands", product.vendor.clone());
             put("product_type", product.product_type.clone());
             put("tags", format!("{:?}", product.tags));
             put("seo.title", format!("{:?}", product.seo_title));
@@ -178,8 +179,7 @@ impl Desk {
             put(
                 "rest",
                 format!(
-                    "{} {} {:?} {} {:?} {:?} {:?} {:?} {:?}",
-                    product.vendor,
+                    "{} {:?} {} {:?} {:?} {:?} {:?} {:?}",
                     product.status,
                     product.template_suffix,
                     product.gift_card,

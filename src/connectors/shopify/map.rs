@@ -42,7 +42,7 @@ pub(super) static PRODUCT: &[Rule] = &[
     rule("/seo/title", "seo.title", Text, ReadWrite),
     rule("/seo/description", "seo.description", Text, ReadWrite),
     rule("/productType", "product_type", OptionalText, ReadWrite),
-    rule("/vendor", "brands[].name", Text, Read),
+    rule("/vendor", "brands[].name", Text, ReadWrite),
     rule("/category/id", "taxonomy.id", LastSegment, ReadWrite),
     rule("/category/fullName", "taxonomy.name", Text, Read),
     rule(

@@ -4,7 +4,7 @@ use crate::model::{Entity, FieldName, NameSource, Normaliser, TextCheck, Unavail
 
 /// Far below what a request may carry.
 const MAX_HTML_BYTES: usize = 512 * 1024;
-/// The platform keeps titles, types and handles in 255 characters (UNVERIFIED; a longer one is refused by it).
+/// The platform keeps titles, types, vendors and handles in 255 characters (UNVERIFIED; a longer one is refused by it).
 const MAX_NAME_BYTES: usize = 255;
 /// A tag has at most 255 characters (UNVERIFIED), a product at most 250 tags below the Plus plan.
 const MAX_TAG_BYTES: usize = 255;
@@ -42,6 +42,10 @@ pub(super) fn of_products(
     (kind.max_bytes, kind.removable, kind.check) = (MAX_NAME_BYTES, true, Some(ONE_LINE));
     let mut tags = WritableField::set(FieldName::new("tags"));
     (tags.max_bytes, tags.check) = (MAX_TAG_BYTES, Some(TAG));
+    // The platform may put the shop's own name in the place of no vendor (UNVERIFIED), so it is never without one.
+    let mut vendor = WritableField::set(FieldName::new("brands"));
+    (vendor.max_bytes, vendor.check) = (MAX_NAME_BYTES, Some(ONE_LINE));
+    (vendor.one_entry, vendor.can_be_emptied) = (true, false);
     let mut collections = WritableField::set(FieldName::new("categories"));
     (collections.max_bytes, collections.names) = (MAX_NAME_BYTES, NameSource::Known);
     collections.partly =
@@ -63,6 +67,7 @@ pub(super) fn of_products(
         (seo("seo.title"), rights.products),
         (seo("seo.description"), rights.products),
         (kind, rights.products),
+        (vendor, rights.products),
         (taxonomy, rights.products),
         (tags, rights.products),
         (collections, rights.products),

@@ -187,6 +187,7 @@ impl Shopify {
                 }
                 (PatchValue::Terms(after), Some(PatchValue::Terms(before))) => match change.field.as_str() {
                     "categories" => product.collections(before, after, &change.field)?,
+                    "brands" => product.vendor(after, &change.field)?,
                     _ => tags(&id, before, after, &change.field, &mut steps),
                 },
                 (PatchValue::Attributes(after), Some(PatchValue::Attributes(before))) => {
@@ -280,6 +281,18 @@ impl ProductUpdate {
             _ => return Err(not_writable(field)),
         };
         self.parts.push((field.clone(), part));
+        Ok(())
+    }
+
+    /// The vendor is a text of its own, which stands for the list of one brand.
+    fn vendor(&mut self, after: &[Term], field: &FieldName) -> Result<()> {
+        let [vendor] = after else {
+            let found = format!("a product has one vendor, got {}", after.len());
+            return Err(Error::new(ErrorKind::Rejected, "not_one_vendor", found)
+                .with_remedy("take out the one that is there, and add one"));
+        };
+        self.parts
+            .push((field.clone(), Map::from_iter([("vendor".to_owned(), vendor.name.as_str().into())])));
         Ok(())
     }
 

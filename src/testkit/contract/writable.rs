@@ -147,6 +147,7 @@ pub(super) async fn patch(
             Sample::Text(text) => PatchValue::Text { text: text.into(), raw: None },
             Sample::Name(term) => {
                 let mut terms = terms(record, &field.field);
+                terms.retain(|_| !field.one_entry);
                 terms.push(term);
                 PatchValue::Terms(terms)
             }
@@ -248,7 +249,11 @@ pub(super) async fn enrichment(
                 fields.insert(field.field.clone(), change);
                 continue;
             }
-            Sample::Name(term) => Edit { add: vec![term.name], ..Edit::default() },
+            Sample::Name(term) => {
+                let instead = terms(record, &field.field).into_iter().filter(|_| field.one_entry);
+                let remove = instead.map(|term| term.name).collect();
+                Edit { add: vec![term.name], remove, ..Edit::default() }
+            }
             Sample::Keyed(key, value) => Edit { update: BTreeMap::from([(key, value)]), ..Edit::default() },
         };
         let base_keys = record.base().keys(&field.field).map(|keys| keys.iter().cloned().collect());
