@@ -107,6 +107,7 @@ impl ContractFixture for Shop {
                     "category": {"id": product.category}, "variants": product.variants,
                     "media": {"nodes": media}, "metafields": {"nodes": metafields},
                     "collections": {"nodes": shop.collections_of(product.id)},
+                    "options": format!("{:?}", product.options),
                 }))
             }
             Entity::Variant => Some(json!(format!("{:?}", shop.variant(number(id))?.sku))),

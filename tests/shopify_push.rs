@@ -88,8 +88,10 @@ fn refused(code: &str) -> ReceiptOutcome {
 }
 
 fn everything(record: &Value, name: &str) -> Value {
+    let options = record["attributes"].as_array().unwrap().iter();
+    let option = options.clone().find(|it| it["distinguishes_variants"] == true && it["label"] != "Title");
     let alt = json!({record["media"][1]["id"].as_str().unwrap(): "New & <plain> text"});
-    json!({
+    let mut fields = json!({
         "title": format!("New {name} \"5 < 6\""),
         "description": "<h2>New</h2><p>Long &amp; new</p>",
         "seo.title": "New SEO", "seo.description": "New <3",
@@ -107,7 +109,13 @@ fn everything(record: &Value, name: &str) -> Value {
         },
         "media.alt": {"update": alt},
         "slug": format!("new-{name}"),
-    })
+    });
+    if let Some(option) = option {
+        let (id, value) = (option["id"].as_str().unwrap(), option["value_ids"][0].as_str().unwrap());
+        fields["options"] = json!({"update": {id: "New option & <co>"}});
+        fields["options.values"] = json!({"update": {value: "New value & <co>"}});
+    }
+    fields
 }
 
 #[tokio::test]
@@ -144,6 +152,7 @@ async fn every_field_of_simple_and_many_variant_products_lands_and_comes_back_to
         ("tagsAdd", 2),
         ("tagsRemove", 2),
         ("metafieldsSet", 2),
+        ("productOptionUpdate", 2),
         ("metafieldsDelete", 2),
         ("fileUpdate", 2),
         ("productSet", 0),

@@ -272,6 +272,9 @@ impl Push {
                 Some((record, _)) if entry(record, &change.cell).is_some_and(|entry| entry.is_option) => {
                     Err(ReceiptOutcome::Rejected(Rejection::IsOption))
                 }
+                Some((record, _)) if entry(record, &change.cell).is_some_and(|entry| entry.is_linked) => {
+                    Err(ReceiptOutcome::Rejected(Rejection::Linked))
+                }
                 Some((record, Some(theirs))) => match already(change, &rows, &theirs, normaliser, run.plan) {
                     Some(outcome) => Err(outcome),
                     None if unsettled => Err(ReceiptOutcome::Conflict(Conflict::Unsettled)),

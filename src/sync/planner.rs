@@ -429,6 +429,9 @@ impl Push {
         if there.as_ref().is_some_and(|entry| entry.is_option) {
             return Err(Rejection::IsOption);
         }
+        if there.as_ref().is_some_and(|entry| entry.is_linked) {
+            return Err(Rejection::Linked);
+        }
         if let (true, Some(text)) = (writable.unique, ours.as_text())
             && names.is_taken(field, text, &wish.enrichment.target.id)
         {

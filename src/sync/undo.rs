@@ -186,6 +186,9 @@ impl Push {
             _ if record.and_then(|record| entry(record, &row.cell)).is_some_and(|entry| entry.is_option) => {
                 ChangeVerdict::Rejected(Rejection::IsOption)
             }
+            _ if record.and_then(|record| entry(record, &row.cell)).is_some_and(|entry| entry.is_linked) => {
+                ChangeVerdict::Rejected(Rejection::Linked)
+            }
             (Some(theirs), _) if theirs.same(&row.before, normaliser) => ChangeVerdict::Unchanged,
             _ if rows.iter().any(|row| row.outcome.is_unsettled()) => {
                 ChangeVerdict::Conflict(Conflict::Unsettled)

@@ -46,6 +46,7 @@ documents! {
     BULK_OPERATIONS = "BulkOperations": "bulk_operations";
     CANCEL_BULK = "CancelBulk": "cancel_bulk";
     UPDATE_PRODUCT = "UpdateProduct": "update_product";
+    UPDATE_OPTION = "UpdateOption": "update_option";
     ADD_TAGS = "AddTags": "add_tags";
     REMOVE_TAGS = "RemoveTags": "remove_tags";
     SET_METAFIELDS = "SetMetafields": "set_metafields";

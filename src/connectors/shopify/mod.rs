@@ -16,6 +16,7 @@ mod map;
 mod metafields;
 mod names;
 mod nested;
+mod options;
 mod read;
 pub mod webhook;
 mod wire;

@@ -52,6 +52,14 @@ pub(super) fn of_products(
         Some("in a collection that is sorted by hand, the product comes back at another place");
     let mut metafields = WritableField::keyed(FieldName::new("attributes"), Normaliser::Values1, true);
     (metafields.max_bytes, metafields.names) = (MAX_METAFIELD_BYTES, NameSource::Known);
+    // Their lengths are UNVERIFIED (OPTION_NAME_TOO_LONG, OPTION_VALUE_NAME_TOO_LONG, SDL 2026-10).
+    let options = |name| {
+        let mut names = WritableField::keyed(FieldName::new(name), Normaliser::Exact1, false);
+        (names.max_bytes, names.check) = (MAX_NAME_BYTES, Some(ONE_LINE));
+        // Options are attributes, too.
+        names.followed_by = vec![FieldName::new("attributes")];
+        names
+    };
     let mut alt = WritableField::keyed(FieldName::new("media.alt"), Normaliser::Exact1, false);
     (alt.max_bytes, alt.check, alt.shared_holder) = (MAX_ALT_BYTES, Some(ONE_LINE), Some(Entity::Media));
     let mut slug = WritableField::text(FieldName::new("slug"), Normaliser::Exact1);
@@ -72,6 +80,8 @@ pub(super) fn of_products(
         (tags, rights.products),
         (collections, rights.products),
         (metafields, rights.products),
+        (options("options"), rights.products),
+        (options("options.values"), rights.products),
         // The right to write products is not enough for their files.
         (alt, rights.files),
         (slug, rights.products && settings.slugs),

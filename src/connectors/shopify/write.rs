@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::connector::Shopify;
 use super::metafields::{self, Types};
-use super::{client, documents, wire};
+use super::{client, documents, options, wire};
 use crate::connector::{Answer, FieldAnswer, Patch, PatchField, PatchValue, PushRequest};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::graphql::{Document, UserErrors};
@@ -51,13 +51,18 @@ impl Step {
         let key = match self.root {
             "fileUpdate" => "files",
             "metafieldsSet" => "metafields",
+            "productOptionUpdate" => "values",
             _ => return None,
         };
         let entries = self.variables.get(key)?.as_array().filter(|entries| entries.len() > 1)?;
         let (one, other) = entries.split_at(entries.len() / 2);
         let field = self.fields.first()?;
-        let half = |entries: &[Value]| Self::new(self.document, self.root, json!({ key: entries }), field);
-        Some([half(one), half(other)])
+        let half = |entries: &[Value]| {
+            let mut variables = self.variables.clone();
+            *variables.get_mut(key)? = entries.into();
+            Some(Self::new(self.document, self.root, variables, field))
+        };
+        Some([half(one)?, half(other)?])
     }
 }
 
@@ -191,7 +196,11 @@ impl Shopify {
                     _ => tags(&id, before, after, &change.field, &mut steps),
                 },
                 (PatchValue::Attributes(after), Some(PatchValue::Attributes(before))) => {
-                    steps.extend(metafields::steps(&id, before, after, types, &change.field)?);
+                    steps.extend(match change.field.as_str() {
+                        "options" => options::of_names(&id, before, after, &change.field)?,
+                        "options.values" => options::of_values(&id, before, after, &change.field)?,
+                        _ => metafields::steps(&id, before, after, types, &change.field)?,
+                    });
                 }
                 (PatchValue::Media(media), _) => {
                     let files: Vec<Value> = media
@@ -230,6 +239,7 @@ impl Shopify {
     /// The types of metafields that a patch brings new: what a text has to be depends on it.
     async fn types(&self, patch: &Patch) -> Result<Types> {
         let brings_new = patch.changes.iter().any(|change| match &change.value {
+            PatchValue::Attributes(_) if change.field.as_str() != "attributes" => false,
             PatchValue::Attributes(after) => after.iter().any(metafields::is_new),
             _ => false,
         });
