@@ -467,6 +467,21 @@ static PRODUCT: &[FieldDef] = &[
         },
     },
     FieldDef {
+        name: "attributes[].values[].id",
+        kind: Kind::Id,
+        // An id stands before its value: one without the other would shift all that follow.
+        put: |r, c| {
+            let Some(attribute) = attribute(r) else { return false };
+            let is_next = attribute.value_ids.len() == attribute.values.len();
+            is_next && push(Some(&mut attribute.value_ids), c, Canon::id)
+        },
+    },
+    FieldDef {
+        name: "attributes[].linked",
+        kind: Kind::Bool,
+        put: |r, c| set_option(attribute(r).map(|a| &mut a.linked), c, Canon::truth),
+    },
+    FieldDef {
         name: "attributes[].namespace",
         kind: Kind::Text,
         put: |r, c| set_option(attribute(r).map(|a| &mut a.namespace), c, Canon::text),
@@ -558,6 +573,7 @@ static PRODUCT_LISTS: &[ListDef] = &[
         begin: |r| {
             if let Some(attribute) = attribute(r) {
                 attribute.values.clear();
+                attribute.value_ids.clear();
                 attribute.raw_values.clear();
                 attribute.raw_list = None;
             }

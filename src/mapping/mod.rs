@@ -112,9 +112,11 @@ impl SchemaMap {
             .filter_map(|def| {
                 let rule = rules.iter().find(|rule| rule.field == def.rule)?;
                 let normaliser = match def.access {
-                    CellAccess::Text(_) | CellAccess::TermId(_) | CellAccess::Alts(_) => {
-                        rule.transform.normaliser()
-                    }
+                    CellAccess::Text(_)
+                    | CellAccess::TermId(_)
+                    | CellAccess::OptionNames(_)
+                    | CellAccess::OptionValues(_)
+                    | CellAccess::Alts(_) => rule.transform.normaliser(),
                     CellAccess::Terms(_) => Normaliser::Folded1,
                     CellAccess::Attributes(_) => Normaliser::Values1,
                 };

@@ -183,6 +183,9 @@ pub struct WritableField {
     pub removable: bool,
     /// For a list, whether its last entry can be taken out.
     pub can_be_emptied: bool,
+    /// For a list, whether it holds one entry and never more: what takes its place comes in the same edit that
+    /// takes it out.
+    pub one_entry: bool,
     /// For a list of names, where they come from.
     pub names: NameSource,
     /// Whether no two records can have the same value.
@@ -217,6 +220,7 @@ impl WritableField {
             empty: false,
             removable: false,
             can_be_emptied: true,
+            one_entry: false,
             names: NameSource::Made,
             unique: false,
             shared_holder: None,

@@ -15,7 +15,7 @@ use crate::connector::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::{HtmlVerdict, cells, sanitise_html};
-use crate::model::{Cell, CellValue, FieldName, GuardKind, Normaliser, Record, RecordRef, Text};
+use crate::model::{Cell, CellValue, FieldName, GuardKind, NameSource, Normaliser, Record, RecordRef, Text};
 use crate::state::{Fence, Op, Outcome, PushId, RowId, RowKind, RowQuery, Unit, WriteRow};
 
 /// The code of a write that certainly did not land.
@@ -291,6 +291,9 @@ impl Push {
                 Some((record, _)) if entry(record, &change.cell).is_some_and(|entry| entry.is_option) => {
                     Err(ReceiptOutcome::Rejected(Rejection::IsOption))
                 }
+                Some((record, _)) if entry(record, &change.cell).is_some_and(|entry| entry.is_linked) => {
+                    Err(ReceiptOutcome::Rejected(Rejection::Linked))
+                }
                 // What a translation was made from is not what it was when this was planned.
                 Some((record, Some(_)))
                     if change.version.is_some()
@@ -335,7 +338,33 @@ impl Push {
             };
             sent.push(Sent { change, row, at });
         }
+        if let Some(guard) = guard {
+            self.hold_back_not_one(guard, &mut sent, run);
+        }
         Ok(sent)
+    }
+
+    /// Holds back what would leave a list of one entry with none or several: half of an edit may be unapproved, or
+    /// the entry another one by now.
+    fn hold_back_not_one(&self, guard: &Record, sent: &mut Vec<Sent<'_>>, run: &mut Run<'_>) {
+        let is_of_one = |sent: &Sent<'_>| {
+            let writable = self.connector.capabilities().writable(&sent.change.cell);
+            writable.is_some_and(|writable| writable.one_entry)
+        };
+        let changes: Vec<&PlannedChange> = sent.iter().map(|sent| sent.change).collect();
+        let is_one = |field: &FieldName| match rebuild(guard, field, &changes) {
+            Ok(PatchValue::Terms(terms)) => terms.len() == 1,
+            _ => false,
+        };
+        let held: Vec<usize> = sent
+            .iter()
+            .filter(|sent| is_of_one(sent) && !is_one(&sent.change.cell.field))
+            .map(|sent| sent.at)
+            .collect();
+        for at in &held {
+            run.set(*at, ReceiptOutcome::Rejected(Rejection::NotOneEntry));
+        }
+        sent.retain(|sent| !held.contains(&sent.at));
     }
 
     /// Refuses what would leave a list without an entry that is certainly there, where the platform fills it
@@ -362,6 +391,10 @@ impl Push {
             }
             let added: Vec<&PlannedChange> =
                 of_field().filter(|change| change.ours != CellValue::Absent).collect();
+            // A name that the platform makes is there with the write.
+            if !added.is_empty() && writable.is_some_and(|writable| writable.names == NameSource::Made) {
+                continue;
+            }
             let names: Vec<Text> =
                 added.iter().filter_map(|change| change.ours.as_text()).map(Text::from).collect();
             let is_empty = names.is_empty();

@@ -110,6 +110,7 @@ impl Push {
             }
         }
         self.refuse_emptying(&sizes, &mut changes);
+        self.refuse_not_one(&sizes, &mut changes);
         self.announce_filling(&sizes, &mut changes);
         self.name_sharers(&mut changes).await?;
         let expires_at = now.saturating_add(self.settings.plan_expiry);
@@ -140,6 +141,31 @@ impl Push {
                     if change.ours == CellValue::Absent {
                         change.verdict = ChangeVerdict::Rejected(Rejection::WouldEmptyList);
                     }
+                }
+            }
+        }
+    }
+
+    /// Refuses what would leave a list of one entry with none or several: an entry comes and goes in one edit.
+    pub(super) fn refuse_not_one(&self, sizes: &ListSizes, changes: &mut [PlannedChange]) {
+        for ((target, field), size) in &sizes.0 {
+            let is_meant = |change: &PlannedChange| {
+                let writable = self.connector.capabilities().writable(&change.cell);
+                change.verdict == ChangeVerdict::Apply
+                    && change.target() == target
+                    && change.cell.field == *field
+                    && writable.is_some_and(|writable| writable.one_entry)
+            };
+            let (mut added, mut removed) = (0, 0);
+            for change in changes.iter().filter(|change| is_meant(change)) {
+                match change.ours {
+                    CellValue::Absent => removed += 1,
+                    _ => added += 1,
+                }
+            }
+            if size + added != removed + 1 {
+                for change in changes.iter_mut().filter(|change| is_meant(change)) {
+                    change.verdict = ChangeVerdict::Rejected(Rejection::NotOneEntry);
                 }
             }
         }
@@ -457,6 +483,9 @@ impl Push {
         let there = entry(record, &wish.cell);
         if there.as_ref().is_some_and(|entry| entry.is_option) {
             return Err(Rejection::IsOption);
+        }
+        if there.as_ref().is_some_and(|entry| entry.is_linked) {
+            return Err(Rejection::Linked);
         }
         if let (true, Some(text)) = (writable.unique, ours.as_text())
             && names.is_taken(field, text, &wish.enrichment.target.id)

@@ -79,6 +79,7 @@ impl Push {
         }
         self.refuse_lost_names(&mut changes).await?;
         self.refuse_emptying(&sizes, &mut changes);
+        self.refuse_not_one(&sizes, &mut changes);
         self.name_sharers(&mut changes).await?;
         let expires_at = now.saturating_add(self.settings.plan_expiry);
         Ok(Plan::new(self.store().clone(), PlanPurpose::Undo(push), now, expires_at, changes))
@@ -197,6 +198,9 @@ impl Push {
             }
             _ if record.and_then(|record| entry(record, &row.cell)).is_some_and(|entry| entry.is_option) => {
                 ChangeVerdict::Rejected(Rejection::IsOption)
+            }
+            _ if record.and_then(|record| entry(record, &row.cell)).is_some_and(|entry| entry.is_linked) => {
+                ChangeVerdict::Rejected(Rejection::Linked)
             }
             (Some(theirs), _) if theirs.same(&row.before, normaliser) => ChangeVerdict::Unchanged,
             _ if rows.iter().any(|row| row.outcome.is_unsettled()) => {
@@ -327,7 +331,10 @@ fn undo_outcome(outcome: ReceiptOutcome) -> UndoOutcome {
         ReceiptOutcome::Conflict(Conflict::ReadBackDiffers) => {
             UndoOutcome::Irreversible { reason: Conflict::ReadBackDiffers.advice().to_owned() }
         }
-        ReceiptOutcome::Conflict(_) => UndoOutcome::EditedSince,
+        // Another entry took the place of ours.
+        ReceiptOutcome::Conflict(_) | ReceiptOutcome::Rejected(Rejection::NotOneEntry) => {
+            UndoOutcome::EditedSince
+        }
         ReceiptOutcome::Rejected(rejection) => {
             UndoOutcome::Irreversible { reason: format!("{rejection:?}: {}", rejection.advice()) }
         }

@@ -97,8 +97,12 @@ pub enum Rejection {
     Taken,
     /// Variants differ by this attribute: it is an option, and not written.
     IsOption,
+    /// Its names are kept somewhere else on the platform, and only shown here.
+    Linked,
     /// It would be the list's last entry, and the platform puts another one in its place.
     WouldEmptyList,
+    /// The list holds one entry, and would hold none or several.
+    NotOneEntry,
     /// The platform would change the text in silence.
     Altered {
         /// Why.
@@ -193,8 +197,12 @@ impl Rejection {
             Self::NameUnknown => "the store has no such name: make it there first, or correct the spelling",
             Self::NameAmbiguous => "the store has this name more than once: make the names differ",
             Self::Taken => "another record has this value already: choose another one",
-            Self::IsOption => "variants differ by this attribute: change its values in the store",
+            Self::IsOption => {
+                "variants differ by this attribute: write its names as options, where the store takes them"
+            }
+            Self::Linked => "its names are kept somewhere else on the platform: change them there",
             Self::WouldEmptyList => "it is the last entry, and the store would put a default in its place",
+            Self::NotOneEntry => "the list holds one entry: take out the one that is there, and add one",
             Self::Altered { .. } => "the store would change this text in silence: correct it",
             Self::SeoPluginNotDetected => {
                 "no SEO plugin was found: name the one that keeps the fields in the store's settings"

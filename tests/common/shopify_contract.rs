@@ -128,6 +128,7 @@ impl ContractFixture for Shop {
                     "media": {"nodes": media}, "metafields": {"nodes": metafields},
                     "collections": {"nodes": shop.collections_of(product.id)},
                     "translations": shop.translations(product.id),
+                    "options": format!("{:?}", product.options),
                 }))
             }
             Entity::Variant => Some(json!(format!("{:?}", shop.variant(number(id))?.sku))),

@@ -19,7 +19,7 @@ use lily_connect::sync::bulk::{BulkSettings, BulkUse};
 use lily_connect::sync::{
     Approvals, Plan, PlannedChange, Pull, Push, Receipt, ReceiptOutcome, UndoOutcome, Verdict,
 };
-use lily_connect::testkit::shopify::{Owner, Product, ShopifyFake};
+use lily_connect::testkit::shopify::{Owner, Product, ProductOption, ShopifyFake};
 use serde_json::{Value, json};
 
 use crate::common::Kept;
@@ -177,20 +177,23 @@ impl Desk {
             put("title", product.title.clone());
             put("slug", product.handle.clone());
             put("description", product.description_html.clone());
+            put("brands", product.vendor.clone());
             put("product_type", product.product_type.clone());
             put("tags", format!("{:?}", product.tags));
             put("seo.title", format!("{:?}", product.seo_title));
             put("seo.description", format!("{:?}", product.seo_description));
             put("taxonomy", format!("{:?}", product.category));
+            let names = |option: &ProductOption| (option.id, option.name.clone(), option.linked.clone());
+            put("options", format!("{:?}", product.options.iter().map(names).collect::<Vec<_>>()));
+            let values = product.options.iter().map(|option| &option.values);
+            put("options.values", format!("{:?}", values.collect::<Vec<_>>()));
             put(
                 "rest",
                 format!(
-                    "{} {} {:?} {} {:?} {:?} {:?} {:?} {:?}",
-                    product.vendor,
+                    "{} {:?} {} {:?} {:?} {:?} {:?}",
                     product.status,
                     product.template_suffix,
                     product.gift_card,
-                    product.options,
                     product.variants,
                     product.media,
                     product.publications,
@@ -224,6 +227,8 @@ impl Desk {
             let variables: Value = serde_json::from_str(&call.variables).unwrap();
             assert!(variables["product"].get("tags").is_none(), "a list of tags is replaced: {call:?}");
             assert!(variables["product"].get("metafields").is_none(), "{call:?}");
+            assert!(variables["option"].get("position").is_none(), "options are put in order: {call:?}");
+            assert!(variables["option"].get("linkedMetafield").is_none(), "an option is linked: {call:?}");
             for metafield in variables["metafields"].as_array().into_iter().flatten() {
                 let sets = call.fields.iter().any(|field| field == "metafieldsSet");
                 assert!(!sets || metafield.get("compareDigest").is_some(), "unguarded: {call:?}");

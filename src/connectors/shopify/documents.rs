@@ -49,6 +49,7 @@ documents! {
     RUN_BULK_MUTATION = "RunBulkMutation": "run_bulk_mutation";
     BULK_JOBS = "BulkJobs": "bulk_jobs";
     UPDATE_PRODUCT = "UpdateProduct": "update_product";
+    UPDATE_OPTION = "UpdateOption": "update_option";
     ADD_TAGS = "AddTags": "add_tags";
     REMOVE_TAGS = "RemoveTags": "remove_tags";
     SET_METAFIELDS = "SetMetafields": "set_metafields";

@@ -44,6 +44,7 @@ static KINDS: &[(&Document, &str)] = &[
     (&documents::REMOVE_TAGS, "tagsRemove"),
     (&documents::ADD_TAGS, "tagsAdd"),
     (&documents::UPDATE_FILES, "fileUpdate"),
+    (&documents::UPDATE_OPTION, "productOptionUpdate"),
     (&documents::REMOVE_TRANSLATIONS, "translationsRemove"),
     (&documents::REGISTER_TRANSLATIONS, "translationsRegister"),
     (&documents::SET_METAFIELDS, "metafieldsSet"),

@@ -18,6 +18,7 @@ mod map;
 mod metafields;
 mod names;
 mod nested;
+mod options;
 mod read;
 mod staged;
 pub mod webhook;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::connector::Shopify;
 use super::metafields::{self, Types};
-use super::{client, documents, language, wire};
+use super::{client, documents, language, options, wire};
 use crate::connector::{Answer, FieldAnswer, Patch, PatchField, PatchValue, PushRequest};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::graphql::{Document, UserErrors};
@@ -70,13 +70,18 @@ impl Step {
         let key = match self.root {
             "fileUpdate" => "files",
             "metafieldsSet" => "metafields",
+            "productOptionUpdate" => "values",
             _ => return None,
         };
         let entries = self.variables.get(key)?.as_array().filter(|entries| entries.len() > 1)?;
         let (one, other) = entries.split_at(entries.len() / 2);
         let field = self.fields.first()?;
-        let half = |entries: &[Value]| Self::new(self.document, self.root, json!({ key: entries }), field);
-        Some([half(one), half(other)])
+        let half = |entries: &[Value]| {
+            let mut variables = self.variables.clone();
+            *variables.get_mut(key)? = entries.into();
+            Some(Self::new(self.document, self.root, variables, field))
+        };
+        Some([half(one)?, half(other)?])
     }
 }
 
@@ -204,10 +209,15 @@ impl Shopify {
                 }
                 (PatchValue::Terms(after), Some(PatchValue::Terms(before))) => match change.field.as_str() {
                     "categories" => product.collections(before, after, &change.field)?,
+                    "brands" => product.vendor(after, &change.field)?,
                     _ => tags(&id, before, after, &change.field, &mut steps),
                 },
                 (PatchValue::Attributes(after), Some(PatchValue::Attributes(before))) => {
-                    steps.extend(metafields::steps(&id, before, after, types, &change.field)?);
+                    steps.extend(match change.field.as_str() {
+                        "options" => options::of_names(&id, before, after, &change.field)?,
+                        "options.values" => options::of_values(&id, before, after, &change.field)?,
+                        _ => metafields::steps(&id, before, after, types, &change.field)?,
+                    });
                 }
                 (PatchValue::Media(media), _) => {
                     let files: Vec<Value> = media
@@ -296,6 +306,18 @@ impl ProductUpdate {
         Ok(())
     }
 
+    /// The vendor is a text of its own, which stands for the list of one brand.
+    fn vendor(&mut self, after: &[Term], field: &FieldName) -> Result<()> {
+        let [vendor] = after else {
+            let found = format!("a product has one vendor, got {}", after.len());
+            return Err(Error::new(ErrorKind::Rejected, "not_one_vendor", found)
+                .with_remedy("take out the one that is there, and add one"));
+        };
+        self.parts
+            .push((field.clone(), Map::from_iter([("vendor".to_owned(), vendor.name.as_str().into())])));
+        Ok(())
+    }
+
     fn collections(&mut self, before: &[Term], after: &[Term], field: &FieldName) -> Result<()> {
         let gids = |terms: Vec<&Term>| -> Result<Vec<String>> {
             let gid = |term: &Term| {
@@ -364,6 +386,7 @@ fn tags(id: &str, before: &[Term], after: &[Term], field: &FieldName, steps: &mu
 /// Whether a patch brings metafields that are new: their types are the shop's.
 pub(super) fn brings_new(patch: &Patch) -> bool {
     patch.changes.iter().any(|change| match &change.value {
+        PatchValue::Attributes(_) if change.field.as_str() != "attributes" => false,
         PatchValue::Attributes(after) => after.iter().any(metafields::is_new),
         _ => false,
     })

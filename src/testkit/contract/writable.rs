@@ -78,6 +78,10 @@ async fn sample(
         Some(_) if field.shared_holder.is_some() => {
             entries.first().zip(new).map(|(entry, new)| Sample::Keyed(entry.key.clone(), new.into()))
         }
+        Some(_) if cells::is_fixed(record, &field.field) => {
+            let entry = entries.iter().find(|entry| !entry.is_linked);
+            entry.zip(new).map(|(entry, new)| Sample::Keyed(entry.key.clone(), new.into()))
+        }
         Some(_) if field.names == NameSource::Known => {
             let known = known_entry(fixture, field, record, claim).await?;
             known.map(|entry| Sample::Keyed(entry.key, to_value(&entry.value)))
@@ -147,11 +151,15 @@ pub(super) async fn patch(
             Sample::Text(text) => PatchValue::Text { text: text.into(), raw: None },
             Sample::Name(term) => {
                 let mut terms = terms(record, &field.field);
+                terms.retain(|_| !field.one_entry);
                 terms.push(term);
                 PatchValue::Terms(terms)
             }
             Sample::Keyed(key, value) if field.shared_holder.is_some() => {
                 PatchValue::Media(media(record, &key, value.as_str().unwrap_or_default()))
+            }
+            Sample::Keyed(key, value) if cells::is_fixed(record, &field.field) => {
+                PatchValue::Attributes(options(record, &key, value.as_str().unwrap_or_default()))
             }
             Sample::Keyed(key, value) => {
                 let texts = value.as_array().into_iter().flatten();
@@ -169,6 +177,9 @@ pub(super) async fn patch(
         };
         let before = match &value {
             PatchValue::Terms(_) => Some(PatchValue::Terms(terms(record, &field.field))),
+            PatchValue::Attributes(_) if cells::is_fixed(record, &field.field) => {
+                Some(PatchValue::Attributes(options(record, "", "")))
+            }
             PatchValue::Attributes(_) => Some(PatchValue::Attributes(attributes(record))),
             PatchValue::Media(_) => Some(PatchValue::Media(media(record, "", ""))),
             PatchValue::Text { .. } | PatchValue::Removed => None,
@@ -192,6 +203,23 @@ fn terms(record: &Record, field: &FieldName) -> Vec<Term> {
 fn attributes(record: &Record) -> Vec<Attribute> {
     let Record::Product(product) = record else { return Vec::new() };
     product.attributes.value().cloned().unwrap_or_default()
+}
+
+/// The attributes that variants differ by, with another name for one of them or for one of their values.
+fn options(record: &Record, key: &str, name: &str) -> Vec<Attribute> {
+    let mut options = attributes(record);
+    options.retain(|option| option.distinguishes_variants == Some(true));
+    for option in &mut options {
+        if option.id.as_ref().is_some_and(|id| id.as_str() == key) {
+            option.label = name.into();
+        }
+        for (id, value) in option.value_ids.iter().zip(&mut option.values) {
+            if id.as_str() == key {
+                *value = name.into();
+            }
+        }
+    }
+    options
 }
 
 fn media(record: &Record, key: &str, alt: &str) -> Vec<Media> {
@@ -249,7 +277,11 @@ pub(super) async fn enrichment(
                 fields.insert(field.field.clone(), change);
                 continue;
             }
-            Sample::Name(term) => Edit { add: vec![term.name], ..Edit::default() },
+            Sample::Name(term) => {
+                let instead = terms(record, &field.field).into_iter().filter(|_| field.one_entry);
+                let remove = instead.map(|term| term.name).collect();
+                Edit { add: vec![term.name], remove, ..Edit::default() }
+            }
             Sample::Keyed(key, value) => Edit { update: BTreeMap::from([(key, value)]), ..Edit::default() },
         };
         let base_keys = record.base().keys(&field.field).map(|keys| keys.iter().cloned().collect());
@@ -273,7 +305,11 @@ pub(super) async fn enrichment(
 
 /// The keys of a stored record that a field's rules name.
 pub(super) fn wire_keys(connector: &dyn Connector, entity: Entity, field: &FieldName) -> BTreeSet<String> {
-    let outer = field.as_str().split('.').next().unwrap_or_default();
+    let outer = match field.as_str().split('.').next().unwrap_or_default() {
+        // Options are attributes by which variants differ.
+        "options" if entity == Entity::Product => "attributes",
+        outer => outer,
+    };
     let list = format!("{outer}[]");
     let rules = connector.schema(entity).map(|schema| schema.rules()).unwrap_or_default();
     rules

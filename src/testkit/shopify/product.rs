@@ -65,6 +65,8 @@ pub struct ProductOption {
     pub name: String,
     /// The values.
     pub values: Vec<OptionValue>,
+    /// Namespace and key of the metafield that has its values, where it is linked to one.
+    pub linked: Option<(String, String)>,
 }
 
 /// A value of an option.
@@ -81,7 +83,7 @@ impl ProductOption {
     /// Makes an option out of its name and values.
     #[must_use]
     pub fn new(id: u64, name: &str, values: Vec<OptionValue>) -> Self {
-        Self { id, name: name.to_owned(), values }
+        Self { id, name: name.to_owned(), values, linked: None }
     }
 }
 
@@ -284,7 +286,10 @@ pub(super) fn option_field(
         "optionValues" => {
             Out::list(option.values.iter().map(|value| Obj::OptionValue(product, id, value.id)))
         }
-        "linkedMetafield" => Out::NULL,
+        "linkedMetafield" => option.linked.as_ref().map_or(Out::NULL, |(namespace, key)| {
+            let fields = vec![("namespace", Out::text(namespace)), ("key", Out::text(key))];
+            Out::record("LinkedMetafield", fields)
+        }),
         "translations" => translation::published(state, &gid("ProductOption", id), args),
         _ => return Err(FieldError::undefined("ProductOption", name)),
     })
