@@ -361,6 +361,9 @@ async fn each_refusal_of_a_start_leaves_nothing_begun_and_the_plan_is_applied_al
         let receipt = apply(&pusher(&desk, always()), &plan).await;
         assert!(receipt.is_full_success(), "{code}: {receipt}");
         assert_eq!(job_starts(&desk), starts, "{code}");
+        let is_place = matches!(code, "LIMIT_REACHED" | "OPERATION_IN_PROGRESS");
+        let uploads = if is_place { 1 } else { starts };
+        assert_eq!(desk.shop().count_calls("stagedUploadsCreate"), uploads, "{code}");
         assert_eq!(desk.shop().count_calls("metafieldsSet"), alone, "{code}");
         assert!(desk.state.write_jobs(&desk.bench.connector.info().store).await.unwrap().is_empty());
         assert!(written(&desk).values().all(|count| *count == 1), "{code}: {:?}", written(&desk));
