@@ -29,8 +29,9 @@ use lily_connect::sync::{
     Approvals, Cancel, Conflict, JobSettings, Plan, PlannedChange, Push, PushSettings, Receipt,
     ReceiptOutcome, Rejection, UndoOutcome,
 };
-use lily_connect::testkit::exchange::Request;
+use lily_connect::testkit::exchange::{Request, Response};
 use lily_connect::testkit::faults::{Fault, FaultRule, When};
+use lily_connect::testkit::server::Service;
 use lily_connect::testkit::shopify::{BulkFault, Owner, ShopifyFake};
 use lily_connect::time::Clock;
 use serde_json::{Value, json};
@@ -314,8 +315,11 @@ async fn a_job_that_outlives_its_window_is_ended_and_what_it_did_not_write_is_gu
     let (desk, ids) = desk(20).await;
     let title = |id: u64| json!({"title": format!("New {id}")});
     let plan = plan_all(&desk, &ids, title).await;
-    desk.shop().configure_bulk(|bulk| bulk.run_for = Duration::from_secs(100));
-    let push = pusher(&desk, always().unguarded_window(Duration::from_secs(50)));
+    // A job that is being cancelled goes on for minutes.
+    desk.shop().configure_bulk(|bulk| {
+        (bulk.run_for, bulk.cancel_takes) = (Duration::from_secs(1000), Duration::from_secs(300));
+    });
+    let push = pusher(&desk, always().unguarded_window(Duration::from_secs(100)));
     let edited = ids[19];
     desk.shop().after_request(1, ShopifyFake::asks("bulkOperationCancel"), move |shop| {
         shop.edit_product(edited, |product| product.title = "The merchant's".to_owned());
@@ -325,6 +329,7 @@ async fn a_job_that_outlives_its_window_is_ended_and_what_it_did_not_write_is_gu
     assert_eq!(desk.shop().count_calls("bulkOperationCancel"), 1);
     let run = desk.shop().bulk_lines_run().len();
     assert!((5..15).contains(&run), "{run} lines ran");
+    assert!(written(&desk).values().all(|count| *count == 1), "{:?}", written(&desk));
     // The others went alone, behind guard reads of their own.
     assert_eq!(desk.shop().count_calls("productUpdate"), 19 - run, "{receipt}");
     for (at, field) in receipt.fields.iter().enumerate() {
@@ -361,6 +366,9 @@ async fn each_refusal_of_a_start_leaves_nothing_begun_and_the_plan_is_applied_al
         let receipt = apply(&pusher(&desk, always()), &plan).await;
         assert!(receipt.is_full_success(), "{code}: {receipt}");
         assert_eq!(job_starts(&desk), starts, "{code}");
+        let is_place = matches!(code, "LIMIT_REACHED" | "OPERATION_IN_PROGRESS");
+        let uploads = if is_place { 1 } else { starts };
+        assert_eq!(desk.shop().count_calls("stagedUploadsCreate"), uploads, "{code}");
         assert_eq!(desk.shop().count_calls("metafieldsSet"), alone, "{code}");
         assert!(desk.state.write_jobs(&desk.bench.connector.info().store).await.unwrap().is_empty());
         assert!(written(&desk).values().all(|count| *count == 1), "{code}: {:?}", written(&desk));
@@ -428,6 +436,7 @@ async fn whatever_goes_wrong_with_a_job_each_change_lands_once_and_the_receipt_i
         let before = desk.parts();
         let plan = plan_all(&desk, &ids, silk).await;
         desk.shop().fail_next_bulk(trouble);
+        desk.shop().configure_bulk(|bulk| bulk.mutation_limit = Duration::from_secs(1200));
         desk.shop().clear_calls();
         let push = pusher(&desk, always());
         let receipt = apply(&push, &plan).await;
@@ -527,8 +536,11 @@ async fn a_file_that_is_not_taken_starts_nothing_and_records_go_one_by_one() {
 
 #[tokio::test]
 async fn a_file_goes_to_no_host_that_is_not_encrypted_and_with_no_token() {
+    // Somebody else, who would take it.
+    let other = Service::new(|_: &Request| Response::new(201)).start().await.unwrap();
+    let elsewhere = format!("{}/staged-uploads/1", other.url());
     for address in
-        ["http://storage.example.com/x", "http://127.0.0.1:1/x", "ftp://storage.example.com/", "no address"]
+        [elsewhere.as_str(), "http://storage.example.com/x", "ftp://storage.example.com/", "no address"]
     {
         let (desk, ids) = desk(3).await;
         let plan = plan_all(&desk, &ids, silk).await;
@@ -538,6 +550,7 @@ async fn a_file_goes_to_no_host_that_is_not_encrypted_and_with_no_token() {
         assert!(receipt.is_full_success(), "{receipt}");
         assert_eq!((job_starts(&desk), desk.shop().count_calls("metafieldsSet")), (0, 3), "{address}");
     }
+    assert_eq!(other.traffic().requests(), 0);
     // The fake refuses an upload that carries a token, and tells it as a violation when the bench is dropped.
     let (desk, ids) = desk(3).await;
     let plan = plan_all(&desk, &ids, silk).await;
@@ -602,6 +615,71 @@ async fn the_lease_is_held_while_a_job_runs_and_nothing_else_is_settled_by_other
     assert!(receipt.is_full_success(), "{receipt}");
     assert_eq!(*held.lock().unwrap(), [Err("lease_held".to_owned())]);
     assert!(receipt.fields.iter().all(|field| field.window_ms.unwrap() > 1_800_000), "{receipt}");
+}
+
+#[tokio::test]
+async fn a_later_job_of_a_lot_that_is_not_begun_leaves_its_fields_to_go_alone() {
+    for before_it in 1..=4 {
+        let (desk, ids) = desk(4).await;
+        let before = desk.parts();
+        let plan = plan_all(&desk, &ids, every_field).await;
+        desk.shop().after_request(before_it, ShopifyFake::asks("bulkOperationRunMutation"), |shop| {
+            shop.refuse_next_bulk_mutation("INVALID_MUTATION");
+        });
+        desk.shop().clear_calls();
+        let push = pusher(&desk, always().unguarded_window(Duration::from_secs(3600)));
+        let receipt = apply(&push, &plan).await;
+        assert!(receipt.is_full_success(), "{before_it}: {receipt}");
+        assert_eq!(job_starts(&desk), usize::try_from(before_it).unwrap() + 1);
+        // The title went first, and by job.
+        assert_eq!(desk.shop().count_calls("productUpdate"), 0, "{before_it}");
+        assert!(desk.state.write_jobs(&desk.bench.connector.info().store).await.unwrap().is_empty());
+        assert!(written(&desk).values().all(|count| *count == 1), "{before_it}: {:?}", written(&desk));
+        desk.tick();
+        let mut undone = push.undo(receipt.push).await.unwrap();
+        undone.cells.retain(|(_, outcome)| *outcome != UndoOutcome::Restored);
+        assert!(undone.cells.is_empty(), "{before_it}: {undone}");
+        assert_eq!(changed(&before, &desk.parts()), BTreeSet::new(), "{before_it}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_fails_half_way_keeps_the_next_ones_of_its_lot_from_going() {
+    for good in 0..4_usize {
+        let (desk, ids) = desk(4).await;
+        let plan = plan_all(&desk, &ids, every_field).await;
+        for _ in 0..good {
+            desk.shop().fail_next_bulk(|_| {});
+        }
+        desk.shop().fail_next_bulk(|fault| {
+            (fault.fail_with, fault.runs_lines) = (Some("TIMEOUT".to_owned()), Some(2));
+            fault.partial_lines = Some(1);
+        });
+        desk.shop().clear_calls();
+        let push = pusher(&desk, always().unguarded_window(Duration::from_secs(3600)));
+        let receipt = apply(&push, &plan).await;
+        assert_eq!(job_starts(&desk), good + 1);
+        assert!(written(&desk).values().all(|count| *count == 1), "{good}: {:?}", written(&desk));
+        // What was told of another field, nobody takes for this one's.
+        for (change, field) in plan.changes.iter().zip(&receipt.fields) {
+            if field.outcome != ReceiptOutcome::Applied {
+                let id: u64 = change.cell.holder.id.as_str().parse().unwrap();
+                let (title, tags) = (desk.stored(id).title, desk.stored(id).tags);
+                let is_there = match (change.cell.field.as_str(), change.cell.key.as_deref()) {
+                    ("title", _) => title == format!("New {id}"),
+                    ("tags", Some("new")) => tags.contains(&"New".to_owned()),
+                    ("tags", _) => !tags.contains(&"Old".to_owned()),
+                    (_, Some("custom.care")) => desk.metafield(id, "care").is_none(),
+                    _ => desk.metafield(id, "material").as_deref() == Some("Silk"),
+                };
+                assert!(!is_there, "{good}: {change:?} {field:?}");
+            }
+        }
+        let landed = receipt.fields.iter().filter(|it| it.outcome == ReceiptOutcome::Applied).count();
+        eprintln!("{good} good jobs: {landed} of {} landed", receipt.fields.len());
+        // Where an earlier job moved the record's time, nobody can say that the later one did not run.
+        assert!(landed >= 12, "{good}: {receipt}");
+    }
 }
 
 #[tokio::test]

@@ -82,9 +82,12 @@ impl Push {
             let is_late = until.is_some_and(|until| now >= until);
             let runs_too_long = now.saturating_sub(began) >= plan.run_limit;
             if !is_ending && (is_late || runs_too_long || self.cancel.is_cancelled()) {
-                is_ending = true;
-                if let Err(error) = jobs.cancel(job).await {
-                    tracing::warn!(code = error.code(), "a write job could not be cancelled");
+                // One that could not be asked to is asked again.
+                match jobs.cancel(job).await {
+                    Ok(()) => is_ending = true,
+                    Err(error) => {
+                        tracing::warn!(code = error.code(), "a write job could not be cancelled");
+                    }
                 }
             }
             match jobs.poll(job).await {

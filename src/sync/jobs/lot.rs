@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::PART_NOT_SENT;
 use super::follow::{Followed, Lost};
-use crate::connector::{Answer, BulkJob, FieldAnswer, JobLine, JobPart, Patch, Purpose, WriteJobs};
+use crate::connector::{
+    Answer, BulkJob, FieldAnswer, JobLine, JobPart, Patch, Purpose, StagedFile, StartedJob, WriteJobs,
+};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{FieldName, GuardKind, RecordRef};
 use crate::state::{Op, Outcome, RowId, RowQuery, Unit, WriteJob};
@@ -128,8 +130,6 @@ impl Push {
         lease: &mut Lease,
         paged: &mut Vec<usize>,
     ) -> Result<()> {
-        let clock = self.runtime.clock();
-        let began = clock.elapsed();
         let mut attempts = 0;
         loop {
             let entries = self.guard_lot(run, lease, paged).await?;
@@ -143,12 +143,6 @@ impl Push {
                 Sent::NotBegun(error) => error,
             };
             tracing::warn!(code = error.code(), "a write job was not started");
-            let waits = clock.elapsed().saturating_sub(began) < self.settings.jobs.wait_for_place;
-            if error.kind() == ErrorKind::RateLimited && waits && !self.cancel.is_cancelled() {
-                clock.sleep(jobs.poll_plan().then).await;
-                self.renew(lease).await?;
-                continue;
-            }
             attempts += 1;
             // Another upload, or a guard read that is younger, may help; a job that is refused is refused again.
             let may_help =
@@ -281,16 +275,10 @@ impl Push {
             ops.extend(noted.take().map(|before| Op::EndWriteJob { tag: before.tag }));
             ops.push(Op::NoteWriteJob(Box::new(job.clone())));
             self.state.commit(self.store(), Unit::fenced(fence, ops)).await?;
-            let sendable = clock.elapsed().saturating_add(self.settings.send_window);
-            let not_after = until.map_or(sendable, |until| until.min(sendable));
-            let started = match jobs.start(&part, &file, &job.tag, not_after).await {
+            let started = match self.start(jobs, &part, &file, &job, until, lease).await? {
                 Ok(started) => Lost::Found(started),
-                Err(error) if error.effect() == Effect::Possible => {
-                    self.renew(lease).await?;
-                    self.find_lost(jobs, &job, lease).await?
-                }
+                Err(error) if error.effect() == Effect::Possible => self.find_lost(jobs, &job, lease).await?,
                 Err(error) => {
-                    self.renew(lease).await?;
                     let at = self.now();
                     let outcome = Outcome::Refused { code: error.code().into(), at };
                     let mut ops: Vec<Op> = rows
@@ -348,6 +336,45 @@ impl Push {
             self.state.commit(self.store(), Unit::fenced(lease.fence, vec![op])).await?;
         }
         Ok(Sent::Through)
+    }
+
+    /// Starts a job, and waits for a place among those that the platform runs at once. Each time that it is asked
+    /// again, the state says until when a byte may leave.
+    async fn start(
+        &self,
+        jobs: &dyn WriteJobs,
+        part: &JobPart,
+        file: &StagedFile,
+        noted: &WriteJob,
+        until: Option<Duration>,
+        lease: &mut Lease,
+    ) -> Result<Result<StartedJob>> {
+        let clock = self.runtime.clock();
+        let (began, wait) = (clock.elapsed(), jobs.poll_plan().then);
+        let fence = lease.fence;
+        loop {
+            let sendable = clock.elapsed().saturating_add(self.settings.send_window);
+            let not_after = until.map_or(sendable, |until| until.min(sendable));
+            let started = jobs.start(part, file, &noted.tag, not_after).await;
+            self.renew(lease).await?;
+            let asked_again = clock.elapsed().saturating_add(wait);
+            let waits = asked_again.saturating_sub(began) <= self.settings.jobs.wait_for_place
+                && until.is_none_or(|until| asked_again < until)
+                && !self.cancel.is_cancelled();
+            match &started {
+                Err(error)
+                    if error.kind() == ErrorKind::RateLimited && error.effect() == Effect::None && waits => {}
+                _ => return Ok(started),
+            }
+            clock.sleep(wait).await;
+            self.renew(lease).await?;
+            if lease.fence != fence {
+                return Ok(Err(late("lease_lapsed")));
+            }
+            let send_by = self.now().saturating_add(self.settings.send_window);
+            let op = Op::NoteWriteJob(Box::new(WriteJob { send_by, ..noted.clone() }));
+            self.state.commit(self.store(), Unit::fenced(fence, vec![op])).await?;
+        }
     }
 
     /// When the job of a part must be over, where it writes what the platform does not guard.

@@ -19,6 +19,7 @@ mod deletes;
 mod engine;
 mod fixture;
 mod hooks;
+mod jobs;
 mod limits;
 mod lists;
 mod merge;
@@ -195,6 +196,10 @@ rules! { $
         "a patch that the platform refuses leaves the others of its push landed, and each answer is true";
     batches::a_lost_answer_to_several_patches_is_true, "W2",
         "a lost answer to several patches is told for each, is true, and repeats no write";
+    jobs::a_write_job_answers_each_line_truly, "W6",
+        "a write job is found by its name alone, writes what its lines say, and answers each once and truly";
+    jobs::what_a_job_writes_is_verified_and_undone, "W3",
+        "what is claimed to go by job goes so, guarded as it is claimed, and is read back and undone";
     limits::a_limit_is_waited_for, "LIMITS",
         "a read that is refused for a limit is repeated after the time that was asked for, or not at all";
     limits::two_calls_are_in_flight_at_most, "LIMITS",

@@ -55,8 +55,10 @@ pub struct BulkSettings {
     pub start_after: Duration,
     /// How long it runs (default 4 s).
     pub run_for: Duration,
-    /// How long a cancelled job still holds its place (default 2 s).
+    /// How long a cancelled job still holds its place, and a mutation goes on (default 2 s).
     pub cancel_takes: Duration,
+    /// When the platform ends a mutation that has not ended (default 1 day).
+    pub mutation_limit: Duration,
     /// How long files are kept (default 7 days).
     pub keep_for: Duration,
     /// The most levels of connections in a query, the outermost counted (default 2).
@@ -74,6 +76,7 @@ impl Default for BulkSettings {
             start_after: Duration::from_secs(1),
             run_for: Duration::from_secs(4),
             cancel_takes: Duration::from_secs(2),
+            mutation_limit: Duration::from_secs(86_400),
             keep_for: Duration::from_secs(7 * 86_400),
             nesting: 2,
             connections: 5,
@@ -172,8 +175,11 @@ impl Bulk {
 
     /// When it ends by itself.
     fn ends(&self, settings: &BulkSettings) -> Timestamp {
-        let limit = if self.is_query() { 10 * 86_400 } else { 86_400 };
-        let run = if self.fault.stalls { Duration::from_secs(limit) } else { settings.run_for };
+        let limit = match self.is_query() {
+            true => Duration::from_secs(10 * 86_400),
+            false => settings.mutation_limit,
+        };
+        let run = if self.fault.stalls { limit } else { settings.run_for };
         self.created.saturating_add(settings.start_after).saturating_add(run)
     }
 
@@ -231,7 +237,11 @@ impl State {
             .bulks
             .all
             .values()
-            .filter(|bulk| bulk.outcome.is_none() && bulk.cancelled.is_none())
+            .filter(|bulk| bulk.outcome.is_none())
+            .filter(|bulk| match bulk.cancelled {
+                None => true,
+                Some(at) => !bulk.is_query() && now.since(at) < settings.cancel_takes,
+            })
             .filter(|bulk| now >= bulk.created.saturating_add(settings.start_after))
             .map(|bulk| bulk.id)
             .collect();
