@@ -16,11 +16,13 @@ use crate::model::{
 use crate::time::Timestamp;
 
 mod bulk;
+mod deletions;
 mod webhooks;
 
 pub use bulk::{
     Branch, BulkBody, BulkDone, BulkJob, BulkSource, BulkState, Joints, PollPlan, Prediction, StartedJob,
 };
+pub use deletions::{DeletionSource, Deletions};
 pub use webhooks::{
     Condition, HealFault, Healed, Subscribed, Subscription, SubscriptionStatus, Told, WebhookSource,
 };
@@ -80,6 +82,11 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
 
     /// How it hears about changes; `None` where the platform tells none.
     fn webhooks(&self) -> Option<&dyn WebhookSource> {
+        None
+    }
+
+    /// How it hears of deletions when it asks; `None` where the platform keeps no list of them.
+    fn deletions(&self) -> Option<&dyn DeletionSource> {
         None
     }
 

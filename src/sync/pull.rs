@@ -8,6 +8,7 @@ use twox_hash::XxHash3_64;
 
 use super::bulk::BulkSettings;
 use super::certificate::{Certificate, Reason};
+use super::deleted::Missed;
 use super::pages::Pages;
 use super::unclocked::{self, Prints};
 use super::{Cancel, Sink};
@@ -401,6 +402,10 @@ pub(super) struct Proof {
     pub(super) ids: Vec<ExternalId>,
     pub(super) unproven: bool,
     pub(super) missing: Vec<ExternalId>,
+    /// Of those, the ones that the platform tells are deleted, and that are not to be read.
+    pub(super) deleted: Vec<ExternalId>,
+    /// What a sweep did not find any more; nothing where none agreed.
+    pub(super) missed: Option<Missed>,
 }
 
 /// A number for an id: itself where it is one, else a hash of 64 bits.

@@ -10,8 +10,8 @@ use super::read::PageSizes;
 use super::writable::WriteSettings;
 use super::{PLATFORM, map};
 use crate::connector::{
-    Answer, BulkSource, Connector, ConnectorInfo, Detail, Health, Known, LookUp, Page, PullRequest,
-    PushRequest, Select, WebhookSource,
+    Answer, BulkSource, Connector, ConnectorInfo, DeletionSource, Detail, Health, Known, LookUp, Page,
+    PullRequest, PushRequest, Select, WebhookSource,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
@@ -124,6 +124,10 @@ impl Connector for Shopify {
     }
 
     fn webhooks(&self) -> Option<&dyn WebhookSource> {
+        Some(self)
+    }
+
+    fn deletions(&self) -> Option<&dyn DeletionSource> {
         Some(self)
     }
 

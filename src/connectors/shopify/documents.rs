@@ -45,6 +45,7 @@ documents! {
     BULK_OPERATION = "BulkOperationState": "bulk_operation";
     BULK_OPERATIONS = "BulkOperations": "bulk_operations";
     CANCEL_BULK = "CancelBulk": "cancel_bulk";
+    DELETION_EVENTS = "DeletionEvents": "deletion_events";
     UPDATE_PRODUCT = "UpdateProduct": "update_product";
     UPDATE_OPTION = "UpdateOption": "update_option";
     ADD_TAGS = "AddTags": "add_tags";
