@@ -71,6 +71,16 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
         Err(Error::new(ErrorKind::Unsupported, "names_unsupported", "this store keeps no such names"))
     }
 
+    /// Reads what a write needs to know beside the records, before these are read for the guard: `brings` are the
+    /// lists that get new entries. Nothing by default.
+    ///
+    /// # Errors
+    /// What the reads say; nothing of the write is then sent.
+    async fn prepare(&self, brings: &[FieldName]) -> Result<()> {
+        let _ = brings;
+        Ok(())
+    }
+
     /// The records that show what several can share, such as a picture, one list a holder, in order.
     ///
     /// # Errors

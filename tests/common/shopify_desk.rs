@@ -57,7 +57,7 @@ impl Desk {
     /// Fresh records of all products, by id.
     pub async fn pulled(&self) -> BTreeMap<u64, Value> {
         let connector: Arc<dyn Connector> = self.bench.connector.clone();
-        // A job would wait by the system's clock.
+        // A job's waits would move the clock.
         let bulk = BulkSettings::default().when(BulkUse::Never);
         let pull = Pull::new(connector, self.state.clone(), Entity::Product).keep_base(true).bulk(bulk);
         pull.forget().await.unwrap();

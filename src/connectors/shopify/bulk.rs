@@ -23,6 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::graphql::{Document, UserErrors};
 use crate::http::ApiRequest;
 use crate::model::{Entity, StoreKey};
+use crate::time::Clock;
 
 /// The largest file that is read: the platform itself bounds none.
 const MAX_BYTES: u64 = 1 << 40;
@@ -230,6 +231,10 @@ impl BulkSource for Shopify {
             stream => stream?,
         };
         Ok(BulkBody::new(stream.from(), stream.whole(), stream))
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(self.runtime.clock())
     }
 
     async fn cancel(&self, job: &BulkJob) -> Result<()> {

@@ -1,11 +1,13 @@
 //! The connector: what it is, and which way each question goes.
 
 use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
 use super::config::{ApiVersion, ShopifyConfig};
 use super::discover::{Found, capabilities};
+use super::metafields::Types;
 use super::read::PageSizes;
 use super::writable::WriteSettings;
 use super::{PLATFORM, map};
@@ -16,7 +18,7 @@ use crate::connector::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::mapping::SchemaMap;
-use crate::model::{Capabilities, Entity, RecordRef};
+use crate::model::{Capabilities, Entity, FieldName, RecordRef};
 use crate::runtime::Runtime;
 
 /// A connected Shopify store.
@@ -36,6 +38,8 @@ pub struct Shopify {
     pub(super) list_window: u64,
     /// What pages were seen to cost.
     pub(super) sizes: PageSizes,
+    /// The types of metafields, as they were when a write was prepared last.
+    pub(super) types: Mutex<Option<Arc<Types>>>,
 }
 
 impl Shopify {
@@ -70,6 +74,7 @@ impl Shopify {
             version: config.version,
             list_window: config.list_window,
             sizes: PageSizes::default(),
+            types: Mutex::default(),
         })
     }
 }
@@ -137,6 +142,10 @@ impl Connector for Shopify {
 
     async fn look_up(&self, names: &LookUp) -> Result<Vec<Known>> {
         self.look_up_names(names).await
+    }
+
+    async fn prepare(&self, brings: &[FieldName]) -> Result<()> {
+        self.prepare_types(brings).await
     }
 
     async fn shown_by(&self, holders: &[RecordRef]) -> Result<Vec<Vec<RecordRef>>> {
