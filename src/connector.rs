@@ -17,12 +17,14 @@ use crate::model::{
 use crate::time::Timestamp;
 
 mod bulk;
+mod deletions;
 mod jobs;
 mod webhooks;
 
 pub use bulk::{
     Branch, BulkBody, BulkDone, BulkJob, BulkSource, BulkState, Joints, PollPlan, Prediction, StartedJob,
 };
+pub use deletions::{DeletionSource, Deletions};
 pub use jobs::{FoundJob, JobCut, JobLine, JobPart, LineAnswer, StagedFile, WriteJobs};
 pub use webhooks::{
     Condition, HealFault, Healed, Subscribed, Subscription, SubscriptionStatus, Told, WebhookSource,
@@ -72,6 +74,16 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
         Err(Error::new(ErrorKind::Unsupported, "names_unsupported", "this store keeps no such names"))
     }
 
+    /// Reads what a write needs to know beside the records, before these are read for the guard: `brings` are the
+    /// lists that get new entries. Nothing by default.
+    ///
+    /// # Errors
+    /// What the reads say; nothing of the write is then sent.
+    async fn prepare(&self, brings: &[FieldName]) -> Result<()> {
+        let _ = brings;
+        Ok(())
+    }
+
     /// The records that show what several can share, such as a picture, one list a holder, in order.
     ///
     /// # Errors
@@ -104,6 +116,11 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
 
     /// How it hears about changes; `None` where the platform tells none.
     fn webhooks(&self) -> Option<&dyn WebhookSource> {
+        None
+    }
+
+    /// How it hears of deletions when it asks; `None` where the platform keeps no list of them.
+    fn deletions(&self) -> Option<&dyn DeletionSource> {
         None
     }
 

@@ -1,4 +1,5 @@
-//! Vendors of a Shopify store as lists of one entry, and the names of options and of their values.
+//! Vendors of a Shopify store as lists of one entry, the names of options and of their values, and metafields whose
+//! keys are alike.
 #![cfg(all(feature = "testkit", feature = "shopify"))]
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +23,7 @@ use lily_connect::model::{Attribute, CellValue, Entity, FieldName, RecordRef, Re
 use lily_connect::sync::{
     Approvals, ChangeVerdict, Conflict, Plan, ReceiptOutcome, Rejection, UndoOutcome, Warning,
 };
-use lily_connect::testkit::shopify::{ProductOption, ShopifyFake};
+use lily_connect::testkit::shopify::{Owner, ProductOption, ShopifyFake};
 use lily_connect::time::Clock;
 use serde_json::{Value, json};
 
@@ -381,4 +382,51 @@ async fn what_is_no_name_of_an_option_never_leaves() {
         assert!(pushed.is_err(), "{patch:?}");
     }
     assert!(desk.shop().calls().iter().all(|call| !call.mutation));
+}
+
+// Metafields.
+
+#[tokio::test]
+async fn keys_of_metafields_that_differ_in_case_only_are_two() {
+    let mut id = 0;
+    let desk = Desk::open(|shop| {
+        id = shop.create_product("Cap", |_| {});
+        for (key, value) in [("Fit", "Upper"), ("fit", "Lower"), ("count", "1")] {
+            shop.set_metafield(Owner::Product(id), "custom", key, "single_line_text_field", value);
+        }
+    })
+    .await;
+    let before = desk.parts();
+    let change = desk.one(id, json!({"attributes": {"update": {"custom.fit": "New"}}})).await;
+    assert_eq!(change.verdict, ChangeVerdict::Conflict(Conflict::AmbiguousKey));
+    let receipt = desk.land(id, json!({"attributes": {"update": {"custom.count": "2"}}})).await;
+    let expected = BTreeSet::from([(id, "attributes custom.count".to_owned())]);
+    assert_eq!(changed(&before, &desk.parts()), expected);
+    let set: Vec<String> =
+        desk.shop().calls().into_iter().filter(|call| call.mutation).map(|it| it.variables).collect();
+    assert!(set.iter().all(|set| !set.to_lowercase().contains("fit")), "{set:?}");
+    desk.undo(&receipt).await;
+    assert_eq!(changed(&before, &desk.parts()), BTreeSet::new());
+}
+
+#[tokio::test]
+async fn types_of_new_metafields_are_looked_up_before_the_guard_read() {
+    let mut ids = [0; 2];
+    let desk = Desk::open(|shop| {
+        ids = ["One", "Two"].map(|title| shop.create_product(title, |_| {}));
+        shop.set_metafield(Owner::Product(ids[1]), "custom", "depth", "number_decimal", "1.5");
+    })
+    .await;
+    for (id, looked_up) in [(ids[0], 1), (ids[1], 0)] {
+        let plan = desk.plan_for(id, json!({"attributes": {"update": {"custom.depth": "2.5"}}})).await;
+        desk.shop().clear_calls();
+        let receipt = desk.apply(&plan).await;
+        assert!(receipt.is_full_success(), "{receipt}");
+        let calls: Vec<String> = desk.shop().calls().into_iter().filter_map(|call| call.operation).collect();
+        let place = |name: &str| calls.iter().position(|call| call == name);
+        let guard = place("ProductsById").unwrap();
+        assert_eq!(calls.iter().filter(|call| *call == "MetafieldNames").count(), looked_up, "{calls:?}");
+        assert!(place("MetafieldNames").is_none_or(|at| at < guard), "{calls:?}");
+        assert_eq!(desk.metafield(id, "depth").as_deref(), Some("2.5"));
+    }
 }

@@ -182,7 +182,16 @@ impl Push {
     /// Applies the changes of some records, guarded anew where the window passes before they are sent.
     async fn apply_group(&self, group: &[RecordRef], run: &mut Run<'_>, lease: &mut Lease) -> Result<()> {
         for attempt in 1..=self.settings.guard_attempts {
-            let mut found = match self.read(group, Purpose::Guard).await {
+            // What the writes need beside the records is read first: it must not use up the guard's window.
+            let prepared = match attempt {
+                1 => self.connector.prepare(&self.brings(group, run)).await,
+                _ => Ok(()),
+            };
+            let found = match prepared {
+                Ok(()) => self.read(group, Purpose::Guard).await,
+                Err(error) => Err(error),
+            };
+            let mut found = match found {
                 Ok(found) => found,
                 // Nothing of these is sent; what was done to others stands in the receipt all the same.
                 Err(error) => {
@@ -258,6 +267,21 @@ impl Push {
             }
         }
         Ok(())
+    }
+
+    /// The lists of some records that get entries which were not there when it was planned.
+    fn brings(&self, group: &[RecordRef], run: &Run<'_>) -> Vec<FieldName> {
+        let changes = group.iter().flat_map(|target| run.changes_of(target)).map(|(_, change)| change);
+        let is_new = |change: &&PlannedChange| {
+            let writable = self.connector.capabilities().writable(&change.cell);
+            change.seen == CellValue::Absent
+                && change.ours != CellValue::Absent
+                && writable.is_some_and(|writable| writable.list.is_some())
+        };
+        let mut fields: Vec<FieldName> = changes.filter(is_new).map(|it| it.cell.field.clone()).collect();
+        fields.sort();
+        fields.dedup();
+        fields
     }
 
     /// Asks once more, against the guard read and the log, and makes the rows of what will be sent to a record.

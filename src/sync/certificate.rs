@@ -35,6 +35,10 @@ pub struct Certificate {
     pub dropped_fields: u64,
     /// Ids that a sweep did not find any more though they were delivered: missing, which is not yet deleted.
     pub missing: Vec<ExternalId>,
+    /// Ids that the platform told as deleted, and that a read by id did not find: the first hundred of those that
+    /// are gone since the last full run, or where the state keeps none since the delta's own begin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deleted: Vec<ExternalId>,
     /// How often a record can have arrived in the sink.
     pub delivery: Delivery,
     /// Where the next delta begins, where the platform can list one.
@@ -134,6 +138,8 @@ pub enum Rule {
     /// Of the records that are known, no more than a few are missing at once. Where this failed, nothing may be
     /// deleted for being missing.
     FewMissing,
+    /// The platform's list of deletions was held against what is missing, and each id that it tells was read.
+    DeletionsTold,
     /// What moves no clock was compared with the last full run, and read again where it differed.
     UnclockedAgrees,
     /// A resumed run ended with what changed since it began first.

@@ -4,6 +4,7 @@ mod apply;
 pub mod bulk;
 mod cancel;
 mod certificate;
+mod deleted;
 mod deliver;
 mod inbox;
 mod jobs;

@@ -142,7 +142,8 @@ impl Work<'_> {
                     counted == CheckOutcome::Failed && overlap != CheckOutcome::Failed && first == last;
                 proof.reasons.push(if is_cut { Reason::CountDisagrees } else { Reason::StillMoving });
             }
-            self.sweep_behind_delta(checks, proof).await
+            self.sweep_behind_delta(checks, proof).await?;
+            self.tell_deleted(checks, proof).await
         } else if !(failed || unseen) {
             checks.push(Check::new(Rule::SweepAgrees, CheckOutcome::NotNeeded, "the other checks held"));
             Ok(())
@@ -175,7 +176,7 @@ impl Work<'_> {
         mut checks: Vec<Check>,
         proof: Proof,
     ) -> Result<Certificate> {
-        let Proof { mut reasons, mut ids, unproven, missing } = proof;
+        let Proof { mut reasons, mut ids, unproven, missing, deleted, missed: _ } = proof;
         let rejected = self.checkpoint.rejected;
         let mapped = if rejected == 0 { CheckOutcome::Held } else { CheckOutcome::Failed };
         checks.push(Check::new(Rule::EveryRecordMapped, mapped, format!("{rejected} rejected")));
@@ -213,6 +214,7 @@ impl Work<'_> {
             rejected,
             dropped_fields: self.checkpoint.dropped_fields,
             missing,
+            deleted,
             delivery: self.sink.delivery(),
             next_since,
             bulk,

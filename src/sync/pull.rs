@@ -8,15 +8,16 @@ use twox_hash::XxHash3_64;
 
 use super::bulk::BulkSettings;
 use super::certificate::{Certificate, Reason};
+use super::deleted::Missed;
 use super::pages::Pages;
 use super::unclocked::{self, Prints};
 use super::{Cancel, Sink};
-use crate::connector::{Connector, Page, PullRequest, Select, Total};
+use crate::connector::{BulkJob, BulkSource, Connector, Page, PullRequest, Select, Total};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::{MappedPage, SchemaMap};
 use crate::model::{DeltaClock, Entity, EntityCapabilities, ExternalId, Record, StoreKey};
-use crate::state::{Checkpoint, Op, RunKey, SinkMark, StateStore, Unit};
-use crate::time::Timestamp;
+use crate::state::{BulkStage, Checkpoint, Op, RunKey, SinkMark, StateStore, Unit};
+use crate::time::{Clock, SystemClock, Timestamp};
 
 /// The most ids that a certificate or checkpoint names.
 pub(super) const MAX_NAMED_IDS: usize = 100;
@@ -37,6 +38,8 @@ pub struct Pull {
     pub(super) keep_base: bool,
     pub(super) unclocked: bool,
     pub(super) bulk: BulkSettings,
+    /// What jobs are waited for by.
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) cancel: Cancel,
 }
 
@@ -56,7 +59,9 @@ impl Pull {
     /// A pull of everything of a kind, with two pages in flight.
     #[must_use]
     pub fn new(connector: Arc<dyn Connector>, state: Arc<dyn StateStore>, entity: Entity) -> Self {
+        let clock = connector.bulk().map_or_else(|| Arc::new(SystemClock::default()) as _, BulkSource::clock);
         Self {
+            clock,
             connector,
             state,
             entity,
@@ -112,6 +117,9 @@ impl Pull {
     /// predicts that paging is long).
     #[must_use]
     pub fn bulk(mut self, settings: BulkSettings) -> Self {
+        if let Some(clock) = &settings.clock {
+            self.clock = Arc::clone(clock);
+        }
         self.bulk = settings;
         self
     }
@@ -163,6 +171,7 @@ impl Pull {
             }
             Some(other) => {
                 go_back(sink, other.opened).await?;
+                self.end_job_of(&other).await;
                 Checkpoint::new(run.clone(), binding, other.opened)
             }
             None => Checkpoint::new(run.clone(), binding, sink.mark().await?),
@@ -212,6 +221,31 @@ impl Pull {
         let store = &self.connector.info().store;
         self.state.commit(store, Unit::new(self.forget_ops())).await?;
         self.sweep_spools().await
+    }
+
+    /// Ends the job of a checkpoint that another one replaces: nobody asks about it any more, and it would keep its
+    /// place among the few that a platform runs at once. What cannot be ended ends by itself.
+    async fn end_job_of(&self, checkpoint: &Checkpoint) {
+        let (Some(source), Some(point)) = (self.connector.bulk(), &checkpoint.bulk) else { return };
+        if point.stage != BulkStage::Working {
+            return;
+        }
+        let job = match (&point.job, &point.tag) {
+            (Some(job), _) => Ok(Some(BulkJob(job.clone()))),
+            (None, Some(tag)) => {
+                let request = PullRequest { select: self.select.clone(), ..PullRequest::all(self.entity) };
+                source.find(&request, tag).await.map(|found| found.map(|found| found.job))
+            }
+            (None, None) => Ok(None),
+        };
+        let ended = match job {
+            Ok(Some(job)) => source.cancel(&job).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ended {
+            tracing::warn!(code = error.code(), "a bulk job that nobody waits for was not ended");
+        }
     }
 
     /// What forgets the run, for a unit that does more.
@@ -406,6 +440,10 @@ pub(super) struct Proof {
     pub(super) ids: Vec<ExternalId>,
     pub(super) unproven: bool,
     pub(super) missing: Vec<ExternalId>,
+    /// Of those, the ones that the platform tells are deleted, and that are not to be read.
+    pub(super) deleted: Vec<ExternalId>,
+    /// What a sweep did not find any more; nothing where none agreed.
+    pub(super) missed: Option<Missed>,
 }
 
 /// A number for an id: itself where it is one, else a hash of 64 bits.

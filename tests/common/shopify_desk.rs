@@ -63,7 +63,7 @@ impl Desk {
 
     /// Fresh records of all products through another connector to the shop, such as one of another language.
     pub async fn pulled_through(&self, connector: Arc<dyn Connector>) -> BTreeMap<u64, Value> {
-        // A job would wait by the system's clock.
+        // A job's waits would move the clock.
         let bulk = BulkSettings::default().when(BulkUse::Never);
         let pull = Pull::new(connector, self.state.clone(), Entity::Product).keep_base(true).bulk(bulk);
         pull.forget().await.unwrap();

@@ -23,6 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::graphql::{Document, UserErrors};
 use crate::http::{ApiClient, ApiRequest};
 use crate::model::{Entity, StoreKey};
+use crate::time::Clock;
 
 /// The largest file that is read: the platform itself bounds none.
 const MAX_BYTES: u64 = 1 << 40;
@@ -198,6 +199,10 @@ impl BulkSource for Shopify {
 
     async fn open(&self, job: &BulkJob, from: u64) -> Result<BulkBody> {
         self.open_file(job, from).await
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(self.runtime.clock())
     }
 
     async fn cancel(&self, job: &BulkJob) -> Result<()> {

@@ -1,24 +1,25 @@
 //! The connector: what it is, and which way each question goes.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
 use super::config::{ApiVersion, ShopifyConfig};
 use super::discover::{Found, capabilities};
 use super::language::{self, Language};
+use super::metafields::Types;
 use super::read::PageSizes;
 use super::writable::WriteSettings;
 use super::{PLATFORM, map};
 use crate::connector::{
-    Answer, BulkSource, Connector, ConnectorInfo, Detail, Health, Known, LookUp, Page, PullRequest,
-    PushRequest, Select, WebhookSource, WriteJobs,
+    Answer, BulkSource, Connector, ConnectorInfo, DeletionSource, Detail, Health, Known, LookUp, Page,
+    PullRequest, PushRequest, Select, WebhookSource, WriteJobs,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::mapping::SchemaMap;
-use crate::model::{Capabilities, Entity, RecordRef, View};
+use crate::model::{Capabilities, Entity, FieldName, RecordRef, View};
 use crate::runtime::Runtime;
 
 /// A connected Shopify store, in its own language or in another one ([`Connector::in_view`]); a cheap clone.
@@ -43,6 +44,8 @@ pub struct Shopify {
     pub(super) writes_translations: bool,
     /// The further language that it is of; none for the shop's own.
     pub(super) language: Option<Language>,
+    /// The types of metafields, as they were when a write was prepared last.
+    pub(super) types: Arc<Mutex<Option<Arc<Types>>>>,
 }
 
 impl Shopify {
@@ -82,6 +85,7 @@ impl Shopify {
             sizes: Arc::default(),
             views,
             language: None,
+            types: Arc::default(),
         })
     }
 }
@@ -155,6 +159,10 @@ impl Connector for Shopify {
         self.language.is_none().then_some(self as &dyn WebhookSource)
     }
 
+    fn deletions(&self) -> Option<&dyn DeletionSource> {
+        self.language.is_none().then_some(self as &dyn DeletionSource)
+    }
+
     fn bulk(&self) -> Option<&dyn BulkSource> {
         self.language.is_none().then_some(self as &dyn BulkSource)
     }
@@ -165,6 +173,10 @@ impl Connector for Shopify {
 
     async fn look_up(&self, names: &LookUp) -> Result<Vec<Known>> {
         self.look_up_names(names).await
+    }
+
+    async fn prepare(&self, brings: &[FieldName]) -> Result<()> {
+        self.prepare_types(brings).await
     }
 
     async fn shown_by(&self, holders: &[RecordRef]) -> Result<Vec<Vec<RecordRef>>> {

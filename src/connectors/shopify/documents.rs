@@ -48,6 +48,7 @@ documents! {
     STAGE_UPLOADS = "StageUploads": "stage_uploads";
     RUN_BULK_MUTATION = "RunBulkMutation": "run_bulk_mutation";
     BULK_JOBS = "BulkJobs": "bulk_jobs";
+    DELETION_EVENTS = "DeletionEvents": "deletion_events";
     UPDATE_PRODUCT = "UpdateProduct": "update_product";
     UPDATE_OPTION = "UpdateOption": "update_option";
     ADD_TAGS = "AddTags": "add_tags";

@@ -9,6 +9,7 @@ mod client;
 mod config;
 mod connector;
 mod credentials;
+mod deletions;
 mod discover;
 mod documents;
 mod jobs;

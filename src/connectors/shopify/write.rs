@@ -1,6 +1,7 @@
 //! Writing: each patch becomes as few mutations as its fields need, and none that replaces a list.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -253,9 +254,26 @@ impl Shopify {
         }
     }
 
-    /// The types of metafields that a patch brings new: what a text has to be depends on it.
-    async fn types(&self, patch: &Patch) -> Result<Types> {
-        if brings_new(patch) { self.metafield_types().await } else { Ok(Types::new()) }
+    /// Looks up the types of metafields where new ones are brought: what a text has to be depends on it.
+    pub(super) async fn prepare_types(&self, brings: &[FieldName]) -> Result<()> {
+        if brings.iter().any(|field| field.as_str() == "attributes") {
+            let types = Arc::new(self.metafield_types().await?);
+            *self.types.lock().unwrap_or_else(PoisonError::into_inner) = Some(types);
+        }
+        Ok(())
+    }
+
+    /// The types of metafields that a patch brings new, as they were looked up before its guard read; looked up now
+    /// where nobody prepared for it.
+    async fn types(&self, patch: &Patch) -> Result<Arc<Types>> {
+        if !brings_new(patch) {
+            return Ok(Arc::default());
+        }
+        let known = self.types.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match known {
+            Some(types) => Ok(types),
+            None => Ok(Arc::new(self.metafield_types().await?)),
+        }
     }
 
     /// What this store cannot write is not sent, whatever the map could.

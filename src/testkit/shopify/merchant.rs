@@ -2,6 +2,7 @@
 
 use super::store::ShopifyFake;
 use super::translation::Translation;
+use super::value::gid;
 
 impl ShopifyFake {
     /// Deletes a variant for good: its product moves. False where there is none.
@@ -10,12 +11,28 @@ impl ShopifyFake {
         let Some(product) = state.variants.get(&id).map(|variant| variant.product) else { return false };
         state.remove_variant(id);
         state.change_product(product, |product| product.variants.retain(|known| *known != id));
+        state.note_event("destroy", "PRODUCT_VARIANT", gid("ProductVariant", id));
         true
     }
 
     /// Deletes a collection for good; its products stay, and do not move. False where there is none.
     pub fn delete_collection(&self, id: u64) -> bool {
-        self.state().collections.remove(&id).is_some()
+        let mut state = self.state();
+        let is_there = state.collections.remove(&id).is_some();
+        if is_there {
+            state.note_event("destroy", "COLLECTION", gid("Collection", id));
+        }
+        is_there
+    }
+
+    /// Empties the shop's timeline, as time does: nothing tells of earlier deletions any more.
+    pub fn forget_events(&self) {
+        self.state().events.clear();
+    }
+
+    /// Puts an event on the timeline that nothing was done for, such as of another shop's habits.
+    pub fn add_event(&self, action: &'static str, subject_type: &'static str, subject: &str) {
+        self.state().note_event(action, subject_type, subject.to_owned());
     }
 
     /// The ids of all collections.
