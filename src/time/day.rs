@@ -41,11 +41,16 @@ impl Day {
     /// # Errors
     /// [`ErrorKind::Config`] where there is no such zone.
     pub fn at(now: Timestamp, zone: &str) -> Result<Self> {
-        let zone = jiff::tz::TimeZone::get(zone).map_err(|_| {
-            Error::new(ErrorKind::Config, "time_zone_unknown", "the time zone is not known here")
-                .with_remedy("name it as the IANA database does, such as Europe/Vienna")
-        })?;
+        let zone = jiff::tz::TimeZone::get(zone).map_err(|_| zone_unknown())?;
         Ok(Self(now.0.to_zoned(zone).date()))
+    }
+
+    /// When the day begins in a time zone, by its IANA name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] where there is no such zone.
+    pub fn begins(self, zone: &str) -> Result<Timestamp> {
+        self.0.in_tz(zone).map(|start| Timestamp(start.timestamp())).map_err(|_| zone_unknown())
     }
 
     /// The day that many days later, or the last one there is.
@@ -198,6 +203,11 @@ impl fmt::Debug for Days {
     }
 }
 
+fn zone_unknown() -> Error {
+    Error::new(ErrorKind::Config, "time_zone_unknown", "the time zone is not known here")
+        .with_remedy("name it as the IANA database does, such as Europe/Vienna")
+}
+
 fn unreadable(expected: &'static str) -> Error {
     Error::new(ErrorKind::Rejected, "day_unreadable", format!("unreadable day: {expected}"))
 }
@@ -235,6 +245,10 @@ mod tests {
         }
         let late = "2026-11-22T11:30:00Z".parse().unwrap();
         assert_eq!(Day::at(late, "Pacific/Auckland").unwrap(), day("2026-11-23"));
+        assert_eq!(
+            day("2026-11-22").begins("America/Los_Angeles").unwrap().to_string(),
+            "2026-11-22T08:00:00Z"
+        );
         assert_eq!(Day::at(now, "Mars/Olympus").unwrap_err().code(), "time_zone_unknown");
     }
 
