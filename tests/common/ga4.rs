@@ -91,7 +91,12 @@ pub async fn bench(items: u32, pages: u32) -> Bench {
 
 /// The settings of a connector to an address.
 pub fn config(url: &str, file: &str) -> Ga4Builder {
-    Ga4Config::builder(PROPERTY.to_string())
+    config_of(PROPERTY, url, file)
+}
+
+/// The same for another property.
+pub fn config_of(property: u64, url: &str, file: &str) -> Ga4Builder {
+    Ga4Config::builder(property.to_string())
         .credentials(Secret::new(file))
         .data_url(url)
         .admin_url(url)
