@@ -165,6 +165,7 @@ async fn a_list_that_never_stands_still_is_never_complete() {
     let bench = bench(20, 0).await;
     let days = bench.last(1);
     let small = std::num::NonZeroU32::new(6).unwrap();
+    let one = std::num::NonZeroUsize::MIN;
     for nth in 1..=400 {
         bench.fake.after_request(nth, is_report, move |fake| {
             fake.change(PROPERTY, |property| {
@@ -172,7 +173,7 @@ async fn a_list_that_never_stands_still_is_never_complete() {
             });
         });
     }
-    let (certificate, _) = crate::bench::pulled(&bench.pull(days).page_size(small)).await;
+    let (certificate, _) = crate::bench::pulled(&bench.pull(days).page_size(small).in_flight(one)).await;
     assert!(matches!(certificate.verdict, Verdict::Incomplete { .. }), "{certificate}");
     assert!(certificate.missing.is_empty());
 }
