@@ -74,7 +74,7 @@ const PLATFORMS: [&str; 3] = ["ga4", "shopify", "woocommerce"];
 pub enum ConnectorConfig {
     /// A Google Analytics property.
     #[cfg(feature = "ga4")]
-    Ga4(Ga4Config),
+    Ga4(Box<Ga4Config>),
     /// A Shopify store.
     #[cfg(feature = "shopify")]
     Shopify(ShopifyConfig),
@@ -102,7 +102,7 @@ impl ConnectorConfig {
         let platform = variables.required("LILY_CONNECTOR")?;
         match platform.as_str() {
             #[cfg(feature = "ga4")]
-            "ga4" => variables.ga4().map(Self::Ga4),
+            "ga4" => variables.ga4().map(|config| Self::Ga4(Box::new(config))),
             #[cfg(feature = "shopify")]
             "shopify" => {
                 let (mapping, file) = variables.mapping()?;

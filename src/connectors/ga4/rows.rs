@@ -427,8 +427,7 @@ mod tests {
 
     fn report(rows: &Value, metadata: &Value) -> String {
         let metric = |name: &&str| json!({"name": name, "type": if *name == "itemRevenue" { "TYPE_CURRENCY" } else { "TYPE_INTEGER" }});
-        let metrics: Vec<Value> =
-            super::super::map::ITEM_METRICS.iter().rev().map(|name| metric(name)).collect();
+        let metrics: Vec<Value> = super::super::map::ITEM_METRICS.iter().rev().map(metric).collect();
         json!({
             "dimensionHeaders": [{"name": "itemId"}, {"name": "date"}], "metricHeaders": metrics, "rows": rows,
             "rowCount": 1, "metadata": metadata, "kind": "analyticsData#runReport",

@@ -11,7 +11,7 @@ use super::property::Property;
 use super::request::{Batch, Compatibility, Report};
 use super::store::State;
 use super::{admin, collect, report};
-use crate::testkit::exchange::{Request, Response};
+use crate::testkit::exchange::{Request, Response, Transport};
 use crate::time::Timestamp;
 
 const READ: [&str; 2] =
@@ -29,7 +29,8 @@ fn outside_the_api(state: &mut State, request: &Request, now: Timestamp) -> Opti
     match request.path.as_str() {
         "/token" => {
             let host = request.header("host").unwrap_or_default();
-            Some(state.tokens.answer(request, &format!("http://{host}/token"), now))
+            let scheme = if request.transport == Transport::Tls { "https" } else { "http" };
+            Some(state.tokens.answer(request, &format!("{scheme}://{host}/token"), now))
         }
         "/mp/collect" => {
             state.writes += 1;
@@ -157,7 +158,7 @@ fn api(
 fn scopes_of(state: &State, request: &Request, now: Timestamp) -> Result<Vec<String>, Refusal> {
     let token = request.header("authorization").and_then(|text| text.strip_prefix("Bearer "));
     let access = token.and_then(|token| state.tokens.access(token, now));
-    access.map(|access| access.scopes.clone()).ok_or_else(|| {
+    access.map(|access| access.scopes).ok_or_else(|| {
         Refusal::new(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
     })
 }
@@ -238,7 +239,9 @@ fn compatibility(asked: &Compatibility) -> Result<Value, Refusal> {
     let word = |field: &FieldDef| {
         if all.iter().all(|other| fields::fit(field, other)) { "COMPATIBLE" } else { "INCOMPATIBLE" }
     };
-    let wanted = asked.compatibility_filter.as_deref();
+    const FILTERS: [&str; 3] = ["COMPATIBILITY_UNSPECIFIED", "COMPATIBLE", "INCOMPATIBLE"];
+    let wanted = asked.compatibility_filter.as_ref().map(|word| word.name(&FILTERS));
+    let wanted = wanted.filter(|wanted| *wanted != "COMPATIBILITY_UNSPECIFIED");
     let told = |table: &'static [FieldDef], member: &str| -> Vec<Value> {
         table
             .iter()

@@ -7,6 +7,9 @@ use rust_decimal::Decimal;
 use super::quota::{Quotas, Used};
 use crate::time::{Day, Timestamp};
 
+/// An item on a day, with its numbers.
+pub(super) type ItemRow = (Day, String, Numbers);
+
 /// Numbers of a row, by the API's name of the metric.
 pub type Numbers = BTreeMap<String, Decimal>;
 
@@ -147,11 +150,7 @@ impl Property {
     }
 
     /// The items of a range of days. What is made up comes in the order of day and item.
-    pub(super) fn items_of(
-        &self,
-        first: Day,
-        last: Day,
-    ) -> Box<dyn Iterator<Item = (Day, String, Numbers)> + '_> {
+    pub(super) fn items_of(&self, first: Day, last: Day) -> Box<dyn Iterator<Item = ItemRow> + '_> {
         if self.generated_items > 0 {
             let days = u32::try_from(last.days_since(first)).unwrap_or(0);
             let of_day = move |n: u32| first.saturating_add(n);
@@ -172,7 +171,7 @@ impl Property {
         last: Day,
         from: u64,
         most: u64,
-    ) -> Option<(u64, Vec<(Day, String, Numbers)>)> {
+    ) -> Option<(u64, Vec<ItemRow>)> {
         let each = Some(self.generated_items).filter(|each| *each > 0)?;
         let days = u64::try_from(last.days_since(first)).ok()? + 1;
         let total = each * days;
@@ -183,7 +182,7 @@ impl Property {
     }
 }
 
-fn generated(day: Day, n: u64) -> (Day, String, Numbers) {
+fn generated(day: Day, n: u64) -> ItemRow {
     let mut numbers = Numbers::new();
     for (name, number) in
         [("itemsViewed", n % 97 + 1), ("itemsAddedToCart", n % 7), ("itemsPurchased", n % 3)]

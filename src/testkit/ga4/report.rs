@@ -15,6 +15,10 @@ use crate::time::{Day, Timestamp};
 const MAX_LIMIT: i64 = 250_000;
 const DEFAULT_LIMIT: i64 = 10_000;
 
+/// Words by their numbers, as the protocol has them.
+const MATCH_TYPES: [&str; 5] = ["MATCH_TYPE_UNSPECIFIED", "EXACT", "BEGINS_WITH", "ENDS_WITH", "CONTAINS"];
+const ORDER_TYPES: [&str; 2] = ["ORDER_TYPE_UNSPECIFIED", "ALPHANUMERIC"];
+
 /// A row: its dimensions in the order asked for, and its numbers.
 type Row = (Vec<String>, Numbers);
 
@@ -209,12 +213,12 @@ fn holds(filter: &Filter, names: &[String], values: &[String]) -> bool {
     }
     let Some(text) = &leaf.string_filter else { return leaf.numeric_filter.is_none() };
     let (value, wanted) = (folded(value, text.case_sensitive), folded(&text.value, text.case_sensitive));
-    match text.match_type.as_deref() {
-        None | Some("EXACT" | "MATCH_TYPE_UNSPECIFIED") => value == wanted,
-        Some("BEGINS_WITH") => value.starts_with(&wanted),
-        Some("ENDS_WITH") => value.ends_with(&wanted),
-        Some("CONTAINS") => value.contains(&wanted),
-        Some(_) => false,
+    match text.match_type.as_ref().map_or("EXACT", |word| word.name(&MATCH_TYPES)) {
+        "EXACT" | "MATCH_TYPE_UNSPECIFIED" => value == wanted,
+        "BEGINS_WITH" => value.starts_with(&wanted),
+        "ENDS_WITH" => value.ends_with(&wanted),
+        "CONTAINS" => value.contains(&wanted),
+        _ => false,
     }
 }
 
@@ -226,12 +230,10 @@ fn sort(rows: &mut [Row], report: &Report, names: &[String]) -> Result<(), Refus
     }
     for order in report.order_bys.iter().rev() {
         if let Some(metric) = &order.metric {
-            rows.sort_by_key(|(_, numbers)| numbers.get(&metric.metric_name).copied());
+            rows.sort_by_key(|(_, numbers)| numbers.get(&metric.metric_name).copied().unwrap_or_default());
         } else if let Some(dimension) = &order.dimension {
-            if !matches!(
-                dimension.order_type.as_deref(),
-                None | Some("ALPHANUMERIC" | "ORDER_TYPE_UNSPECIFIED")
-            ) {
+            let kind = dimension.order_type.as_ref().map_or("ALPHANUMERIC", |word| word.name(&ORDER_TYPES));
+            if !matches!(kind, "ALPHANUMERIC" | "ORDER_TYPE_UNSPECIFIED") {
                 return Err(Refusal::new(
                     501,
                     "UNIMPLEMENTED",

@@ -18,7 +18,7 @@ pub(super) struct Report {
     pub(super) currency_code: Option<String>,
     pub(super) keep_empty_rows: bool,
     pub(super) return_property_quota: bool,
-    pub(super) metric_aggregations: Vec<String>,
+    pub(super) metric_aggregations: Vec<Word>,
 }
 
 /// A number of 64 bits: the API takes a text, and a number too.
@@ -34,6 +34,24 @@ impl Whole {
         match self {
             Self::Text(text) => text.parse().ok(),
             Self::Number(number) => Some(*number),
+        }
+    }
+}
+
+/// A word of an enumeration: by its name, or by its number as Google's own clients send it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Word {
+    Name(String),
+    Number(usize),
+}
+
+impl Word {
+    /// Its name, out of the names in the order of their numbers; empty where there is none of that number.
+    pub(super) fn name<'w>(&'w self, names: &[&'w str]) -> &'w str {
+        match self {
+            Self::Name(name) => name,
+            Self::Number(number) => names.get(*number).copied().unwrap_or_default(),
         }
     }
 }
@@ -81,7 +99,7 @@ pub(super) struct Leaf {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct StringFilter {
-    pub(super) match_type: Option<String>,
+    pub(super) match_type: Option<Word>,
     pub(super) value: String,
     pub(super) case_sensitive: bool,
 }
@@ -130,7 +148,7 @@ pub(super) struct OrderMetric {
 pub(super) struct OrderDimension {
     pub(super) dimension_name: String,
     #[serde(default)]
-    pub(super) order_type: Option<String>,
+    pub(super) order_type: Option<Word>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -146,5 +164,5 @@ pub(super) struct Compatibility {
     pub(super) metrics: Vec<Named>,
     pub(super) dimension_filter: Option<Filter>,
     pub(super) metric_filter: Option<Filter>,
-    pub(super) compatibility_filter: Option<String>,
+    pub(super) compatibility_filter: Option<Word>,
 }
