@@ -1,8 +1,9 @@
-//! Serves the stand-in of a platform on loopback, for other programs: `sandbox --platform woocommerce` or
-//! `sandbox --platform shopify`.
+//! Serves the stand-in of a platform on loopback, for other programs: `sandbox --platform woocommerce`,
+//! `sandbox --platform shopify` or `sandbox --platform ga4`.
 //!
 //! The first line on standard output is `{"address":…,"url":…,"key":…,"secret":…}`, for Shopify with `token`,
-//! `shop`, `client_id` and `client_secret` in place of the last two. All of them are made up, and open nothing
+//! `shop`, `client_id` and `client_secret` in place of the last two, for Google Analytics with `property`,
+//! `credentials_file`, a service account's, `measurement_id` and `api_secret`. All of them are made up, and open nothing
 //! else. It serves until it is interrupted or terminated.
 //!
 //! Changes are delivered to webhooks at once, to addresses of the loopback network only. With `--tls` it speaks
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use clap::Parser;
 use lily_connect::testkit::exchange::Transport;
 use lily_connect::testkit::faults::FaultSpec;
+use lily_connect::testkit::ga4::Ga4Fake;
 use lily_connect::testkit::server::{Server, Service};
 use lily_connect::testkit::shopify::ShopifyFake;
 use lily_connect::testkit::woocommerce::{Permissions, Role, WooStore};
@@ -60,6 +62,7 @@ struct Args {
 enum Platform {
     Woocommerce,
     Shopify,
+    Ga4,
 }
 
 fn main() -> ExitCode {
@@ -76,6 +79,7 @@ async fn serve(args: Args) -> Result<Ended, Failure> {
     let stand_in = match args.platform {
         Platform::Woocommerce => woocommerce(&args)?,
         Platform::Shopify => shopify(&args)?,
+        Platform::Ga4 => ga4(&args)?,
     };
     let service = stand_in.service;
     if let Some(faults) = args.faults {
@@ -101,7 +105,9 @@ async fn serve(args: Args) -> Result<Ended, Failure> {
     say!("To connect the other examples to it:");
     say!("export LILY_CONNECTOR={}", stand_in.connector);
     say!("export LILY_ALLOW_PRIVATE_HOSTS=1");
-    say!("export {}={url}", stand_in.address);
+    for (name, path) in stand_in.addresses {
+        say!("export {name}={url}{path}");
+    }
     for (name, value) in &stand_in.variables {
         say!("export {name}={value}");
     }
@@ -120,9 +126,12 @@ struct StandIn {
     /// What the printed line holds beside the address.
     keys: Vec<(&'static str, String)>,
     holds: String,
-    /// The variable that names the address to the other examples, and those with the credentials.
-    address: &'static str,
+    /// The variables that name the address to the other examples, each with a path below it, and those with the
+    /// credentials.
+    addresses: &'static [(&'static str, &'static str)],
     variables: Vec<(&'static str, String)>,
+    /// A folder that is gone with it.
+    _folder: Option<tempfile::TempDir>,
 }
 
 fn woocommerce(args: &Args) -> Result<StandIn, Failure> {
@@ -150,8 +159,9 @@ fn woocommerce(args: &Args) -> Result<StandIn, Failure> {
         names: Vec::new(),
         keys: vec![("key", key.consumer_key.clone()), ("secret", key.consumer_secret.clone())],
         holds: format!("{} products and {} variations", store.product_count(), store.variation_count()),
-        address: "WOOCOMMERCE_URL",
+        addresses: &[("WOOCOMMERCE_URL", "")],
         variables: vec![("WOOCOMMERCE_KEY", key.consumer_key), ("WOOCOMMERCE_SECRET", key.consumer_secret)],
+        _folder: None,
     })
 }
 
@@ -176,8 +186,51 @@ fn shopify(args: &Args) -> Result<StandIn, Failure> {
             ("client_secret", settings.client_secret),
         ],
         holds: format!("{} products and {} variants", shop.product_count(), shop.variant_count()),
-        address: "SHOPIFY_URL",
+        addresses: &[("SHOPIFY_URL", "")],
         variables: vec![("SHOPIFY_SHOP", domain), ("SHOPIFY_ACCESS_TOKEN", token)],
+        _folder: None,
+    })
+}
+
+fn ga4(args: &Args) -> Result<StandIn, Failure> {
+    const PROPERTY: u64 = 123;
+    if args.catalog.is_some() || args.variations > 0 {
+        return Err("--catalog and --variations are for woocommerce; use --products".into());
+    }
+    let analytics = Ga4Fake::new(Arc::new(SystemClock::default()));
+    let items = u32::try_from(args.products.unwrap_or(20))?;
+    analytics.seed_property(PROPERTY, items, 10, 28);
+    let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048)?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("credentials.json");
+    std::fs::write(&file, analytics.issue_account(&key.serialize_pem())?)?;
+    let file = file.display().to_string();
+    let measurement_id = analytics.property(PROPERTY).map(|property| property.measurement_id);
+    let stream = (measurement_id.unwrap_or_default(), analytics.api_secret());
+    Ok(StandIn {
+        service: Service::new(analytics),
+        connector: "ga4",
+        names: Vec::new(),
+        keys: vec![
+            ("property", PROPERTY.to_string()),
+            ("credentials_file", file.clone()),
+            ("measurement_id", stream.0.clone()),
+            ("api_secret", stream.1.clone()),
+        ],
+        holds: format!("a property of {items} items and 10 pages a day"),
+        addresses: &[
+            ("GA4_DATA_URL", ""),
+            ("GA4_ADMIN_URL", ""),
+            ("GA4_TOKEN_URL", "/token"),
+            ("GA4_COLLECT_URL", ""),
+        ],
+        variables: vec![
+            ("GA4_PROPERTY", PROPERTY.to_string()),
+            ("GA4_CREDENTIALS_FILE", file),
+            ("GA4_MEASUREMENT_ID", stream.0),
+            ("GA4_API_SECRET", stream.1),
+        ],
+        _folder: Some(folder),
     })
 }
 

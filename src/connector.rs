@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::SchemaMap;
 use crate::model::{
-    Attribute, Capabilities, CellValue, Cursor, Entity, ExternalId, FieldName, Lane, Media, RawItems,
-    RecordRef, StoreKey, StoreProfile, Term, Text, View,
+    Attribute, Capabilities, CellValue, Cursor, DeltaClock, Entity, EntityCapabilities, ExternalId,
+    FieldName, Lane, Media, RawItems, RecordRef, StoreKey, StoreProfile, Term, Text, View,
 };
-use crate::time::Timestamp;
+use crate::time::{Days, Timestamp};
 
 mod bulk;
 mod deletions;
@@ -258,6 +258,36 @@ impl PullRequest {
         Self { select: Select::Ids(ids), purpose, lane: Lane::Interactive, ..Self::all(entity) }
     }
 
+    /// The records of a range of days, as the store's time zone has them.
+    #[must_use]
+    pub fn window(entity: Entity, days: Days) -> Self {
+        Self { select: Select::Window(days), ..Self::all(entity) }
+    }
+
+    /// Refuses a choice of records that these capabilities do not claim.
+    ///
+    /// # Errors
+    /// `Unsupported`.
+    pub fn must_be_claimed(&self, claims: &EntityCapabilities) -> Result<()> {
+        let (claimed, code, what) = match &self.select {
+            Select::All => (claims.whole, "list_unsupported", "the store gives no whole list of this kind"),
+            Select::Since(_) => (
+                claims.delta != DeltaClock::None,
+                "delta_unsupported",
+                "this store cannot list what changed since a time",
+            ),
+            Select::Window(_) => {
+                (claims.windows.is_some(), "window_unsupported", "this kind of record is not read by days")
+            }
+            Select::Ids(_) => (claims.by_ids, "ids_unsupported", "this kind of record is not read by id"),
+        };
+        if claimed {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unsupported, code, what)
+            .with_remedy("ask the connector's capabilities first"))
+    }
+
     /// The same request at another position.
     #[must_use]
     pub fn at(&self, cursor: Option<Cursor>) -> Self {
@@ -274,6 +304,8 @@ pub enum Select {
     All,
     /// What changed since a time of the platform's clock.
     Since(Timestamp),
+    /// Those of a range of days, as the store's time zone has them: numbers that are kept by day.
+    Window(Days),
     /// These, of any number: the connector cuts the list, and each id is answered by a record or in
     /// [`Page::missing`].
     Ids(Vec<ExternalId>),

@@ -9,6 +9,12 @@
 //! | `LILY_ALLOW_PRIVATE_HOSTS` | `1` allows private and loopback hosts |
 //! | `LILY_EXTRA_CA_FILE` | a PEM file with further certificate authorities |
 //! | `LILY_MAPPING_FILE` | a TOML file with what the store has elsewhere (`docs/mapping.md`; feature `overrides`) |
+//! | `GA4_PROPERTY` | the property's number |
+//! | `GA4_CREDENTIALS_FILE`, else `GOOGLE_APPLICATION_CREDENTIALS` | the JSON file of a service account's key, or of gcloud's application default login |
+//! | `GA4_MEASUREMENT_ID`, `GA4_API_SECRET` | the web stream that events are sent to (default: none are sent) |
+//! | `GA4_ITEM_IDS` | what tags send as an item's id: `sku` (default), `variant_id`, `product_id` or `shopify_feed` |
+//! | `GA4_PAGE_PREFIX` | what stands before the slug in the path of a product's page, such as `/products/` |
+//! | `GA4_DATA_URL`, `GA4_ADMIN_URL`, `GA4_TOKEN_URL`, `GA4_COLLECT_URL` | other addresses than Google's own, such as those of a test server |
 //! | `SHOPIFY_SHOP` | the shop's permanent domain, `name.myshopify.com` |
 //! | `SHOPIFY_ACCESS_TOKEN` | the Admin API token of a custom app |
 //! | `SHOPIFY_CLIENT_ID`, `SHOPIFY_CLIENT_SECRET` | in its place: the credentials of an app of the shop's own organisation, which get a token for a day at a time |
@@ -29,6 +35,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::connector::Connector;
+#[cfg(feature = "ga4")]
+use crate::connectors::ga4::{Ga4Config, ItemIds};
 #[cfg(feature = "shopify")]
 use crate::connectors::shopify::{ShopifyBuilder, ShopifyConfig, auth::App};
 #[cfg(feature = "woocommerce")]
@@ -36,7 +44,7 @@ use crate::connectors::woocommerce::{KeyInQuery, SeoPlugin, WooCommerceConfig};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(any(feature = "shopify", feature = "woocommerce"))]
 use crate::mapping::Overrides;
-#[cfg(any(feature = "shopify", feature = "woocommerce"))]
+#[cfg(any(feature = "ga4", feature = "shopify", feature = "woocommerce"))]
 use crate::model::Secret;
 use crate::runtime::Runtime;
 #[cfg(feature = "vault")]
@@ -48,7 +56,7 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 #[cfg(any(feature = "shopify", feature = "woocommerce"))]
 const MAPPING_FILE: &str = "LILY_MAPPING_FILE";
 /// Every platform that this crate has a connector for, each also the name of its feature.
-const PLATFORMS: [&str; 2] = ["shopify", "woocommerce"];
+const PLATFORMS: [&str; 3] = ["ga4", "shopify", "woocommerce"];
 
 /// The settings of a store of any platform that this build knows.
 ///
@@ -65,6 +73,9 @@ const PLATFORMS: [&str; 2] = ["shopify", "woocommerce"];
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ConnectorConfig {
+    /// A Google Analytics property.
+    #[cfg(feature = "ga4")]
+    Ga4(Box<Ga4Config>),
     /// A Shopify store.
     #[cfg(feature = "shopify")]
     Shopify(ShopifyConfig),
@@ -91,6 +102,8 @@ impl ConnectorConfig {
         let variables = Variables(lookup);
         let platform = variables.required("LILY_CONNECTOR")?;
         match platform.as_str() {
+            #[cfg(feature = "ga4")]
+            "ga4" => variables.ga4().map(|config| Self::Ga4(Box::new(config))),
             #[cfg(feature = "shopify")]
             "shopify" => {
                 let (mapping, file) = variables.mapping()?;
@@ -151,7 +164,7 @@ impl ConnectorConfig {
     /// # Errors
     /// What the platform's own `connect` says.
     #[cfg_attr(
-        not(any(feature = "shopify", feature = "woocommerce")),
+        not(any(feature = "ga4", feature = "shopify", feature = "woocommerce")),
         expect(
             clippy::unused_async,
             unused_variables,
@@ -160,6 +173,8 @@ impl ConnectorConfig {
     )]
     pub async fn connect(&self, runtime: &Runtime) -> Result<Arc<dyn Connector>> {
         match *self {
+            #[cfg(feature = "ga4")]
+            Self::Ga4(ref config) => Ok(Arc::new(config.connect(runtime).await?)),
             #[cfg(feature = "shopify")]
             Self::Shopify(ref config) => Ok(Arc::new(config.connect(runtime).await?)),
             #[cfg(feature = "woocommerce")]
@@ -273,13 +288,89 @@ impl Variables<'_> {
         }
     }
 
+    #[cfg(feature = "ga4")]
+    fn ga4(&self) -> Result<Ga4Config> {
+        let mut builder = Ga4Config::builder(self.required("GA4_PROPERTY")?)
+            .credentials(self.ga4_credentials()?)
+            .private_hosts(self.switch("LILY_ALLOW_PRIVATE_HOSTS")?)
+            .item_ids(self.ga4_item_ids("GA4_ITEM_IDS")?);
+        if let Some(prefix) = self.optional("GA4_PAGE_PREFIX")? {
+            builder = builder.page_prefix(prefix);
+        }
+        let (id, secret) = ("GA4_MEASUREMENT_ID", "GA4_API_SECRET");
+        match (self.optional(id)?, self.optional(secret)?) {
+            (None, None) => {}
+            (Some(id), Some(secret)) => builder = builder.stream(id, Secret::new(secret)),
+            (given, _) => {
+                let missing = if given.is_none() { id } else { secret };
+                return Err(wrong(missing, "variable_missing", "is not set")
+                    .with_remedy(format!("{id} and {secret} go together")));
+            }
+        }
+        if let Some(url) = self.optional("GA4_DATA_URL")? {
+            builder = builder.data_url(url);
+        }
+        if let Some(url) = self.optional("GA4_ADMIN_URL")? {
+            builder = builder.admin_url(url);
+        }
+        if let Some(url) = self.optional("GA4_TOKEN_URL")? {
+            builder = builder.token_url(url);
+        }
+        if let Some(url) = self.optional("GA4_COLLECT_URL")? {
+            builder = builder.collect_url(url);
+        }
+        builder.build().map_err(|error| match error.code() {
+            "property_unusable" => error.with_context("variable", "GA4_PROPERTY"),
+            "origin_invalid" => {
+                error.with_context("variables", "GA4_DATA_URL GA4_ADMIN_URL GA4_TOKEN_URL GA4_COLLECT_URL")
+            }
+            "measurement_id_unusable" => error.with_context("variable", id),
+            code if code.starts_with("credential")
+                || matches!(code, "token_uri_foreign" | "private_key_unreadable") =>
+            {
+                error.with_context("variable", "GA4_CREDENTIALS_FILE")
+            }
+            _ => error,
+        })
+    }
+
+    /// The credential file: our own variable's, else the one that Google's libraries read.
+    #[cfg(feature = "ga4")]
+    fn ga4_credentials(&self) -> Result<Secret> {
+        let (own, common) = ("GA4_CREDENTIALS", "GOOGLE_APPLICATION_CREDENTIALS");
+        if let Some(text) = self.optional(own)? {
+            return Ok(Secret::new(text));
+        }
+        let Some(path) = (self.0)(common).filter(|path| !path.is_empty()) else {
+            return Err(wrong("GA4_CREDENTIALS_FILE", "variable_missing", "is not set").with_remedy(format!(
+                "set it, or {common}, to the path of a credential file; gcloud keeps one in application_default_credentials.json"
+            )));
+        };
+        let path = Path::new(&path);
+        let text = String::from_utf8(read(common, path)?);
+        text.map(Secret::new).map_err(|_| of_file(not_text(common), path))
+    }
+
+    #[cfg(feature = "ga4")]
+    fn ga4_item_ids(&self, name: &'static str) -> Result<ItemIds> {
+        match self.optional(name)?.as_deref() {
+            None | Some("sku") => Ok(ItemIds::Sku),
+            Some("variant_id") => Ok(ItemIds::VariantId),
+            Some("product_id") => Ok(ItemIds::ProductId),
+            Some("shopify_feed") => Ok(ItemIds::ShopifyFeed),
+            Some(_) => {
+                Err(wrong(name, "variable_wrong", "must be sku, variant_id, product_id or shopify_feed"))
+            }
+        }
+    }
+
     #[cfg(feature = "shopify")]
     fn share(&self, name: &'static str) -> Result<Option<f64>> {
         let Some(text) = self.optional(name)? else { return Ok(None) };
         text.parse().map(Some).map_err(|_| wrong(name, "variable_wrong", "must be a number such as 0.5"))
     }
 
-    #[cfg(any(feature = "shopify", feature = "woocommerce"))]
+    #[cfg(any(feature = "ga4", feature = "shopify", feature = "woocommerce"))]
     fn switch(&self, name: &'static str) -> Result<bool> {
         match self.optional(name)?.as_deref() {
             None | Some("0") => Ok(false),
@@ -425,6 +516,60 @@ mod tests {
     fn a_platform_that_is_not_built_in_names_its_feature() {
         let text = refused(&[("LILY_CONNECTOR", "woocommerce")]);
         assert!(text.contains("feature woocommerce"), "{text}");
+    }
+
+    #[cfg(feature = "ga4")]
+    mod ga4 {
+        use super::*;
+
+        const USER: &str = r#"{"type":"authorized_user","client_id":"c","client_secret":"planted","refresh_token":"planted"}"#;
+
+        fn with<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+            let property = [("LILY_CONNECTOR", "ga4"), ("GA4_PROPERTY", "123")];
+            property.iter().chain(more).copied().collect()
+        }
+
+        #[test]
+        fn a_property_is_read_by_a_file_of_ours_or_by_googles_own_variable() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("credentials.json");
+            std::fs::write(&path, USER).unwrap();
+            let path = path.to_str().unwrap();
+            for name in ["GA4_CREDENTIALS_FILE", "GOOGLE_APPLICATION_CREDENTIALS"] {
+                let read = config(&with(&[(name, path)])).unwrap();
+                let ConnectorConfig::Ga4(property) = &read else { panic!("{read:?}") };
+                assert_eq!(property.store().account.as_str(), "123");
+                assert!(!format!("{read:?}").contains("planted"), "{read:?}");
+            }
+            let none = refused(&with(&[]));
+            assert!(none.contains("GA4_CREDENTIALS_FILE") && none.contains("GOOGLE_APPLICATION"), "{none}");
+            assert!(refused(&with(&[("GOOGLE_APPLICATION_CREDENTIALS", "no/such")])).contains("no/such"));
+        }
+
+        #[test]
+        fn a_missing_or_wrong_variable_is_named() {
+            let file = ("GA4_CREDENTIALS", USER);
+            for (more, named) in [
+                (("GA4_MEASUREMENT_ID", "G-1"), "GA4_API_SECRET"),
+                (("GA4_API_SECRET", SECRET), "GA4_MEASUREMENT_ID"),
+                (("GA4_ITEM_IDS", "ean"), "GA4_ITEM_IDS"),
+                (("GA4_DATA_URL", "analytics"), "GA4_DATA_URL"),
+                (("GA4_TOKEN_URL", "token"), "token endpoint"),
+            ] {
+                let text = refused(&with(&[file, more]));
+                assert!(text.contains(named), "{text}");
+            }
+            let odd = refused(&[("LILY_CONNECTOR", "ga4"), ("GA4_PROPERTY", "G-ABC"), file]);
+            assert!(odd.contains("variable=GA4_PROPERTY"), "{odd}");
+            let odd = refused(&with(&[("GA4_CREDENTIALS", r#"{"type":"external_account"}"#)]));
+            assert!(
+                odd.contains("external_account") && odd.contains("variable=GA4_CREDENTIALS_FILE"),
+                "{odd}"
+            );
+            for form in ["sku", "variant_id", "product_id", "shopify_feed"] {
+                assert!(config(&with(&[file, ("GA4_ITEM_IDS", form)])).is_ok(), "{form}");
+            }
+        }
     }
 
     #[cfg(feature = "shopify")]

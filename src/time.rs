@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 
+mod day;
+
+pub use day::{Day, Days};
+
 /// A point in time, in UTC, with at most nanosecond precision.
 ///
 /// Its text form is RFC 3339 with a `Z`, and keeps no more digits than the instant has.

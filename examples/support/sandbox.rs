@@ -15,6 +15,7 @@ mod stand_in {
     use std::collections::BTreeMap;
 
     use lily_connect::ConnectorConfig;
+    use lily_connect::testkit::ga4::Ga4Fake;
     use lily_connect::testkit::server::{Server, Service};
     use lily_connect::testkit::shopify::ShopifyFake;
     use lily_connect::testkit::woocommerce::{Permissions, Role, WooStore};
@@ -24,6 +25,8 @@ mod stand_in {
 
     /// How many products a shop has to begin with, where the platform has no sample catalogue.
     const PRODUCTS: usize = 20;
+    /// The property that the stand-in of Google Analytics has.
+    const PROPERTY: u64 = 123;
 
     /// A running stand-in, and a folder that is gone with it.
     pub(in super::super) struct Sandbox {
@@ -39,9 +42,14 @@ mod stand_in {
             let named = std::env::var_os("LILY_CONNECTOR").filter(|name| !name.is_empty());
             let name = named.unwrap_or_else(|| first.into()).into_string().unwrap_or_default();
             let (server, own) = match name.as_str() {
+                "ga4" => ga4().await?,
                 "shopify" => shopify().await?,
                 "woocommerce" => woocommerce().await?,
-                _ => return Err("with LILY_SANDBOX=1, LILY_CONNECTOR must be shopify or woocommerce".into()),
+                _ => {
+                    return Err(
+                        "with LILY_SANDBOX=1, LILY_CONNECTOR must be ga4, shopify or woocommerce".into()
+                    );
+                }
             };
             let variables: BTreeMap<&str, String> = own
                 .into_iter()
@@ -73,6 +81,26 @@ mod stand_in {
             ("WOOCOMMERCE_URL", server.url()),
             ("WOOCOMMERCE_KEY", key.consumer_key),
             ("WOOCOMMERCE_SECRET", key.consumer_secret),
+        ];
+        Ok((server, variables))
+    }
+
+    async fn ga4() -> Result<Started, Failure> {
+        let analytics = Ga4Fake::new(Arc::new(SystemClock::default()));
+        analytics.seed_property(PROPERTY, 20, 10, 28);
+        let credentials = analytics.issue_user("sandbox");
+        let (id, secret) = (analytics.property(PROPERTY), analytics.api_secret());
+        let server = Service::new(analytics).start().await?;
+        let url = server.url();
+        let variables = vec![
+            ("GA4_PROPERTY", PROPERTY.to_string()),
+            ("GA4_CREDENTIALS", credentials),
+            ("GA4_MEASUREMENT_ID", id.map(|property| property.measurement_id).unwrap_or_default()),
+            ("GA4_API_SECRET", secret),
+            ("GA4_DATA_URL", url.clone()),
+            ("GA4_ADMIN_URL", url.clone()),
+            ("GA4_TOKEN_URL", format!("{url}/token")),
+            ("GA4_COLLECT_URL", url),
         ];
         Ok((server, variables))
     }

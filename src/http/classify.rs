@@ -46,6 +46,14 @@ pub trait Classifier: fmt::Debug + Send + Sync + 'static {
         let _ = (request, response);
         None
     }
+
+    /// Says how long the store has to be left alone by what an answer says of quotas that refill at a set time;
+    /// `None` where there is enough of each. It is asked for each answer, refusals too. The whole store waits for so
+    /// long: calls with less time are refused at once, with the time.
+    fn rest(&self, request: &ApiRequest, response: &ApiResponse) -> Option<Duration> {
+        let _ = (request, response);
+        None
+    }
 }
 
 /// The classifier that leaves it at the status.

@@ -346,6 +346,9 @@ impl<'a> Call<'a> {
         let overloaded = matches!(&response, Err(error) if error.kind() == ErrorKind::Timeout)
             || status
                 .is_some_and(|status| status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error());
+        if status.is_some_and(|status| status.is_server_error()) {
+            client.gate.server_error();
+        }
         if overloaded {
             client.gate.overloaded(sent_at);
         } else if status.is_some_and(|status| status.is_success()) {
@@ -461,6 +464,9 @@ impl<'a> Call<'a> {
             }
         };
         let outcome = client.classifier.classify(self.request, &response, by_status(&response));
+        if let Some(rest) = client.classifier.rest(self.request, &response) {
+            client.gate.pause(client.shared.clock().elapsed().saturating_add(rest));
+        }
         if permit.is_metered() {
             let reading = client.classifier.budget(self.request, &response).unwrap_or_default();
             let refused =

@@ -10,6 +10,7 @@ use http::uri::{Authority, Scheme};
 use url::Position;
 
 use super::Backoff;
+use super::allowance::ErrorAllowance;
 use super::breaker::BreakerSettings;
 use super::budget::BudgetSettings;
 use super::classify::{Classifier, StatusTable};
@@ -31,6 +32,8 @@ pub struct ClientSettings {
     pub rate: Option<Rate>,
     /// The points that the store gives out, as it announces them (default none).
     pub budget: Option<BudgetSettings>,
+    /// The most server errors that are provoked in a time (default no bound).
+    pub errors: Option<ErrorAllowance>,
     /// The most attempts of a call, the first included (default 5).
     pub attempts: u32,
     /// The waits between attempts.
@@ -51,6 +54,7 @@ impl Default for ClientSettings {
             max_in_flight: NonZeroU32::MIN.saturating_add(1),
             rate: None,
             budget: None,
+            errors: None,
             attempts: 5,
             backoff: Backoff::default(),
             retry_after_cap: Duration::from_secs(300),
@@ -143,6 +147,21 @@ impl ApiClientBuilder {
         self
     }
 
+    /// Sets the most server errors that are provoked in a time, where the platform locks out who had too many
+    /// (default no bound).
+    #[must_use]
+    pub fn errors(mut self, allowance: ErrorAllowance) -> Self {
+        self.settings.errors = Some(allowance);
+        self
+    }
+
+    /// Sets the most attempts of a call, the first included (default 5).
+    #[must_use]
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.settings.attempts = attempts;
+        self
+    }
+
     /// Makes the client; nothing is sent.
     ///
     /// # Errors
@@ -166,6 +185,7 @@ impl ApiClientBuilder {
             .ok_or_else(|| Error::new(ErrorKind::Config, "origin_invalid", "the address cannot be a URI"))?;
         let (gate, host) = self.shared.store(&self.store, &self.origin.authority(), self.settings.breaker);
         gate.configure(self.settings.max_in_flight, self.settings.rate, self.settings.budget)?;
+        gate.allow_errors(self.settings.errors);
         Ok(ApiClient {
             shared: self.shared,
             store: self.store,

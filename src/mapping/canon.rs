@@ -9,7 +9,7 @@ use super::entities;
 use super::json::{self, Broken, Json};
 use super::rule::Transform;
 use crate::model::{ExternalId, Length, Mass, Money, StoreProfile, Text};
-use crate::time::Timestamp;
+use crate::time::{Day, Timestamp};
 
 /// What a canonical field holds. A rule whose transform gives another kind does not compile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub(super) enum Kind {
     Mass,
     Length,
     Time,
+    Day,
     Word,
 }
 
@@ -38,6 +39,7 @@ impl Transform {
             Self::Mass | Self::MassWith { .. } => Kind::Mass,
             Self::Length => Kind::Length,
             Self::UtcTime | Self::Rfc3339 => Kind::Time,
+            Self::Day => Kind::Day,
             Self::Word(_) => Kind::Word,
         }
     }
@@ -80,6 +82,7 @@ pub(super) enum Canon<'a> {
     Mass(Mass),
     Length(Length),
     Time(Timestamp),
+    Day(Day),
     Word(Cow<'a, str>),
 }
 
@@ -147,6 +150,13 @@ impl<'a> Canon<'a> {
         }
     }
 
+    pub(super) fn day(self) -> Option<Day> {
+        match self {
+            Self::Day(day) => Some(day),
+            _ => None,
+        }
+    }
+
     pub(super) fn word(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Word(word) => Some(word),
@@ -177,6 +187,7 @@ pub(super) fn from_text<'a>(
         Transform::Rfc3339 if text.is_empty() => Ok(Canon::Null),
         Transform::Rfc3339 => Timestamp::parse_rfc3339(&text).map(Canon::Time).map_err(|_| "not_a_time"),
         Transform::JsonList(of_type) => json_list(text, of_type),
+        Transform::Day => Day::parse(&text).map(Canon::Day).map_err(|_| "not_a_day"),
         Transform::MoneyWith { .. } | Transform::MassWith { .. } => Err("not_an_object"),
         Transform::UtcTime if text.is_empty() => Ok(Canon::Null),
         Transform::UtcTime => Timestamp::parse_utc_civil(&text).map(Canon::Time).map_err(|_| "not_a_time"),

@@ -71,7 +71,7 @@ pub(super) fn of(entity: Entity) -> &'static [CellDef] {
     match entity {
         Entity::Product => PRODUCT,
         Entity::Variant => VARIANT,
-        Entity::Media => &[],
+        Entity::Media | Entity::Performance => &[],
         _ => TAXON,
     }
 }

@@ -1,5 +1,6 @@
 //! The canonical fields that a rule can name, listed once: how each is set.
 
+mod performance;
 mod taxon;
 
 use super::canon::{Canon, Kind};
@@ -32,7 +33,7 @@ pub(super) fn list(entity: Entity, name: &str) -> Option<&'static ListDef> {
     let table = match entity {
         Entity::Product => PRODUCT_LISTS,
         Entity::Variant => VARIANT_LISTS,
-        Entity::Media => &[],
+        Entity::Media | Entity::Performance => &[],
         _ => taxon::LISTS,
     };
     table.iter().find(|def| def.name == name)
@@ -47,12 +48,14 @@ static PRODUCT_TABLES: &[&[FieldDef]] =
     &[&PRODUCT_SHARED, PRODUCT, &PRODUCT_CATEGORIES, &PRODUCT_TAGS, &PRODUCT_BRANDS];
 static VARIANT_TABLES: &[&[FieldDef]] = &[&VARIANT_SHARED, VARIANT];
 static TAXON_TABLES: &[&[FieldDef]] = &[taxon::FIELDS];
+static PERFORMANCE_TABLES: &[&[FieldDef]] = &[performance::FIELDS];
 
 fn tables(entity: Entity) -> &'static [&'static [FieldDef]] {
     match entity {
         Entity::Product => PRODUCT_TABLES,
         Entity::Variant => VARIANT_TABLES,
         Entity::Media => &[],
+        Entity::Performance => PERFORMANCE_TABLES,
         _ => TAXON_TABLES,
     }
 }

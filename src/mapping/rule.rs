@@ -101,6 +101,8 @@ pub enum Transform {
     UtcTime,
     /// A date and time with its offset, as RFC 3339 has it.
     Rfc3339,
+    /// A day, such as `2026-11-22` or `20261122`.
+    Day,
     /// Several values in one text that is a JSON array of texts, numbers and truth values; any other text is one
     /// value. Such a spelling is kept whole. Where the type of the values stands before them on the wire and does not begin with this word,
     /// the text is one value whatever it looks like.

@@ -63,6 +63,11 @@ impl Capabilities {
 pub struct EntityCapabilities {
     /// The kind.
     pub entity: Entity,
+    /// Whether a pull can ask for the whole list ([`Select::All`](crate::connector::Select::All)).
+    pub whole: bool,
+    /// Whether a pull can ask for a range of days ([`Select::Window`](crate::connector::Select::Window)), and what
+    /// holds for it.
+    pub windows: Option<WindowClaims>,
     /// Whether a pull can ask for what changed since a time, and whether that clock can be trusted.
     pub delta: DeltaClock,
     /// Whether the first and the last page of a list say exactly how many records it has.
@@ -109,6 +114,8 @@ impl EntityCapabilities {
     pub fn new(entity: Entity, max_page: NonZeroU32) -> Self {
         Self {
             entity,
+            whole: true,
+            windows: None,
             delta: DeltaClock::None,
             counted: false,
             sorted_by_id: false,
@@ -133,6 +140,24 @@ impl EntityCapabilities {
     #[must_use]
     pub fn writable(&self, field: &FieldName) -> Option<&WritableField> {
         self.writable.iter().find(|writable| writable.field == *field)
+    }
+}
+
+/// What holds for a pull of a range of days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WindowClaims {
+    /// The most days that one range may have.
+    pub most_days: u32,
+    /// For how many days behind a day the platform may still restate it: a day is final where it is read later.
+    pub settles_after_days: u32,
+}
+
+impl WindowClaims {
+    /// Ranges of at most so many days, each day of which is final where it is read more than so many days later.
+    #[must_use]
+    pub const fn new(most_days: u32, settles_after_days: u32) -> Self {
+        Self { most_days, settles_after_days }
     }
 }
 

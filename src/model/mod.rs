@@ -13,6 +13,7 @@ mod mac;
 mod measure;
 mod media;
 mod money;
+pub mod performance;
 mod product;
 mod profile;
 mod raw;
@@ -27,7 +28,7 @@ mod view;
 pub use attribute::{Attribute, Term};
 pub use capabilities::{
     AnswerHolds, Calls, Capabilities, DeltaClock, EntityCapabilities, GuardKind, ListKind, NameSource,
-    Reversible, TextCheck, Unavailable, WritableField,
+    Reversible, TextCheck, Unavailable, WindowClaims, WritableField,
 };
 pub use cell::{BaseToken, Cell, CellState, CellValue, FieldName, Normaliser, TokenDigest};
 pub use cursor::{Cursor, Lane};
@@ -38,6 +39,7 @@ pub use mac::{MAX_KEYS, Mac};
 pub use measure::{Dimensions, Length, LengthUnit, Mass, MassUnit};
 pub use media::Media;
 pub use money::{Currency, Money};
+pub use performance::Performance;
 pub use product::{Product, ProductStatus, Seo};
 pub use profile::StoreProfile;
 pub use raw::{PartKind, Place, RawItems, RawPart, Shape};

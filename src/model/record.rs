@@ -8,7 +8,9 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use twox_hash::XxHash3_128;
 
-use super::{BaseToken, Entity, Field, FieldName, Product, RecordRef, StoreProfile, Taxon, Text, Variant};
+use super::{
+    BaseToken, Entity, Field, FieldName, Performance, Product, RecordRef, StoreProfile, Taxon, Text, Variant,
+};
 use crate::error::{Error, ErrorKind};
 use crate::time::Timestamp;
 
@@ -31,6 +33,8 @@ pub enum Record {
     Attribute(Box<Taxon>),
     /// A value of a shared attribute.
     AttributeValue(Box<Taxon>),
+    /// The numbers of a day for an item or page.
+    Performance(Box<Performance>),
 }
 
 /// The taxon of any of its kinds, in a pattern.
@@ -56,6 +60,7 @@ impl Record {
             Entity::Brand => Some(Self::Brand(Box::new(Taxon::new(reference)))),
             Entity::Attribute => Some(Self::Attribute(Box::new(Taxon::new(reference)))),
             Entity::AttributeValue => Some(Self::AttributeValue(Box::new(Taxon::new(reference)))),
+            Entity::Performance => Some(Self::Performance(Box::new(Performance::new(reference)))),
             Entity::Media => None,
         }
     }
@@ -67,6 +72,7 @@ impl Record {
             Self::Product(product) => &product.reference,
             Self::Variant(variant) => &variant.reference,
             of_taxon!(taxon) => &taxon.reference,
+            Self::Performance(numbers) => &numbers.reference,
         }
     }
 
@@ -75,6 +81,7 @@ impl Record {
             Self::Product(product) => &mut product.reference,
             Self::Variant(variant) => &mut variant.reference,
             of_taxon!(taxon) => &mut taxon.reference,
+            Self::Performance(numbers) => &mut numbers.reference,
         }
     }
 
@@ -91,6 +98,8 @@ impl Record {
                 taxon.raw_spelling.extend(raws);
                 (&mut taxon.locale, &mut taxon.scope)
             }
+            // Numbers are of no language, and say themselves what they are of.
+            Self::Performance(_) => return,
         };
         locale.clone_from(&profile.locale);
         scope.clone_from(&profile.scope);
@@ -99,7 +108,7 @@ impl Record {
     /// Says what the record stands below, where its own bytes did not.
     pub(crate) fn put_below(&mut self, parent: &RecordRef) {
         match self {
-            Self::Product(_) => {}
+            Self::Product(_) | Self::Performance(_) => {}
             Self::Variant(variant) => {
                 variant.product_ref.get_or_insert_with(|| parent.clone());
             }
@@ -115,14 +124,32 @@ impl Record {
     #[must_use]
     pub fn taxon(&self) -> Option<&Taxon> {
         match self {
-            Self::Product(_) | Self::Variant(_) => None,
+            Self::Product(_) | Self::Variant(_) | Self::Performance(_) => None,
             of_taxon!(taxon) => Some(taxon),
+        }
+    }
+
+    /// The numbers that it is; none of another kind of record.
+    #[must_use]
+    pub fn performance(&self) -> Option<&Performance> {
+        match self {
+            Self::Performance(numbers) => Some(numbers),
+            Self::Product(_) | Self::Variant(_) => None,
+            of_taxon!(_taxon) => None,
+        }
+    }
+
+    pub(crate) fn performance_mut(&mut self) -> Option<&mut Performance> {
+        match self {
+            Self::Performance(numbers) => Some(numbers),
+            Self::Product(_) | Self::Variant(_) => None,
+            of_taxon!(_taxon) => None,
         }
     }
 
     pub(crate) fn taxon_mut(&mut self) -> Option<&mut Taxon> {
         match self {
-            Self::Product(_) | Self::Variant(_) => None,
+            Self::Product(_) | Self::Variant(_) | Self::Performance(_) => None,
             of_taxon!(taxon) => Some(taxon),
         }
     }
@@ -134,6 +161,7 @@ impl Record {
             Self::Product(product) => (&product.locale, &product.scope),
             Self::Variant(variant) => (&variant.locale, &variant.scope),
             of_taxon!(taxon) => (&taxon.locale, &taxon.scope),
+            Self::Performance(_) => return (None, None),
         };
         (locale.as_ref(), scope.as_ref())
     }
@@ -143,7 +171,7 @@ impl Record {
     pub fn raw_spelling(&self, field: &FieldName) -> Option<&Text> {
         match self {
             Self::Product(product) => product.raw_spelling.get(field.as_str()),
-            Self::Variant(_) => None,
+            Self::Variant(_) | Self::Performance(_) => None,
             of_taxon!(taxon) => taxon.raw_spelling.get(field.as_str()),
         }
     }
@@ -165,6 +193,7 @@ impl Record {
             Self::Variant(variant) => &variant.modified_at,
             // Terms carry no time on any platform that we read.
             of_taxon!(_taxon) => return None,
+            Self::Performance(_) => return None,
         };
         field.value().copied()
     }
@@ -176,6 +205,7 @@ impl Record {
             Self::Product(product) => &product.base,
             Self::Variant(variant) => &variant.base,
             of_taxon!(taxon) => &taxon.base,
+            Self::Performance(numbers) => &numbers.base,
         }
     }
 
@@ -184,6 +214,7 @@ impl Record {
             Self::Product(product) => &mut product.base,
             Self::Variant(variant) => &mut variant.base,
             of_taxon!(taxon) => &mut taxon.base,
+            Self::Performance(numbers) => &mut numbers.base,
         }
     }
 

@@ -88,6 +88,7 @@ impl Push {
     /// `Rejected` where the plan is not for this store, changed, or expired; `State` where another writer holds
     /// the store; what the reads say. What was written up to then is in the write log.
     pub async fn apply(&self, plan: &Plan, approvals: &Approvals) -> Result<Receipt> {
+        self.must_be_writable()?;
         plan.check(self.store(), self.now())?;
         if plan.to_apply().any(|change| !self.is_in_view(&change.cell)) {
             return Err(Error::new(

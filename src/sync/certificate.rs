@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Delivery;
 use super::bulk::BulkReport;
+use super::measured::Measured;
 use crate::connector::{ConnectorInfo, Select};
 use crate::model::{Entity, ExternalId, ProductStatus, StoreKey, View};
 use crate::time::Timestamp;
@@ -46,6 +47,9 @@ pub struct Certificate {
     /// What came of the file, where the list came by a bulk job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bulk: Option<BulkReport>,
+    /// How good the numbers are, of a pull of a range of days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
     /// What was checked.
     pub checks: Vec<Check>,
     /// What follows from the checks.
@@ -238,6 +242,9 @@ impl fmt::Display for Certificate {
                 "  none came of status {}: there is none, or this credential cannot see it",
                 unseen.join(", ")
             )?;
+        }
+        if let Some(measured) = &self.measured {
+            write!(f, "{measured}")?;
         }
         for check in &self.checks {
             writeln!(f, "  {:?}: {:?} ({})", check.rule, check.outcome, check.evidence)?;

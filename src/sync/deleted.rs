@@ -114,7 +114,7 @@ impl Work<'_> {
         let since = match (of_full_run, &self.pull.select) {
             (Some(from), _) => Some(from),
             (None, Select::Since(since)) => Some(*since),
-            (None, Select::All | Select::Ids(_)) => None,
+            (None, Select::All | Select::Ids(_) | Select::Window(_)) => None,
         };
         Ok(since.map(|since| since.saturating_sub(self.capabilities.overlap)))
     }

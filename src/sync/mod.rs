@@ -9,6 +9,7 @@ mod deliver;
 mod inbox;
 mod jobs;
 mod jsonl;
+mod measured;
 mod names;
 mod pages;
 mod plan;
@@ -33,6 +34,7 @@ pub use certificate::{Certificate, Check, CheckOutcome, Reason, Rule, Scope, Ver
 pub use inbox::{Gone, IgnoredWhy, Inbox, InboxHandler, InboxReceipt, InboxReport, InboxSettings, Tombstone};
 pub use jobs::JobSettings;
 pub use jsonl::{JsonlFinished, JsonlSink};
+pub use measured::Measured;
 pub use plan::{Approval, Approvals, Plan, PlanPurpose, PlannedChange};
 pub use pull::{Progress, Pull};
 pub use push::{Push, PushSettings};

@@ -57,6 +57,7 @@ impl Push {
     /// What the connector says of the reads, and `State`. A change that cannot be made is no error: the plan
     /// says why.
     pub async fn plan(&self, enrichments: &[Enrichment]) -> Result<Plan> {
+        self.must_be_writable()?;
         self.settle().await?;
         let now = self.now();
         let names = self.look_up_names(enrichments).await?;

@@ -142,6 +142,10 @@ impl Work<'_> {
                     counted == CheckOutcome::Failed && overlap != CheckOutcome::Failed && first == last;
                 proof.reasons.push(if is_cut { Reason::CountDisagrees } else { Reason::StillMoving });
             }
+            if self.window().is_some() {
+                self.prove_window(failed, unseen, checks, proof);
+                return Ok(());
+            }
             self.sweep_behind_delta(checks, proof).await?;
             self.tell_deleted(checks, proof).await
         } else if !(failed || unseen) {
@@ -218,6 +222,7 @@ impl Work<'_> {
             delivery: self.sink.delivery(),
             next_since,
             bulk,
+            measured: self.measured(),
             checks,
             verdict,
         };

@@ -15,9 +15,9 @@ use super::{Cancel, Sink};
 use crate::connector::{BulkJob, BulkSource, Connector, Page, PullRequest, Select, Total};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::{MappedPage, SchemaMap};
-use crate::model::{DeltaClock, Entity, EntityCapabilities, ExternalId, Record, StoreKey};
+use crate::model::{Entity, EntityCapabilities, ExternalId, Record, StoreKey};
 use crate::state::{BulkStage, Checkpoint, Op, RunKey, SinkMark, StateStore, Unit};
-use crate::time::{Clock, SystemClock, Timestamp};
+use crate::time::{Clock, Days, SystemClock, Timestamp};
 
 /// The most ids that a certificate or checkpoint names.
 pub(super) const MAX_NAMED_IDS: usize = 100;
@@ -83,6 +83,13 @@ impl Pull {
         self
     }
 
+    /// Pulls the records of a range of days, of a kind that is kept by day.
+    #[must_use]
+    pub fn window(mut self, days: Days) -> Self {
+        self.select = Select::Window(days);
+        self
+    }
+
     /// Sets how many pages are fetched at once, where the platform lets pages be known ahead (default 2).
     #[must_use]
     pub fn in_flight(mut self, pages: NonZeroUsize) -> Self {
@@ -142,9 +149,8 @@ impl Pull {
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Certificate> {
         let capabilities = self.capabilities()?;
-        if matches!(self.select, Select::Since(_)) && capabilities.delta == DeltaClock::None {
-            return Err(unsupported("delta_unsupported", "this store cannot list what changed since a time"));
-        }
+        PullRequest { select: self.select.clone(), ..PullRequest::all(self.entity) }
+            .must_be_claimed(capabilities)?;
         let schema = self.connector.schema(self.entity).ok_or_else(|| {
             unsupported("entity_unsupported", format!("this connector has no map for {}", self.entity))
         })?;
@@ -397,6 +403,8 @@ impl Work<'_> {
         let checkpoint = &mut self.checkpoint;
         (checkpoint.next, checkpoint.last_id, checkpoint.totals) = (None, None, (None, None));
         (checkpoint.pages_done, checkpoint.overlap_broken, checkpoint.order_broken) = (false, false, false);
+        // The numbers are told of the pass that counts.
+        checkpoint.measured = None;
         (self.last, self.largest) = (None, None);
         self.listed.clear();
     }

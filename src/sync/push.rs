@@ -93,6 +93,16 @@ impl Push {
         self.runtime.clock().now()
     }
 
+    /// Refuses where the connector reads only, before anything else is looked at.
+    pub(super) fn must_be_writable(&self) -> Result<()> {
+        // Each write is guarded by a read by id.
+        if self.connector.capabilities().entities.iter().any(|claims| claims.by_ids) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unsupported, "push_unsupported", "this connector only reads")
+            .with_remedy("push to the store that keeps the content"))
+    }
+
     pub(super) fn schema(&self, entity: Entity) -> Result<&SchemaMap> {
         schema(&*self.connector, entity)
     }

@@ -21,6 +21,7 @@ impl Push {
     /// `NotFound` where the log has no such push, `Rejected` where it is an undo itself; what the reads say;
     /// `State`.
     pub async fn plan_undo(&self, push: PushId) -> Result<Plan> {
+        self.must_be_writable()?;
         self.settle().await?;
         let rows = self.state.rows(self.store(), &RowQuery::Push(push)).await?;
         if rows.is_empty() {

@@ -6,6 +6,7 @@ pub use clock::{FakeClock, SeededEntropy};
 pub mod contract;
 pub mod exchange;
 pub mod faults;
+pub mod ga4;
 pub mod json;
 pub mod random;
 pub mod server;

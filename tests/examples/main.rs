@@ -10,6 +10,8 @@
 
 mod bench;
 mod fake;
+#[cfg(feature = "ga4")]
+mod ga4;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

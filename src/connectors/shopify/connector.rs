@@ -105,7 +105,12 @@ impl Connector for Shopify {
             Entity::Product => Some(&self.products),
             Entity::Variant => Some(&*self.variants).filter(|_| self.language.is_none()),
             Entity::Category => Some(&self.collections),
-            Entity::Media | Entity::Tag | Entity::Brand | Entity::Attribute | Entity::AttributeValue => None,
+            Entity::Media
+            | Entity::Tag
+            | Entity::Brand
+            | Entity::Attribute
+            | Entity::AttributeValue
+            | Entity::Performance => None,
         }
     }
 
@@ -129,12 +134,13 @@ impl Connector for Shopify {
                 format!("the store lists no fields of a {} alone", request.entity),
             ));
         }
+        request.must_be_claimed(claims)?;
         match &request.select {
             Select::Ids(ids) => match &self.language {
                 Some(language) => self.translated_ids_page(language, request, ids).await,
                 None => self.ids_page(request, ids).await,
             },
-            Select::All | Select::Since(_) => self.list_page(request).await,
+            Select::All | Select::Since(_) | Select::Window(_) => self.list_page(request).await,
         }
     }
 

@@ -41,7 +41,7 @@ fn words(entity: Entity) -> Option<(&'static str, &'static str)> {
         Entity::Product => Some(("PRODUCT", "gid://shopify/Product/")),
         Entity::Variant => Some(("PRODUCT_VARIANT", "gid://shopify/ProductVariant/")),
         Entity::Category => Some(("COLLECTION", "gid://shopify/Collection/")),
-        Entity::Media | Entity::Tag | Entity::Brand | Entity::Attribute | Entity::AttributeValue => None,
+        _ => None,
     }
 }
 

@@ -134,6 +134,8 @@ rules! { $
         "a guard or verify read gives what is stored now";
     reads::a_delta_lists_what_changed_since, "R5",
         "a delta lists what changed at or after its time, not everything, and is refused where it is not claimed";
+    reads::a_range_of_days_lists_these_days, "R1",
+        "a range of days lists the records of these days and no others, and is refused where it is not claimed; a whole list is, too";
     reads::a_kind_that_is_not_claimed_is_refused, "CAPABILITIES",
         "a kind of record that is not claimed is refused as unsupported";
     reads::a_sound_store_has_no_error_findings, "CAPABILITIES",
