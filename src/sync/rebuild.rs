@@ -121,12 +121,15 @@ fn attributes(theirs: Option<&Vec<Attribute>>, changes: &[&PlannedChange]) -> Op
     Some(PatchValue::Attributes(attributes))
 }
 
+/// The new name of what an id stands for, where it gets one.
+type Named<'a> = dyn Fn(&ExternalId) -> Option<Text> + 'a;
+
 /// The attributes that variants differ by, with other names. Which there are, their order and their values' order
 /// never change.
 fn options(
     theirs: Option<&Vec<Attribute>>,
     changes: &[&PlannedChange],
-    name: fn(&mut Attribute, &dyn Fn(&ExternalId) -> Option<Text>),
+    name: fn(&mut Attribute, &Named<'_>),
 ) -> Option<PatchValue> {
     let is_option = |attribute: &&Attribute| attribute.distinguishes_variants == Some(true);
     let mut options: Vec<Attribute> = theirs?.iter().filter(is_option).cloned().collect();
@@ -138,13 +141,13 @@ fn options(
     Some(PatchValue::Attributes(options))
 }
 
-fn name_option(option: &mut Attribute, named: &dyn Fn(&ExternalId) -> Option<Text>) {
+fn name_option(option: &mut Attribute, named: &Named<'_>) {
     if let Some(name) = option.id.as_ref().and_then(named) {
         option.label = name;
     }
 }
 
-fn name_values(option: &mut Attribute, named: &dyn Fn(&ExternalId) -> Option<Text>) {
+fn name_values(option: &mut Attribute, named: &Named<'_>) {
     for (id, value) in option.value_ids.iter().zip(&mut option.values) {
         if let Some(name) = named(id) {
             *value = name;

@@ -9,12 +9,12 @@ use async_trait::async_trait;
 use super::fixture::ContractFixture;
 use super::violation::{Claim, Violation};
 use crate::connector::{
-    Answer, BulkSource, Connector, ConnectorInfo, Health, Joint, Known, LookUp, Page, PullRequest, Purpose,
-    PushRequest, Select, Total, WebhookSource, WriteJobs,
+    Answer, BulkSource, Connector, ConnectorInfo, DeletionSource, Health, Joint, Known, LookUp, Page,
+    PullRequest, Purpose, PushRequest, Select, Total, WebhookSource, WriteJobs,
 };
 use crate::error::{ErrorKind, Result};
 use crate::mapping::SchemaMap;
-use crate::model::{Capabilities, Cursor, Entity, ExternalId, Record, RecordRef, View};
+use crate::model::{Capabilities, Cursor, Entity, ExternalId, FieldName, Record, RecordRef, View};
 use crate::state::{MemoryState, SinkMark};
 use crate::sync::{Certificate, Delivery, Pull, Rejected, Sink};
 use crate::time::Days;
@@ -221,6 +221,10 @@ impl Connector for SmallPages {
         self.inner.look_up(names).await
     }
 
+    async fn prepare(&self, brings: &[FieldName]) -> Result<()> {
+        self.inner.prepare(brings).await
+    }
+
     async fn shown_by(&self, holders: &[RecordRef]) -> Result<Vec<Vec<RecordRef>>> {
         self.inner.shown_by(holders).await
     }
@@ -239,6 +243,10 @@ impl Connector for SmallPages {
 
     fn webhooks(&self) -> Option<&dyn WebhookSource> {
         self.inner.webhooks()
+    }
+
+    fn deletions(&self) -> Option<&dyn DeletionSource> {
+        self.inner.deletions()
     }
 
     fn bulk(&self) -> Option<&dyn BulkSource> {
