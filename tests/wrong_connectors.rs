@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lily_connect::connector::{
-    Answer, BulkBody, BulkJob, BulkSource, BulkState, Connector, ConnectorInfo, Detail, FieldAnswer,
-    FoundJob, Healed, Health, JobCut, JobPart, Known, LineAnswer, LookUp, Page, Patch, PatchField,
-    PatchValue, PollPlan, Prediction, PullRequest, Purpose, PushRequest, Select, StagedFile, StartedJob,
-    Subscribed, Subscription, Told, Total, WebhookSource, WriteJobs,
+    Answer, BulkBody, BulkJob, BulkSource, BulkState, Connector, ConnectorInfo, DeletionSource, Detail,
+    FieldAnswer, FoundJob, Healed, Health, JobCut, JobPart, Known, LineAnswer, LookUp, Page, Patch,
+    PatchField, PatchValue, PollPlan, Prediction, PullRequest, Purpose, PushRequest, Select, StagedFile,
+    StartedJob, Subscribed, Subscription, Told, Total, WebhookSource, WriteJobs,
 };
 use lily_connect::error::{Error, ErrorKind, Result};
 use lily_connect::mapping::SchemaMap;
@@ -150,8 +150,16 @@ impl Connector for Wrong {
         Some(self)
     }
 
+    fn deletions(&self) -> Option<&dyn DeletionSource> {
+        self.right.deletions()
+    }
+
     fn bulk(&self) -> Option<&dyn BulkSource> {
         self.right.bulk()
+    }
+
+    async fn prepare(&self, brings: &[FieldName]) -> Result<()> {
+        self.right.prepare(brings).await
     }
 
     fn write_jobs(&self) -> Option<&dyn WriteJobs> {
