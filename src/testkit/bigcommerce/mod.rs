@@ -27,7 +27,8 @@
 //!   [`take_deliveries`](BigCommerceFake::take_deliveries), [`hooks`](BigCommerceFake::hooks),
 //!   [`deactivate_hook`](BigCommerceFake::deactivate_hook).
 //! - What was seen: [`violations`](BigCommerceFake::violations), [`unexpected`](BigCommerceFake::unexpected),
-//!   [`snapshot`](BigCommerceFake::snapshot), [`raw`](BigCommerceFake::raw).
+//!   [`snapshot`](BigCommerceFake::snapshot), [`raw`](BigCommerceFake::raw), and without what moves by itself
+//!   [`content`](BigCommerceFake::content).
 //!
 //! # What it does not model
 //! GraphQL Admin (overrides and translations): the sources name its mutations and a part of their arguments, and not

@@ -85,8 +85,7 @@ pub(super) fn post(state: &mut State, params: &Params, body: &Json) -> Outcome {
     }
     check(state, 0, body)?;
     // On a new product a taken address is a conflict (bigcommerce/docs#837, 2025-02).
-    if let Some(url) = sent_url(body).filter(|url| state.url_taken(url, 0)) {
-        let _ = url;
+    if sent_url(body).is_some_and(|url| state.url_taken(url, 0)) {
         return Err(
             Problem::new(409, "The product url is a duplicate").at("url", "The product url is a duplicate")
         );
@@ -116,11 +115,16 @@ pub(super) fn delete_many(state: &mut State, params: &Params) -> Outcome {
     Ok(Answer::empty(204))
 }
 
-/// A new product with its base variant; gives its id.
+/// A new product with its base variant, and an address that nothing else has; gives its id.
 pub(super) fn create(state: &mut State, name: &str) -> u64 {
+    let url = state.free_url(name, 0);
+    create_at(state, name, url)
+}
+
+/// A new product at an address that the caller knows to be free.
+pub(super) fn create_at(state: &mut State, name: &str, url: String) -> u64 {
     let id = state.take("product");
     let mut made = Product::new(id, name, state.now);
-    let url = state.free_url(name, id);
     made.set("custom_url", Json::object([("url", Json::text(url)), ("is_customized", Json::Bool(false))]));
     let base = state.take("variant");
     made.variants.push(product::variant(base, id, "", Vec::new()));

@@ -61,13 +61,12 @@ fn some<'a>(random: &mut SeededRandom, texts: &[&'a str]) -> &'a str {
 }
 
 fn product(state: &mut State, random: &mut SeededRandom, at: usize, shelves: &[u64]) -> u64 {
-    let mut name = format!("{} {} {}", some(random, WORDS), some(random, NOUNS), at + 1);
-    let mut number = 1;
-    while state.name_owner(&name, 0).is_some() {
-        number += 1;
-        name = format!("{name} ({number})");
-    }
-    let id = product_writes::create(state, &name);
+    // The number makes names, addresses and SKUs differ, also where a store is seeded twice.
+    state.seeded += 1;
+    let number = state.seeded;
+    let name = format!("{} {} {number}", some(random, WORDS), some(random, NOUNS));
+    let url = format!("/{}/", super::state::slug(&name));
+    let id = product_writes::create_at(state, &name, url);
     let brand = brands::find_or_add(state, some(random, BRANDS));
     let age = Duration::from_secs(60 * (2 + random.below(500_000)));
     let made = state.now.saturating_sub(age);
@@ -114,7 +113,7 @@ fn product(state: &mut State, random: &mut SeededRandom, at: usize, shelves: &[u
     product.modifiers = modifier.into_iter().collect();
     let text = format!("<p>{name}: made to last.</p>\n<ul><li>One</li><li>Two &amp; three</li></ul>");
     product.set("description", text);
-    product.set("sku", format!("SKU-{}", at + 1));
+    product.set("sku", format!("SKU-{number}"));
     product.set("brand_id", brand);
     product.set("categories", Json::ids(&shelf));
     #[expect(clippy::cast_precision_loss, reason = "a price has few digits")]

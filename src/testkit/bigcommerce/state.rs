@@ -44,6 +44,8 @@ pub(super) struct State {
     pub(super) random: SeededRandom,
     /// Counts every change, for lists whose order slips.
     pub(super) changes: u64,
+    /// How many products were seeded.
+    pub(super) seeded: u64,
     pub(super) unexpected: VecDeque<String>,
     next: BTreeMap<&'static str, u64>,
 }
@@ -87,6 +89,7 @@ impl State {
             quota,
             random: SeededRandom::new(seed),
             changes: 0,
+            seeded: 0,
             unexpected: VecDeque::new(),
             next: BTreeMap::from([
                 ("product", 77),

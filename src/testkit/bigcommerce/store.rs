@@ -280,6 +280,12 @@ impl BigCommerceFake {
         request.method == http::Method::GET && request.path.ends_with("/v3/catalog/products")
     }
 
+    /// A predicate for hooks and faults: whether a request reads a path, such as `/catalog/variants`.
+    pub fn reads(path: &str) -> impl Fn(&Request) -> bool + Send + Sync + 'static {
+        let path = path.to_owned();
+        move |request| request.method == http::Method::GET && request.path.ends_with(&path)
+    }
+
     /// A predicate for hooks and faults: whether a request asks for a change.
     #[must_use]
     pub fn is_write(request: &Request) -> bool {
