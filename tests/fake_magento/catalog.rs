@@ -94,6 +94,9 @@ fn categories_come_as_a_tree_and_as_a_list_and_a_save_at_a_view_copies() {
     assert_eq!(shop.get("/rest/all/V1/categories?rootCategoryId=2&depth=0")["children_data"], json!([]));
     let list = shop.get("/rest/de/V1/categories/list?searchCriteria");
     assert_eq!(list["total_count"], 8);
+    let count = tree["children_data"][0]["product_count"].as_u64().unwrap();
+    let links = shop.get(&format!("/rest/all/V1/categories/{}/products", tree["children_data"][0]["id"]));
+    assert_eq!(links.as_array().unwrap().len() as u64, count);
     let answer = shop.put(
         "/rest/de/V1/categories/3",
         &json!({"category": {"custom_attributes": [{"attribute_code": "meta_keywords", "value": "neu"}]}}),
@@ -119,6 +122,10 @@ fn store_views_are_languages_and_the_admin_comes_first() {
     assert_eq!(configs[1]["base_media_url"], "https://store.test/media/");
     assert_eq!(shop.get("/rest/V1/store/storeGroups")[1]["root_category_id"], 2);
     assert_eq!(shop.get("/rest/V1/store/websites")[1]["code"], "base");
+    assert_eq!(shop.send(&shop.request(Method::GET, "/magento_version")).0, 404);
+    shop.store
+        .set_conditions(|conditions| conditions.told_version = Some("Magento/2.4 (Community)".to_owned()));
+    assert_eq!(shop.get("/magento_version"), "Magento/2.4 (Community)");
 }
 
 #[test]

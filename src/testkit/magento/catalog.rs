@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::attribute::{Attribute, AttributeOption};
 use super::category::{Category, SCOPED};
 use super::errors::ApiError;
-use super::product::GLOBAL;
+use super::product::{GLOBAL, Product};
 use super::query::Query;
 use super::render::{self, Place};
 use super::search::Criteria;
@@ -137,6 +137,13 @@ pub(super) fn sets(state: &mut State, query: &Query) -> Result<Json, ApiError> {
     Ok(criteria.answer(page.collect(), total))
 }
 
+/// `GET /V1/products/attribute-sets/{id}`.
+pub(super) fn set(state: &State, id: &str) -> Result<Json, ApiError> {
+    let wanted = id.parse::<u64>().ok();
+    let set = state.sets.iter().find(|set| Some(set.id) == wanted);
+    Ok(set.ok_or_else(|| ApiError::no_entity("attributeSetId", id))?.json())
+}
+
 /// `GET /V1/products/attribute-sets/{id}/attributes`.
 pub(super) fn set_attributes(state: &State, id: &str, view: u64) -> Result<Json, ApiError> {
     let set = id.parse().ok().filter(|id| state.sets.iter().any(|set| set.id == *id));
@@ -199,6 +206,21 @@ pub(super) fn category(state: &State, id: &str, view: u64) -> Result<Json, ApiEr
     let category = id.parse().ok().and_then(|id| state.categories.get(&id));
     let category = category.ok_or_else(|| ApiError::no_entity("id", id))?;
     Ok(category.json(view, &state.children(category.id)))
+}
+
+/// `GET /V1/categories/{id}/products`.
+pub(super) fn category_products(state: &State, id: &str) -> Result<Json, ApiError> {
+    let wanted = id.parse().ok().filter(|id| state.categories.contains_key(id));
+    let wanted = wanted.ok_or_else(|| ApiError::no_entity("id", id))?;
+    let link = |product: &Product| {
+        let link = product.categories.iter().find(|link| link.category == wanted)?;
+        Some(Json::object([
+            ("sku", Json::text(product.sku.clone())),
+            ("position", Json::from(link.position)),
+            ("category_id", Json::text(id)),
+        ]))
+    };
+    Ok(Json::Array(state.products.values().filter_map(link).collect()))
 }
 
 /// `POST /V1/categories` and `PUT /V1/categories/{id}`. A save at a view still copies what the view inherits

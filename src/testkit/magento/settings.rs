@@ -140,6 +140,9 @@ pub struct Conditions {
     pub option_id_prefix: bool,
     /// The answer to a new option has the option made twice.
     pub option_twice: bool,
+    /// What `/magento_version` at the root of the web tells, such as `Magento/2.4 (Community)`; a page of 404
+    /// where `None` (default).
+    pub told_version: Option<String>,
     /// The language of messages, `de`; `None` for English.
     pub language: Option<String>,
     /// The store is being worked on: 503 with a page.
@@ -190,6 +193,7 @@ impl Conditions {
             mass_moves_clock: false,
             option_id_prefix: false,
             option_twice: false,
+            told_version: None,
             language: None,
             maintenance: false,
             firewall: false,

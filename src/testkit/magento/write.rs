@@ -235,6 +235,11 @@ fn check_values(state: &State, product: &Product, sent: &[Sent], view: u64) -> R
         if one.code == "url_key" && !value.is_empty() && state.url_key_taken(value, &[view], product.id) {
             return Err(ApiError::bad("URL key for specified store already exists."));
         }
+        if one.code == "url_key" && !value.is_empty() && state.address_taken(value, &[view]) {
+            return Err(ApiError::bad(
+                "The value specified in the URL Key field would generate a URL that already exists.",
+            ));
+        }
     }
     Ok(())
 }
