@@ -131,7 +131,8 @@ impl MagentoBuilder {
         token: impl Into<String>,
         token_secret: Secret,
     ) -> Self {
-        let (consumer_key, token) = (consumer_key.into(), token.into());
+        // As secret as their other halves: nobody needs to see them.
+        let (consumer_key, token) = (Secret::new(consumer_key.into()), Secret::new(token.into()));
         self.given.way(Way::Signed { consumer_key, consumer_secret, token, token_secret });
         self
     }

@@ -90,7 +90,7 @@ pub(super) enum Way {
     /// An integration's access token, as a bearer.
     Token(Secret),
     /// An integration's four credentials: each request is signed.
-    Signed { consumer_key: String, consumer_secret: Secret, token: String, token_secret: Secret },
+    Signed { consumer_key: Secret, consumer_secret: Secret, token: Secret, token_secret: Secret },
     /// An administrator, whose tokens last for hours.
     Administrator { user: String, password: Secret, factor: SecondFactor },
     /// A project of the cloud service.
@@ -135,8 +135,8 @@ impl Given {
                 Credentials::ready(Arc::new(HeaderKey::bearer(origin.clone(), &token)?), Proof::Integration)
             }
             Way::Signed { consumer_key, consumer_secret, token, token_secret } => {
-                let signer = OAuth1::new(origin.clone(), &consumer_key, &consumer_secret)?;
-                let signer = signer.token(&token, &token_secret)?.order(ParameterOrder::Natural);
+                let signer = OAuth1::new(origin.clone(), consumer_key.expose(), &consumer_secret)?;
+                let signer = signer.token(token.expose(), &token_secret)?.order(ParameterOrder::Natural);
                 Credentials::ready(Arc::new(signer), Proof::Signature)
             }
             Way::Authenticator(authenticator) => Credentials::ready(authenticator, Proof::Unknown),
@@ -466,9 +466,9 @@ mod tests {
         assert_eq!(code(given), Err("settings_contradictory".to_owned()));
         let mut given = Given::default();
         given.way(Way::Signed {
-            consumer_key: "ck".to_owned(),
+            consumer_key: Secret::new("ck"),
             consumer_secret: Secret::new("cs"),
-            token: "t".to_owned(),
+            token: Secret::new("t"),
             token_secret: Secret::new(""),
         });
         assert_eq!(code(given), Err("oauth1_unusable".to_owned()));

@@ -23,7 +23,7 @@ use crate::connector::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiRequest;
-use crate::model::{self, Entity, FieldName, Media};
+use crate::model::{self, Entity, FieldName, Media, Normaliser};
 
 /// The most products that are written at once: saves lock rows of one another.
 const AT_ONCE: usize = 2;
@@ -172,12 +172,10 @@ impl Magento {
             match (&change.value, &change.before) {
                 (PatchValue::Text { text, raw }, _) => {
                     let spelled = self.products.spell(&change.field, text, raw.as_deref())?;
-                    self.put(&mut product, &mut codes, &change.field, spelled)?;
+                    self.put(&mut product, &mut codes, &change.field, spelled.into())?;
                 }
-                // An empty value is none: the platform drops its row.
-                (PatchValue::Removed, _) => {
-                    self.put(&mut product, &mut codes, &change.field, String::new())?
-                }
+                // An empty text would be kept as a value: `null` drops its row.
+                (PatchValue::Removed, _) => self.put(&mut product, &mut codes, &change.field, Value::Null)?,
                 (PatchValue::Attributes(after), Some(PatchValue::Attributes(before))) => {
                     match self.values(before, after, request).await {
                         Ok(values) => {
@@ -206,13 +204,14 @@ impl Magento {
     fn put(
         &self,
         product: &mut Map<String, Value>,
-        codes: &mut Vec<((String, String), FieldName)>,
+        codes: &mut Vec<((String, Value), FieldName)>,
         field: &FieldName,
-        text: String,
+        value: Value,
     ) -> Result<()> {
-        match super::map::code_of(self.products.write_place(field)?) {
-            Some(code) => codes.push(((code.to_owned(), text), field.clone())),
-            None => self.products.put_text(product, field, text)?,
+        match (super::map::code_of(self.products.write_place(field)?), value) {
+            (Some(code), value) => codes.push(((code.to_owned(), value), field.clone())),
+            (None, Value::String(text)) => self.products.put_text(product, field, text)?,
+            (None, _) => return Err(not_writable(field)),
         }
         Ok(())
     }
@@ -223,7 +222,7 @@ impl Magento {
         before: &[model::Attribute],
         after: &[model::Attribute],
         request: &PushRequest,
-    ) -> Result<Vec<(String, String)>> {
+    ) -> Result<Vec<(String, Value)>> {
         let read =
             PullRequest { purpose: Purpose::Guard, lane: request.lane, ..PullRequest::all(Entity::Product) };
         let mut values = Vec::new();
@@ -239,7 +238,11 @@ impl Magento {
                     "an attribute by which variants differ is not written",
                 ));
             }
-            let id = id.ok_or_else(|| refusal("attribute_unknown", "the store has no such attribute"))?;
+            let id = match id {
+                Some(id) => id,
+                // It comes with its name only.
+                None => self.attribute_named(&attribute.list_key(), &read).await?,
+            };
             values.push(self.value(id, &attribute.values, &read, request).await?);
         }
         for gone in
@@ -250,9 +253,23 @@ impl Magento {
                 .as_ref()
                 .filter(|code| wire::is_code(code) && gone.distinguishes_variants != Some(true));
             let code = code.ok_or_else(|| refusal("attribute_unknown", "the store has no such attribute"))?;
-            values.push((code.to_string(), String::new()));
+            values.push((code.to_string(), Value::Null));
         }
         Ok(values)
+    }
+
+    /// The attribute of that name, where there is one and no other.
+    async fn attribute_named(&self, key: &str, read: &PullRequest) -> Result<u64> {
+        let dictionary = self.dictionary(read).await?;
+        let mut found =
+            dictionary.attributes().filter(|attribute| Normaliser::Folded1.apply(&attribute.label) == key);
+        match (found.next(), found.next()) {
+            (Some(one), None) => Ok(one.id),
+            (None, _) => Err(refusal("attribute_unknown", "the store has no such attribute")),
+            (Some(_), Some(_)) => {
+                Err(refusal("attribute_ambiguous", "the store has several attributes of that name"))
+            }
+        }
     }
 
     /// The code of an attribute, and its value as the platform keeps it.
@@ -262,7 +279,7 @@ impl Magento {
         texts: &[model::Text],
         read: &PullRequest,
         request: &PushRequest,
-    ) -> Result<(String, String)> {
+    ) -> Result<(String, Value)> {
         let dictionary = self.dictionary(read).await?;
         let unknown = || refusal("attribute_unknown", "the store has no such attribute");
         let attribute = dictionary.attribute_of_id(id).ok_or_else(unknown)?;
@@ -277,7 +294,10 @@ impl Magento {
             return Err(refusal("one_value_only", "the attribute takes one value"));
         }
         if !attribute.has_options() {
-            return Ok((attribute.code.clone(), texts.first().map(ToString::to_string).unwrap_or_default()));
+            return Ok((
+                attribute.code.clone(),
+                texts.first().map_or(Value::Null, |text| text.as_str().into()),
+            ));
         }
         let mut ids = Vec::with_capacity(texts.len());
         for text in texts {
@@ -290,7 +310,7 @@ impl Magento {
             }
         }
         // Several go as one text with commas: a list is refused (fact sheet section 4.3).
-        Ok((attribute.code.clone(), ids.join(",")))
+        Ok((attribute.code.clone(), if ids.is_empty() { Value::Null } else { ids.join(",").into() }))
     }
 
     /// Makes an option, once, and gives its id: what the platform answers is not in all versions the id.
@@ -352,7 +372,7 @@ fn saves(
     sku: &str,
     mut product: Map<String, Value>,
     patch: &Patch,
-    codes: Vec<((String, String), FieldName)>,
+    codes: Vec<((String, Value), FieldName)>,
 ) -> Vec<Step> {
     if product.is_empty() && codes.is_empty() {
         return Vec::new();
@@ -363,7 +383,7 @@ fn saves(
         .map(|change| change.field.clone())
         .filter(|field| !product.is_empty() && field.as_str() == "title")
         .collect();
-    let mut chunks: Vec<&[((String, String), FieldName)]> = codes.chunks(MAX_ATTRIBUTES).collect();
+    let mut chunks: Vec<&[((String, Value), FieldName)]> = codes.chunks(MAX_ATTRIBUTES).collect();
     if chunks.is_empty() {
         chunks.push(&[]);
     }

@@ -194,6 +194,21 @@ impl MagentoFake {
             .is_some()
     }
 
+    /// The ids of all categories, those at the roots too, ascending.
+    #[must_use]
+    pub fn category_ids(&self) -> Vec<u64> {
+        self.state().categories.keys().copied().collect()
+    }
+
+    /// Deletes a category; its products are no more in it. False where there is none.
+    pub fn delete_category(&self, id: u64) -> bool {
+        let mut state = self.state();
+        for product in state.products.values_mut() {
+            product.categories.retain(|link| link.category != id);
+        }
+        state.categories.remove(&id).is_some()
+    }
+
     /// Adds a source of stock.
     pub fn add_source(&self, code: &str, name: &str) {
         self.state().inventory.sources.push((code.to_owned(), name.to_owned()));
