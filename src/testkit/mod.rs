@@ -8,6 +8,7 @@ pub mod exchange;
 pub mod faults;
 pub mod json;
 pub mod magento;
+pub mod openapi;
 pub mod random;
 pub mod server;
 pub mod shopify;

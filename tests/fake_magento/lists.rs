@@ -274,6 +274,7 @@ fn pages_of_hosts_reports_and_ordered_refusals_come_in_their_shapes() {
 #[test]
 fn a_body_needs_its_content_type_and_must_be_json() {
     let shop = filled(1);
+    shop.violates(&["header content-type", "body: expected JSON", "property product", "body /name"]);
     let put = |kind: Option<&str>, body: &str| {
         let mut request = shop.request(Method::PUT, "/rest/all/V1/products/S01").with_body(body);
         if let Some(kind) = kind {
@@ -281,7 +282,7 @@ fn a_body_needs_its_content_type_and_must_be_json() {
         }
         shop.send(&request)
     };
-    let body = r#"{"product":{"name":"x"}}"#;
+    let body = r#"{"product":{"sku":"S01","name":"x"}}"#;
     assert_eq!(put(None, body).0, 400);
     assert_eq!(put(Some("text/plain"), body).0, 400);
     assert_eq!(put(Some("application/json"), "{").1["message"], "Decoding error.");

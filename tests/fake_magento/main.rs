@@ -8,11 +8,18 @@
     reason = "a helper of a test fails the test"
 )]
 
+#[path = "../common/magento_documents.rs"]
+mod documents;
+
+mod bulk;
+mod callers;
 mod catalog;
+mod deliveries;
 mod lists;
 mod saves;
 mod shapes;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use http::Method;
@@ -27,6 +34,8 @@ struct Shop {
     store: MagentoFake,
     clock: Arc<FakeClock>,
     keys: Integration,
+    /// Parts of the violations that a test means to commit.
+    wrong: RefCell<Vec<&'static str>>,
 }
 
 fn shop() -> Shop {
@@ -35,10 +44,28 @@ fn shop() -> Shop {
 
 fn shop_with(change: impl FnOnce(MagentoFakeBuilder) -> MagentoFakeBuilder) -> Shop {
     let clock = Arc::new(FakeClock::new());
-    let store = change(MagentoFake::builder(clock.clone()).seed(7)).build();
+    let builder = change(MagentoFake::builder(clock.clone()).seed(7));
+    let builder = documents::official(builder);
+    let store = builder.build();
     store.set_conditions(|conditions| conditions.bearer_tokens = true);
     let keys = store.issue_integration("main");
-    Shop { store, clock, keys }
+    Shop { store, clock, keys, wrong: RefCell::default() }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let told: Vec<String> = self.store.violations().iter().map(ToString::to_string).collect();
+            let wrong = self.wrong.borrow();
+            let other: Vec<_> = told.iter().filter(|v| !wrong.iter().any(|part| v.contains(part))).collect();
+            assert!(other.is_empty(), "{other:#?}");
+            if std::env::var_os("LILY_SPECS_DIR").is_some() {
+                let missed: Vec<_> =
+                    wrong.iter().filter(|part| !told.iter().any(|v| v.contains(**part))).collect();
+                assert!(missed.is_empty(), "not told: {missed:?} of {told:#?}");
+            }
+        }
+    }
 }
 
 impl Shop {
@@ -59,7 +86,22 @@ impl Shop {
         body
     }
 
+    /// Says which violations of the official document the test means to commit, each by a part of its text.
+    fn violates(&self, parts: &[&'static str]) {
+        self.wrong.borrow_mut().extend_from_slice(parts);
+    }
+
+    /// A write; the SKU of the address stands in a product's body too, as the document asks.
     fn write(&self, method: Method, target: &str, body: &Value) -> (u16, Value) {
+        let mut body = body.clone();
+        let path = target.split('?').next().unwrap();
+        if let (Some(product), Some((_, sku))) = (body.get_mut("product"), path.split_once("/V1/products/"))
+            && !sku.contains('/')
+            && product.is_object()
+            && product.get("sku").is_none()
+        {
+            product["sku"] = sku.into();
+        }
         let request = self.request(method, target).with_header(CONTENT_TYPE, "application/json");
         self.send(&request.with_body(body.to_string()))
     }

@@ -285,6 +285,7 @@ fn a_label_is_set_at_a_view_through_the_entry_and_null_is_the_default_again() {
 #[test]
 fn an_entry_without_its_fields_is_refused_or_loses_roles_and_label() {
     let shop = shop();
+    shop.violates(&["property types", "property media_type", "property position", "property disabled"]);
     let id = named(&shop, "A");
     let entry = shop.store.add_image(id, "/a/b/ab.jpg", Some("Front")).unwrap();
     let path = format!("/rest/all/V1/products/A/media/{entry}");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Shop, shop};
 
 /// An official example; none where the specifications are not at hand, which is said aloud.
-fn example(name: &str) -> Option<Value> {
+pub(super) fn example(name: &str) -> Option<Value> {
     let Some(specs) = std::env::var_os("LILY_SPECS_DIR") else {
         assert!(std::env::var_os("CI").is_none(), "LILY_SPECS_DIR is not set");
         eprintln!("SKIPPED: without LILY_SPECS_DIR, answers are not held against the official examples");
@@ -49,7 +49,7 @@ fn differences(expected: &Value, found: &Value, path: &str, out: &mut Vec<String
     }
 }
 
-fn assert_shape(name: &str, found: &Value) {
+pub(super) fn assert_shape(name: &str, found: &Value) {
     let Some(expected) = example(name) else { return };
     let mut out = Vec::new();
     differences(&expected, found, "", &mut out);

@@ -220,7 +220,7 @@ pub(super) fn status(state: &State, uuid: &str, what: &[&str]) -> Result<Json, A
         }
         _ => return Err(ApiError::no_route()),
     };
-    let list = bulk.operations.iter().map(|operation| operation.json(bulk, state, detailed));
+    let list = bulk.operations.iter().map(|operation| operation.json(bulk, state, detailed, false));
     Ok(Json::object([
         ("operations_list", Json::Array(list.collect())),
         ("user_type", Json::from(1)),
@@ -253,19 +253,20 @@ pub(super) fn list(state: &mut State, query: &Query) -> Result<Json, ApiError> {
         }
     };
     let (found, total) = criteria.play(all.len(), &state.conditions, random, value);
-    let page = found.into_iter().filter_map(|at| all.get(at)).map(|(bulk, o)| o.json(bulk, state, true));
+    let page =
+        found.into_iter().filter_map(|at| all.get(at)).map(|(bulk, o)| o.json(bulk, state, true, true));
     Ok(criteria.answer(page.collect(), total))
 }
 
 impl Operation {
-    fn json(&self, bulk: &Bulk, state: &State, detailed: bool) -> Json {
+    fn json(&self, bulk: &Bulk, state: &State, detailed: bool, listed: bool) -> Json {
         let id = match state.conditions.operation_ids {
             OperationIds::Index => u64::try_from(self.index).unwrap_or(0),
             OperationIds::Database => self.id,
         };
         let text = |text: &Option<String>| text.clone().map_or(Json::Null, Json::String);
         let mut entries = Vec::new();
-        if detailed {
+        if listed {
             let started = Json::object([("start_time", Json::String(date(bulk.started)))]);
             entries.push(("extension_attributes", started));
         }

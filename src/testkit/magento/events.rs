@@ -57,6 +57,15 @@ FwIDAQAB\n\
 -----END PUBLIC KEY-----\n\
 ";
 
+/// How a registration has its events written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventForm {
+    /// `{"event_id", "event": {"data"}, "recipient_client_id"}`, which does not say what happened.
+    Plain,
+    /// A CloudEvents envelope, whose `type` does.
+    CloudEvent,
+}
+
 /// A delivery as it is posted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -168,31 +177,34 @@ impl State {
     }
 
     /// Takes the events that wait, each as a signed delivery to a client.
-    pub(super) fn take_events(&mut self, client_id: &str) -> Vec<SignedDelivery> {
+    pub(super) fn take_events(&mut self, client_id: &str, form: EventForm) -> Vec<SignedDelivery> {
         let waiting: Vec<_> = self.eventing.happened.drain(..).collect();
         let mut deliveries = Vec::new();
         for (name, value, view) in waiting {
             self.eventing.made += 1;
-            let number = self.eventing.made;
-            let body = Json::object([
-                ("event_id", Json::String(format!("00000000-0000-4000-8000-{number:012x}"))),
-                (
-                    "event",
-                    Json::object([
-                        (
-                            "data",
-                            Json::object([
-                                ("key", Json::String(format!("{number:032x}"))),
-                                ("value", value),
-                                ("source", Json::text("demo.demo")),
-                                ("_metadata", metadata(view)),
-                            ]),
-                        ),
-                        ("type", Json::String(format!("com.adobe.commerce.{name}"))),
-                    ]),
-                ),
-                ("recipient_client_id", Json::text(client_id)),
+            let id = format!("00000000-0000-4000-8000-{:012x}", self.eventing.made);
+            let data = Json::object([
+                ("value", value),
+                ("_metadata", metadata(view)),
+                ("source", Json::text("demo.demo")),
             ]);
+            let body = match form {
+                EventForm::Plain => Json::object([
+                    ("event_id", Json::String(id)),
+                    ("event", Json::object([("data", data)])),
+                    ("recipient_client_id", Json::text(client_id)),
+                ]),
+                EventForm::CloudEvent => Json::object([
+                    ("specversion", Json::text("1.0")),
+                    ("id", Json::String(id)),
+                    ("source", Json::text("urn:uuid:00000000-0000-4000-8000-00000000aaaa")),
+                    ("type", Json::String(format!("com.adobe.commerce.{name}"))),
+                    ("datacontenttype", Json::text("application/json")),
+                    ("time", Json::String(format!("{}Z", self.now.to_utc_civil()))),
+                    ("recipientclientid", Json::text(client_id)),
+                    ("data", data),
+                ]),
+            };
             deliveries.push(io_delivery(&body.to_php()));
         }
         deliveries

@@ -15,6 +15,7 @@
 //! | what is stored | [`MagentoFake::product`], [`MagentoFake::raw`], [`MagentoFake::rows`], [`MagentoFake::snapshot`] |
 //! | deliveries | [`MagentoFake::take_events`], [`MagentoFake::sign_event`], [`MagentoFake::sign_webhook`] |
 //! | requests it does not know | 404, and kept in [`MagentoFake::unexpected`] |
+//! | what the official document does not allow | [`MagentoFakeBuilder::official`], [`MagentoFake::violations`] |
 //!
 //! # Examples
 //! ```
@@ -48,6 +49,7 @@ mod inventory;
 mod merchant;
 mod natural;
 mod oauth;
+mod official;
 mod product;
 mod query;
 mod render;
@@ -65,7 +67,7 @@ mod write_media;
 pub use attribute::{Attribute, AttributeOption, AttributeSet, Scope};
 pub use auth::{ImsClient, Integration};
 pub use category::Category;
-pub use events::SignedDelivery;
+pub use events::{EventForm, SignedDelivery};
 pub use natural::strnatcmp;
 pub use oauth::base_string;
 pub use product::{CategoryLink, ConfigurableOption, GLOBAL, MediaEntry, MediaRow, Product, Stock};

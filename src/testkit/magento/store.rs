@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::attribute::Attribute;
 use super::auth::{Admin, ImsClient, Integration, Issued, token};
-use super::events::{self, SignedDelivery};
+use super::events::{self, EventForm, SignedDelivery};
+use super::official;
 use super::product::Product;
 use super::render::{self, Place};
 use super::routes;
@@ -14,6 +15,7 @@ use super::state::{Ordered, Refusal, State};
 use super::tokens;
 use super::views::{StoreView, Website};
 use crate::testkit::exchange::{Handler, Request, Response};
+use crate::testkit::openapi::{Document, Ledger, Rulebook, Violation};
 use crate::time::{Clock, Timestamp};
 
 /// A fake store. Clones share it; give one to a [`Service`](crate::testkit::server::Service), keep one for the
@@ -25,6 +27,7 @@ struct Inner {
     state: Mutex<State>,
     hooks: Mutex<Vec<Hook>>,
     clock: Arc<dyn Clock>,
+    ledger: Option<Ledger>,
 }
 
 type Action = Box<dyn FnOnce(&MagentoFake) + Send>;
@@ -57,6 +60,7 @@ pub struct MagentoFakeBuilder {
     seed: u64,
     base_path: String,
     views: Vec<(String, String)>,
+    rulebook: Option<Arc<Rulebook>>,
 }
 
 impl fmt::Debug for MagentoFakeBuilder {
@@ -74,6 +78,12 @@ impl MagentoFakeBuilder {
     pub fn edition(mut self, edition: Edition) -> Self {
         self.edition = edition;
         self
+    }
+
+    /// The product that was set.
+    #[must_use]
+    pub fn which_edition(&self) -> Edition {
+        self.edition
     }
 
     /// Sets the release, from which the conditions follow (default [`Release::V2_4_9`]).
@@ -102,6 +112,12 @@ impl MagentoFakeBuilder {
         self
     }
 
+    /// Holds each request and answer against an official document; see [`MagentoFake::rulebook`].
+    pub fn official(mut self, rulebook: Arc<Rulebook>) -> Self {
+        self.rulebook = Some(rulebook);
+        self
+    }
+
     /// Makes the store: no products, one website, and nobody who may call.
     #[must_use]
     pub fn build(self) -> MagentoFake {
@@ -119,7 +135,12 @@ impl MagentoFakeBuilder {
                 active: true,
             });
         }
-        MagentoFake(Arc::new(Inner { state: Mutex::new(state), hooks: Mutex::default(), clock: self.clock }))
+        MagentoFake(Arc::new(Inner {
+            state: Mutex::new(state),
+            hooks: Mutex::default(),
+            clock: self.clock,
+            ledger: self.rulebook.map(Ledger::new),
+        }))
     }
 }
 
@@ -145,6 +166,7 @@ impl MagentoFake {
             seed: 1,
             base_path: String::new(),
             views: vec![view("default", "en_US"), view("de", "de_DE"), view("fr", "fr_FR")],
+            rulebook: None,
         }
     }
 
@@ -282,10 +304,30 @@ impl MagentoFake {
         self.state().unexpected.clone()
     }
 
+    /// The rulebook of an official document of the API, with the places where it is not followed and why.
+    /// Share one: schemas are made ready once.
+    #[must_use]
+    pub fn rulebook(document: Arc<Document>) -> Rulebook {
+        official::rulebook(document)
+    }
+
+    /// The places where the official documents are not followed, as operation, place and reason.
+    #[must_use]
+    pub fn exceptions() -> &'static [(&'static str, &'static str, &'static str)] {
+        &official::EXCEPTIONS
+    }
+
+    /// What requests and answers had that the official document does not allow, each once; empty without
+    /// [`MagentoFakeBuilder::official`]. A test holds that there is nothing.
+    #[must_use]
+    pub fn violations(&self) -> Vec<Violation> {
+        self.0.ledger.as_ref().map(Ledger::violations).unwrap_or_default()
+    }
+
     /// Takes the events that are subscribed to and have happened, each as a delivery to a client.
     #[must_use]
-    pub fn take_events(&self, client_id: &str) -> Vec<SignedDelivery> {
-        self.state().take_events(client_id)
+    pub fn take_events(&self, client_id: &str, form: EventForm) -> Vec<SignedDelivery> {
+        self.state().take_events(client_id, form)
     }
 
     /// Signs a body as Adobe I/O events do.
@@ -488,6 +530,9 @@ impl Handler for MagentoFake {
     fn handle(&self, request: &Request) -> Response {
         self.run_hooks(Side::Before, request);
         let response = routes::answer(&mut self.state(), request);
+        if let Some(ledger) = &self.0.ledger {
+            official::hold(ledger, &self.settings(), request, &response);
+        }
         self.run_hooks(Side::After, request);
         response
     }
