@@ -1,8 +1,9 @@
-//! Serves the stand-in of a platform on loopback, for other programs: `sandbox --platform woocommerce` or
-//! `sandbox --platform shopify`.
+//! Serves the stand-in of a platform on loopback, for other programs: `sandbox --platform woocommerce`, `shopify` or
+//! `magento`.
 //!
 //! The first line on standard output is `{"address":…,"url":…,"key":…,"secret":…}`, for Shopify with `token`,
-//! `shop`, `client_id` and `client_secret` in place of the last two. All of them are made up, and open nothing
+//! `shop`, `client_id` and `client_secret` in place of the last two, for Magento with `consumer_key`, `consumer_secret`,
+//! `token` and `token_secret`. All of them are made up, and open nothing
 //! else. It serves until it is interrupted or terminated.
 //!
 //! Changes are delivered to webhooks at once, to addresses of the loopback network only. With `--tls` it speaks
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use clap::Parser;
 use lily_connect::testkit::exchange::Transport;
 use lily_connect::testkit::faults::FaultSpec;
+use lily_connect::testkit::magento::MagentoFake;
 use lily_connect::testkit::server::{Server, Service};
 use lily_connect::testkit::shopify::ShopifyFake;
 use lily_connect::testkit::woocommerce::{Permissions, Role, WooStore};
@@ -60,6 +62,7 @@ struct Args {
 enum Platform {
     Woocommerce,
     Shopify,
+    Magento,
 }
 
 fn main() -> ExitCode {
@@ -76,6 +79,7 @@ async fn serve(args: Args) -> Result<Ended, Failure> {
     let stand_in = match args.platform {
         Platform::Woocommerce => woocommerce(&args)?,
         Platform::Shopify => shopify(&args)?,
+        Platform::Magento => magento(&args)?,
     };
     let service = stand_in.service;
     if let Some(faults) = args.faults {
@@ -178,6 +182,34 @@ fn shopify(args: &Args) -> Result<StandIn, Failure> {
         holds: format!("{} products and {} variants", shop.product_count(), shop.variant_count()),
         address: "SHOPIFY_URL",
         variables: vec![("SHOPIFY_SHOP", domain), ("SHOPIFY_ACCESS_TOKEN", token)],
+    })
+}
+
+fn magento(args: &Args) -> Result<StandIn, Failure> {
+    if args.catalog.is_some() || args.variations > 0 {
+        return Err("--catalog and --variations are for woocommerce; use --products".into());
+    }
+    let store = MagentoFake::builder(Arc::new(SystemClock::default())).seed(7).build();
+    let visible = store.seed_products(args.products.unwrap_or(20)).len();
+    let keys = store.issue_integration("sandbox");
+    Ok(StandIn {
+        service: Service::new(store.clone()),
+        connector: "magento",
+        names: Vec::new(),
+        keys: vec![
+            ("consumer_key", keys.consumer_key.clone()),
+            ("consumer_secret", keys.consumer_secret.clone()),
+            ("token", keys.access_token.clone()),
+            ("token_secret", keys.access_token_secret.clone()),
+        ],
+        holds: format!("{visible} visible products and {} variants", store.product_count() - visible),
+        address: "MAGENTO_URL",
+        variables: vec![
+            ("MAGENTO_CONSUMER_KEY", keys.consumer_key),
+            ("MAGENTO_CONSUMER_SECRET", keys.consumer_secret),
+            ("MAGENTO_TOKEN", keys.access_token),
+            ("MAGENTO_TOKEN_SECRET", keys.access_token_secret),
+        ],
     })
 }
 

@@ -28,7 +28,7 @@ pub use grant::{GRANT_REFUSED, TokenAnswer, TokenEncoding, TokenGrant, TokenRepe
 pub use header_key::{HeaderKey, TokenHeader};
 pub use jwt::{Claims, Hs256};
 pub use none::NoCredentials;
-pub use oauth1::OAuth1;
+pub use oauth1::{OAuth1, ParameterOrder};
 pub use origin::Origin;
 pub use query_key::QueryKey;
 pub use tokens::{TokenSet, TokenSlot};

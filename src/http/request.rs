@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Method;
+use http::{HeaderName, HeaderValue, Method};
 
 use crate::model::Lane;
 
@@ -21,6 +21,8 @@ pub struct ApiRequest {
     pub path: Cow<'static, str>,
     /// The query, not yet encoded.
     pub query: Vec<(Cow<'static, str>, String)>,
+    /// Further headers that the platform asks for, which are no credentials, such as the view that a call is about.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body, sent as JSON.
     pub body: Option<Bytes>,
     /// What it costs of the store's budget (default 1).
@@ -73,6 +75,7 @@ impl ApiRequest {
             method,
             path: path.into(),
             query: Vec::new(),
+            headers: Vec::new(),
             body: None,
             cost: 1,
             cost_key: None,
@@ -90,6 +93,13 @@ impl ApiRequest {
     #[must_use]
     pub fn query(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
         self.query.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds a header that is no credential. What the pipeline and the credentials set goes before it.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
         self
     }
 

@@ -21,6 +21,7 @@ mod reference;
 mod secret;
 mod taxon;
 mod text;
+mod text_check;
 mod variant;
 
 pub use attribute::{Attribute, Term};
@@ -39,7 +40,7 @@ pub use media::Media;
 pub use money::{Currency, Money};
 pub use product::{Product, ProductStatus, Seo};
 pub use profile::StoreProfile;
-pub use raw::{PartKind, Place, RawItems, RawPart, Shape};
+pub use raw::{Inheritance, PartKind, Place, RawItems, RawPart, Shape};
 pub use record::{ContentHash, Record, Tokens};
 pub use reference::{Entity, ExternalId, Platform, RecordRef, StoreKey};
 pub use secret::Secret;

@@ -1,0 +1,1 @@
+//! Signatures of what Adobe Commerce tells: events of Adobe I/O, and the webhooks of its module.
