@@ -223,8 +223,7 @@ pub(super) fn category_products(state: &State, id: &str) -> Result<Json, ApiErro
     Ok(Json::Array(state.products.values().filter_map(link).collect()))
 }
 
-/// `POST /V1/categories` and `PUT /V1/categories/{id}`. A save at a view still copies what the view inherits
-/// (magento/magento2 issue 39498, open for 2.4.7).
+/// `POST /V1/categories` and `PUT /V1/categories/{id}`.
 pub(super) fn save_category(
     state: &mut State,
     id: Option<&str>,
@@ -248,10 +247,10 @@ pub(super) fn save_category(
             state.add_category(parent, &name)
         }
     };
-    let now = state.now;
+    let (now, copies) = (state.now, state.conditions.categories_copy_inherited);
     let children = state.children(id);
     let Some(category) = state.categories.get_mut(&id) else { return Err(ApiError::no_entity("id", "")) };
-    if view != GLOBAL {
+    if view != GLOBAL && copies {
         for code in SCOPED {
             if let Some(value) = category.value(view, code).map(str::to_owned) {
                 category.set(view, code, value);

@@ -21,9 +21,14 @@ const VOID: &str = "the document has no answer of success, and the platform send
 const PARTIAL: &str = "the tutorial on simple products sends a few of its fields, with texts for numbers";
 
 /// Where the document is not followed, as operation, place and reason.
-pub(super) const EXCEPTIONS: [(&str, &str, &str); 41] = [
+pub(super) const EXCEPTIONS: [(&str, &str, &str); 42] = [
     ("*", "query fields", FIELDS),
     ("*", "query searchCriteria", BARE),
+    (
+        "GET /V1/store/storeConfigs",
+        "query storeCodes[]",
+        "PHP reads a list by brackets behind its name, and the document names it without",
+    ),
     ("*", "answer /parameters", PARAMETERS),
     ("*", "answer /parameters/*", PARAMETERS),
     ("*", "answer /errors/*/parameters", PARAMETERS),

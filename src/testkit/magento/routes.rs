@@ -340,7 +340,7 @@ pub(super) fn dispatch(state: &mut State, call: &Call) -> Result<Json, ApiError>
         ("GET", ["store", "storeViews"]) => Ok(store_views(state)),
         ("GET", ["store", "storeGroups"]) => Ok(store_groups(state)),
         ("GET", ["store", "websites"]) => Ok(websites(state)),
-        ("GET", ["store", "storeConfigs"]) => Ok(store_configs(state)),
+        ("GET", ["store", "storeConfigs"]) => Ok(store_configs(state, query)),
         ("GET", ["modules"]) => Ok(modules(state)),
         ("GET", ["inventory", "source-items"]) => inventory::source_items(state, query),
         ("POST", ["inventory", "source-items"]) => inventory::save_source_items(state, body),
@@ -464,9 +464,12 @@ fn websites(state: &State) -> Json {
     )
 }
 
-fn store_configs(state: &State) -> Json {
+/// The configuration of all views, or of those that `storeCodes[]` names.
+fn store_configs(state: &State, query: &Query) -> Json {
     let settings = &state.settings;
-    let configs = state.views.iter().map(|view| view.config(&settings.home, &settings.weight_unit));
+    let named: Vec<&str> = query.under(&["storeCodes"]).map(|(_, code)| code).collect();
+    let configs = state.views.iter().filter(|view| named.is_empty() || named.contains(&view.code.as_str()));
+    let configs = configs.map(|view| view.config(&settings.home, &settings.weight_unit));
     Json::Array(configs.collect())
 }
 

@@ -78,6 +78,8 @@ pub(super) struct State {
     pub(super) unexpected: Vec<String>,
     pub(super) seed: u64,
     pub(super) draws: u64,
+    /// SKUs of which each save at this moment makes a product, in lower case.
+    pub(super) twins: Vec<String>,
     next_id: u64,
     next_product: u64,
     next_option: u64,
@@ -106,6 +108,7 @@ impl State {
             unexpected: Vec::new(),
             seed,
             draws: 0,
+            twins: Vec::new(),
             next_id: 200,
             next_product: 1,
             next_option: 4 + random.below(900),
