@@ -7,6 +7,9 @@
     reason = "test support: no test uses all of it"
 )]
 
+#[path = "magento_documents.rs"]
+mod documents;
+
 use std::sync::Arc;
 
 use lily_connect::connectors::magento::{Magento, MagentoBuilder, MagentoConfig};
@@ -18,7 +21,7 @@ use lily_connect::testkit::{FakeClock, SeededEntropy};
 use lily_connect::transport::ReqwestTransport;
 
 /// A store on a clock that sleeps in no time, and a connector to it whose requests are signed. When it is dropped, the
-/// store must have known every request.
+/// store must have known every request, and each must have been valid by the official document.
 pub struct Bench {
     pub store: MagentoFake,
     pub server: Server,
@@ -35,7 +38,7 @@ pub async fn bench_with(
     settings: impl FnOnce(MagentoBuilder) -> MagentoBuilder,
 ) -> Bench {
     let clock = Arc::new(FakeClock::automatic());
-    let store = build(MagentoFake::builder(clock.clone()).seed(7)).build();
+    let store = documents::official(build(MagentoFake::builder(clock.clone()).seed(7))).build();
     seed(&store);
     let keys = store.issue_integration("test");
     let server = Service::new(store.clone()).start().await.unwrap();
@@ -82,5 +85,7 @@ impl Drop for Bench {
         }
         let unexpected = self.store.unexpected();
         assert!(unexpected.is_empty(), "requests that the store does not know: {unexpected:?}");
+        let violations = self.store.violations();
+        assert!(violations.is_empty(), "what the official document does not allow: {violations:?}");
     }
 }
