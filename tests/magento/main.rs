@@ -12,6 +12,8 @@
 #[path = "../common/magento.rs"]
 mod common;
 mod errors;
+#[cfg(feature = "jwt")]
+mod events;
 mod push;
 mod read;
 mod views;
