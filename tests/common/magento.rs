@@ -21,7 +21,7 @@ use lily_connect::testkit::{FakeClock, SeededEntropy};
 use lily_connect::transport::ReqwestTransport;
 
 /// A store on a clock that sleeps in no time, and a connector to it whose requests are signed. When it is dropped, the
-/// store must have known every request, and the official document must have allowed it.
+/// store must have known every request, and each must have been valid by the official document.
 pub struct Bench {
     pub store: MagentoFake,
     pub server: Server,
@@ -86,6 +86,6 @@ impl Drop for Bench {
         let unexpected = self.store.unexpected();
         assert!(unexpected.is_empty(), "requests that the store does not know: {unexpected:?}");
         let violations = self.store.violations();
-        assert!(violations.is_empty(), "what the official document does not allow: {violations:#?}");
+        assert!(violations.is_empty(), "what the official document does not allow: {violations:?}");
     }
 }

@@ -328,7 +328,10 @@ impl Fake {
                 let is_list = |field: &String| lists.contains(&field.as_str());
                 shop.calls().iter().filter(|call| call.fields.iter().any(is_list)).count()
             }
-            Self::Magento(..) => server.traffic().count_where(|entry| entry.path.ends_with("/V1/products")),
+            Self::Magento(..) => {
+                let is_page = |entry: &Entry| entry.query.contains("pageSize%5D=100");
+                server.traffic().count_where(|entry| entry.path.ends_with("/V1/products") && is_page(entry))
+            }
         }
     }
 

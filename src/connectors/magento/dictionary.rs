@@ -178,7 +178,7 @@ impl Magento {
         self.dictionary_of(if within { WITHIN_A_LIST } else { FRESH }, request).await
     }
 
-    /// The dictionary, not older than that. One read serves all who wait.
+    /// The dictionary, younger than that; of no age, a new one. One read serves all who wait.
     pub(super) async fn dictionary_of(
         &self,
         age: Duration,
@@ -186,7 +186,7 @@ impl Magento {
     ) -> Result<Arc<Dictionary>> {
         let mut at_hand = self.at_hand.0.lock().await;
         let now = self.runtime.clock().elapsed();
-        if let Some((known, _)) = at_hand.as_ref().filter(|(_, read)| now.saturating_sub(*read) <= age) {
+        if let Some((known, _)) = at_hand.as_ref().filter(|(_, read)| now.saturating_sub(*read) < age) {
             return Ok(Arc::clone(known));
         }
         let read = Arc::new(self.read_dictionary(request).await?);

@@ -17,6 +17,7 @@ mod said;
 mod search;
 mod stock;
 mod variants;
+#[cfg(feature = "jwt")]
 pub mod webhook;
 mod wire;
 mod writable;

@@ -12,7 +12,7 @@ use crate::http::ApiRequest;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Search {
     groups: Vec<Vec<Filter>>,
-    sort: Option<&'static str>,
+    sort: Vec<&'static str>,
     size: u32,
     number: u32,
     fields: Cow<'static, str>,
@@ -28,7 +28,13 @@ struct Filter {
 impl Search {
     /// A page of so many records, ascending by a field.
     pub(super) fn page(sort: &'static str, size: u32) -> Self {
-        Self { sort: Some(sort), size, number: 1, ..Self::default() }
+        Self { sort: vec![sort], size, number: 1, ..Self::default() }
+    }
+
+    /// Of records that are equal in the order before, by another field, so that no two are.
+    pub(super) fn then(mut self, field: &'static str) -> Self {
+        self.sort.push(field);
+        self
     }
 
     /// Only what holds. Some stores take an empty value, and that of a zero, for no filter and refuse it: none is
@@ -97,10 +103,10 @@ impl Search {
                     .query(name("conditionType"), filter.condition);
             }
         }
-        if let Some(sort) = self.sort {
+        for (at, field) in self.sort.into_iter().enumerate() {
             request = request
-                .query("searchCriteria[sortOrders][0][field]", sort)
-                .query("searchCriteria[sortOrders][0][direction]", "ASC");
+                .query(format!("searchCriteria[sortOrders][{at}][field]"), field)
+                .query(format!("searchCriteria[sortOrders][{at}][direction]"), "ASC");
         }
         request = request
             .query("searchCriteria[pageSize]", self.size.to_string())

@@ -47,6 +47,7 @@ impl Magento {
             let mut seen: HashSet<(String, String)> = HashSet::new();
             for page in 1..=MAX_PAGES {
                 let search = Search::page("sku", wire::MAX_SHORT_PAGE)
+                    .then("source_code")
                     .one_of("sku", &some)
                     .number(u32::try_from(page).unwrap_or(u32::MAX));
                 let answered = self.searched(request, &Scope::All, "inventory/source-items", search).await?;
