@@ -1,9 +1,10 @@
-//! Serves the stand-in of a platform on loopback, for other programs: `sandbox --platform woocommerce`,
-//! `sandbox --platform shopify` or `sandbox --platform ga4`.
+//! Serves the stand-in of a platform on loopback, for other programs: `sandbox --platform woocommerce`, `shopify`,
+//! `magento` or `ga4`.
 //!
 //! The first line on standard output is `{"address":…,"url":…,"key":…,"secret":…}`, for Shopify with `token`,
-//! `shop`, `client_id` and `client_secret` in place of the last two, for Google Analytics with `property`,
-//! `credentials_file`, a service account's, `measurement_id` and `api_secret`. All of them are made up, and open nothing
+//! `shop`, `client_id` and `client_secret` in place of the last two, for Magento with `consumer_key`, `consumer_secret`,
+//! `token` and `token_secret`, for Google Analytics with `property`, `credentials_file`, a service account's,
+//! `measurement_id` and `api_secret`. All of them are made up, and open nothing
 //! else. It serves until it is interrupted or terminated.
 //!
 //! Changes are delivered to webhooks at once, to addresses of the loopback network only. With `--tls` it speaks
@@ -18,6 +19,7 @@ use clap::Parser;
 use lily_connect::testkit::exchange::Transport;
 use lily_connect::testkit::faults::FaultSpec;
 use lily_connect::testkit::ga4::Ga4Fake;
+use lily_connect::testkit::magento::MagentoFake;
 use lily_connect::testkit::server::{Server, Service};
 use lily_connect::testkit::shopify::ShopifyFake;
 use lily_connect::testkit::woocommerce::{Permissions, Role, WooStore};
@@ -63,6 +65,7 @@ enum Platform {
     Woocommerce,
     Shopify,
     Ga4,
+    Magento,
 }
 
 fn main() -> ExitCode {
@@ -80,6 +83,7 @@ async fn serve(args: Args) -> Result<Ended, Failure> {
         Platform::Woocommerce => woocommerce(&args)?,
         Platform::Shopify => shopify(&args)?,
         Platform::Ga4 => ga4(&args)?,
+        Platform::Magento => magento(&args)?,
     };
     let service = stand_in.service;
     if let Some(faults) = args.faults {
@@ -231,6 +235,35 @@ fn ga4(args: &Args) -> Result<StandIn, Failure> {
             ("GA4_API_SECRET", stream.1),
         ],
         _folder: Some(folder),
+    })
+}
+
+fn magento(args: &Args) -> Result<StandIn, Failure> {
+    if args.catalog.is_some() || args.variations > 0 {
+        return Err("--catalog and --variations are for woocommerce; use --products".into());
+    }
+    let store = MagentoFake::builder(Arc::new(SystemClock::default())).seed(7).build();
+    let visible = store.seed_products(args.products.unwrap_or(20)).len();
+    let keys = store.issue_integration("sandbox");
+    Ok(StandIn {
+        service: Service::new(store.clone()),
+        connector: "magento",
+        names: Vec::new(),
+        keys: vec![
+            ("consumer_key", keys.consumer_key.clone()),
+            ("consumer_secret", keys.consumer_secret.clone()),
+            ("token", keys.access_token.clone()),
+            ("token_secret", keys.access_token_secret.clone()),
+        ],
+        holds: format!("{visible} visible products and {} variants", store.product_count() - visible),
+        addresses: &[("MAGENTO_URL", "")],
+        variables: vec![
+            ("MAGENTO_CONSUMER_KEY", keys.consumer_key),
+            ("MAGENTO_CONSUMER_SECRET", keys.consumer_secret),
+            ("MAGENTO_TOKEN", keys.access_token),
+            ("MAGENTO_TOKEN_SECRET", keys.access_token_secret),
+        ],
+        _folder: None,
     })
 }
 

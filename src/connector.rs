@@ -16,11 +16,13 @@ use crate::model::{
 };
 use crate::time::{Days, Timestamp};
 
+mod answers;
 mod bulk;
 mod deletions;
 mod jobs;
 mod webhooks;
 
+pub use answers::{Outcomes, Written};
 pub use bulk::{
     Branch, BulkBody, BulkDone, BulkJob, BulkSource, BulkState, Joints, PollPlan, Prediction, StartedJob,
 };

@@ -22,6 +22,13 @@
 //! | `SHOPIFY_WRITE_SLUGS` | `1` allows handles to be written |
 //! | `SHOPIFY_LOCALE` | a further language of the shop (BCP 47): its translations are pulled and written (default its own texts) |
 //! | `SHOPIFY_BUDGET_SHARE` | which share of the query budget is ours, above 0 and at most 1 (default 1) |
+//! | `MAGENTO_URL` | the site's address; of the cloud service with the tenant behind the host |
+//! | `MAGENTO_ACCESS_TOKEN` | an integration's access token, sent as a bearer |
+//! | `MAGENTO_CONSUMER_KEY`, `MAGENTO_CONSUMER_SECRET`, `MAGENTO_TOKEN`, `MAGENTO_TOKEN_SECRET` | in its place: the integration's four credentials, which sign each request |
+//! | `MAGENTO_IMS_CLIENT_ID`, `MAGENTO_IMS_CLIENT_SECRET`, `MAGENTO_IMS_ORG_ID` | in its place: the project of a store of Adobe Commerce as a Cloud Service |
+//! | `MAGENTO_STORE_VIEW` | the code of the view that is read and written (default `all`: the values that views share) |
+//! | `MAGENTO_WRITE_SLUGS` | `1` allows URL keys to be written |
+//! | `MAGENTO_CREATE_OPTIONS` | `1` allows options of attributes to be made |
 //! | `LILY_VAULT_KEYS` | the keys that tokens are sealed with, as `id:base64`, the one in use first (feature `vault`) |
 //! | `WOOCOMMERCE_URL`, `WOOCOMMERCE_KEY`, `WOOCOMMERCE_SECRET` | the site's address and a REST API key |
 //! | `WOOCOMMERCE_SEO_PLUGIN` | `yoast` or `rank_math`: which plugin keeps the SEO fields (default: found out) |
@@ -37,14 +44,16 @@ use std::sync::Arc;
 use crate::connector::Connector;
 #[cfg(feature = "ga4")]
 use crate::connectors::ga4::{Ga4Config, ItemIds};
+#[cfg(feature = "magento")]
+use crate::connectors::magento::{CloudProject, MagentoBuilder, MagentoConfig};
 #[cfg(feature = "shopify")]
 use crate::connectors::shopify::{ShopifyBuilder, ShopifyConfig, auth::App};
 #[cfg(feature = "woocommerce")]
 use crate::connectors::woocommerce::{KeyInQuery, SeoPlugin, WooCommerceConfig};
 use crate::error::{Error, ErrorKind, Result};
-#[cfg(any(feature = "shopify", feature = "woocommerce"))]
+#[cfg(any(feature = "magento", feature = "shopify", feature = "woocommerce"))]
 use crate::mapping::Overrides;
-#[cfg(any(feature = "ga4", feature = "shopify", feature = "woocommerce"))]
+#[cfg(any(feature = "ga4", feature = "magento", feature = "shopify", feature = "woocommerce"))]
 use crate::model::Secret;
 use crate::runtime::Runtime;
 #[cfg(feature = "vault")]
@@ -53,10 +62,10 @@ use crate::transport::ReqwestTransport;
 
 /// The largest file that a variable may name, in bytes.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
-#[cfg(any(feature = "shopify", feature = "woocommerce"))]
+#[cfg(any(feature = "magento", feature = "shopify", feature = "woocommerce"))]
 const MAPPING_FILE: &str = "LILY_MAPPING_FILE";
 /// Every platform that this crate has a connector for, each also the name of its feature.
-const PLATFORMS: [&str; 3] = ["ga4", "shopify", "woocommerce"];
+const PLATFORMS: [&str; 4] = ["ga4", "magento", "shopify", "woocommerce"];
 
 /// The settings of a store of any platform that this build knows.
 ///
@@ -76,6 +85,9 @@ pub enum ConnectorConfig {
     /// A Google Analytics property.
     #[cfg(feature = "ga4")]
     Ga4(Box<Ga4Config>),
+    /// A Magento, Mage-OS or Adobe Commerce store.
+    #[cfg(feature = "magento")]
+    Magento(MagentoConfig),
     /// A Shopify store.
     #[cfg(feature = "shopify")]
     Shopify(ShopifyConfig),
@@ -104,6 +116,24 @@ impl ConnectorConfig {
         match platform.as_str() {
             #[cfg(feature = "ga4")]
             "ga4" => variables.ga4().map(|config| Self::Ga4(Box::new(config))),
+            #[cfg(feature = "magento")]
+            "magento" => {
+                let (mapping, file) = variables.mapping()?;
+                let builder = MagentoConfig::builder(variables.required("MAGENTO_URL")?);
+                let mut builder = variables
+                    .magento_credentials(builder)?
+                    .private_hosts(variables.switch("LILY_ALLOW_PRIVATE_HOSTS")?)
+                    .write_slugs(variables.switch("MAGENTO_WRITE_SLUGS")?)
+                    .create_options(variables.switch("MAGENTO_CREATE_OPTIONS")?)
+                    .mapping(mapping);
+                if let Some(view) = variables.optional("MAGENTO_STORE_VIEW")? {
+                    builder = builder.store_view(view);
+                }
+                let config = builder
+                    .build()
+                    .map_err(|error| in_variable(in_mapping(error, file.as_deref()), "MAGENTO_URL"))?;
+                Ok(Self::Magento(config))
+            }
             #[cfg(feature = "shopify")]
             "shopify" => {
                 let (mapping, file) = variables.mapping()?;
@@ -164,7 +194,7 @@ impl ConnectorConfig {
     /// # Errors
     /// What the platform's own `connect` says.
     #[cfg_attr(
-        not(any(feature = "ga4", feature = "shopify", feature = "woocommerce")),
+        not(any(feature = "ga4", feature = "magento", feature = "shopify", feature = "woocommerce")),
         expect(
             clippy::unused_async,
             unused_variables,
@@ -175,6 +205,8 @@ impl ConnectorConfig {
         match *self {
             #[cfg(feature = "ga4")]
             Self::Ga4(ref config) => Ok(Arc::new(config.connect(runtime).await?)),
+            #[cfg(feature = "magento")]
+            Self::Magento(ref config) => Ok(Arc::new(config.connect(runtime).await?)),
             #[cfg(feature = "shopify")]
             Self::Shopify(ref config) => Ok(Arc::new(config.connect(runtime).await?)),
             #[cfg(feature = "woocommerce")]
@@ -258,6 +290,53 @@ impl Variables<'_> {
             });
         }
         Ok(Some(value.to_owned()))
+    }
+
+    /// A token, an integration's four credentials, or a project of the cloud service: one of the three.
+    #[cfg(feature = "magento")]
+    fn magento_credentials(&self, builder: MagentoBuilder) -> Result<MagentoBuilder> {
+        const SIGNED: [&str; 4] =
+            ["MAGENTO_CONSUMER_KEY", "MAGENTO_CONSUMER_SECRET", "MAGENTO_TOKEN", "MAGENTO_TOKEN_SECRET"];
+        const CLOUD: [&str; 3] = ["MAGENTO_IMS_CLIENT_ID", "MAGENTO_IMS_CLIENT_SECRET", "MAGENTO_IMS_ORG_ID"];
+        let token = self.optional("MAGENTO_ACCESS_TOKEN")?;
+        let signed = self.together(SIGNED)?;
+        let cloud = self.together(CLOUD)?;
+        match (token, signed, cloud) {
+            (Some(token), None, None) => Ok(builder.access_token(Secret::new(token))),
+            (None, Some([key, secret, token, token_secret]), None) => {
+                Ok(builder.integration(key, Secret::new(secret), token, Secret::new(token_secret)))
+            }
+            (None, None, Some([id, secret, organisation])) => {
+                Ok(builder.cloud(CloudProject::new(id, Secret::new(secret), organisation)))
+            }
+            (None, None, None) => Err(wrong("MAGENTO_ACCESS_TOKEN", "variable_missing", "is not set")
+                .with_remedy(format!(
+                    "set MAGENTO_ACCESS_TOKEN, or {}; each may end in _FILE",
+                    SIGNED.join(", ")
+                ))),
+            _ => {
+                Err(wrong("MAGENTO_ACCESS_TOKEN", "variables_contradictory", "is one of several credentials")
+                    .with_remedy("leave the credentials of one kind, and unset the others"))
+            }
+        }
+    }
+
+    /// Variables that go together: all of them, or none.
+    #[cfg(feature = "magento")]
+    fn together<const N: usize>(&self, names: [&'static str; N]) -> Result<Option<[String; N]>> {
+        let mut values = Vec::with_capacity(N);
+        for name in names {
+            values.extend(self.optional(name)?.map(|value| (name, value)));
+        }
+        if values.is_empty() {
+            return Ok(None);
+        }
+        if let Some(missing) = names.iter().find(|name| !values.iter().any(|(known, _)| known == *name)) {
+            return Err(wrong(missing, "variable_missing", "is not set")
+                .with_remedy(format!("{} go together", names.join(", "))));
+        }
+        let values: Vec<String> = values.into_iter().map(|(_, value)| value).collect();
+        Ok(values.try_into().ok())
     }
 
     /// Either a token or an app, and not both.
@@ -370,7 +449,7 @@ impl Variables<'_> {
         text.parse().map(Some).map_err(|_| wrong(name, "variable_wrong", "must be a number such as 0.5"))
     }
 
-    #[cfg(any(feature = "ga4", feature = "shopify", feature = "woocommerce"))]
+    #[cfg(any(feature = "ga4", feature = "magento", feature = "shopify", feature = "woocommerce"))]
     fn switch(&self, name: &'static str) -> Result<bool> {
         match self.optional(name)?.as_deref() {
             None | Some("0") => Ok(false),
@@ -400,7 +479,7 @@ impl Variables<'_> {
     }
 
     /// The overrides of the connector's map, and the file that they stand in.
-    #[cfg(any(feature = "shopify", feature = "woocommerce"))]
+    #[cfg(any(feature = "magento", feature = "shopify", feature = "woocommerce"))]
     fn mapping(&self) -> Result<(Overrides, Option<std::path::PathBuf>)> {
         let path = (self.0)(MAPPING_FILE).filter(|path| !path.is_empty());
         let Some(path) = path.map(std::path::PathBuf::from) else { return Ok((Overrides::default(), None)) };
@@ -442,10 +521,12 @@ fn may_be_shown(platform: &str) -> bool {
     platform.len() <= 20 && platform.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-#[cfg(any(feature = "shopify", feature = "woocommerce"))]
+#[cfg(any(feature = "magento", feature = "shopify", feature = "woocommerce"))]
 fn in_variable(error: Error, name: &'static str) -> Error {
     if error.code() == "origin_invalid" {
         error.with_remedy(format!("set {name} to the store's address, in the form https://shop.example"))
+    } else if error.code() == "store_view_unusable" {
+        error.with_context("variable", "MAGENTO_STORE_VIEW")
     } else if error.code() == "shop_domain_invalid" {
         error.with_context("variable", "SHOPIFY_SHOP")
     } else {
@@ -454,7 +535,7 @@ fn in_variable(error: Error, name: &'static str) -> Error {
 }
 
 /// Names the file of an error about overrides.
-#[cfg(any(feature = "shopify", feature = "woocommerce"))]
+#[cfg(any(feature = "magento", feature = "shopify", feature = "woocommerce"))]
 fn in_mapping(error: Error, file: Option<&Path>) -> Error {
     match file {
         Some(file) if error.code().starts_with("override") => {

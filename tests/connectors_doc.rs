@@ -1,5 +1,11 @@
 //! `docs/connectors.md` is made from the maps and capabilities, so it cannot lie.
-#![cfg(all(feature = "testkit", feature = "ga4", feature = "shopify", feature = "woocommerce"))]
+#![cfg(all(
+    feature = "testkit",
+    feature = "ga4",
+    feature = "magento",
+    feature = "shopify",
+    feature = "woocommerce"
+))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
@@ -9,6 +15,7 @@ use std::fmt::Write;
 use common::bench;
 use lily_connect::connector::Connector;
 use lily_connect::connectors::ga4::Ga4Config;
+use lily_connect::connectors::magento::MagentoConfig;
 use lily_connect::connectors::shopify::ShopifyConfig;
 use lily_connect::mapping::{Direction, fields};
 use lily_connect::model::{Entity, FieldName, Secret, StoreProfile};
@@ -72,8 +79,15 @@ async fn the_table_of_fields_is_what_the_maps_say() {
     let user = r#"{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"}"#;
     let ga4 = Ga4Config::builder("1").credentials(Secret::new(user)).profile(StoreProfile::unknown());
     let ga4 = ga4.build().unwrap().connect(&bench.runtime).await.unwrap();
-    let made =
-        format!("{head}{}{}{}{}", table(&ga4), table(&shopify), table(&*french), table(&*bench.connector));
+    let magento = MagentoConfig::builder("https://shop.example")
+        .access_token(Secret::new("t"))
+        .write_slugs(true)
+        .profile(StoreProfile::unknown())
+        .build()
+        .unwrap();
+    let magento = magento.connect(&bench.runtime).await.unwrap();
+    let tables = [table(&ga4), table(&magento), table(&shopify), table(&*french), table(&*bench.connector)];
+    let made = format!("{head}{}", tables.concat());
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/connectors.md");
     if std::env::var_os("LILY_UPDATE_DOCS").is_some() {
         std::fs::write(path, &made).unwrap();

@@ -16,6 +16,7 @@ mod stand_in {
 
     use lily_connect::ConnectorConfig;
     use lily_connect::testkit::ga4::Ga4Fake;
+    use lily_connect::testkit::magento::MagentoFake;
     use lily_connect::testkit::server::{Server, Service};
     use lily_connect::testkit::shopify::ShopifyFake;
     use lily_connect::testkit::woocommerce::{Permissions, Role, WooStore};
@@ -38,16 +39,22 @@ mod stand_in {
     impl Sandbox {
         /// Starts the stand-in of the platform that `LILY_CONNECTOR` names, else of the first that is built in.
         pub(in super::super) async fn start() -> Result<Self, Failure> {
-            let first = if cfg!(feature = "woocommerce") { "woocommerce" } else { "shopify" };
+            let first = match (cfg!(feature = "woocommerce"), cfg!(feature = "shopify")) {
+                (true, _) => "woocommerce",
+                (false, true) => "shopify",
+                (false, false) => "magento",
+            };
             let named = std::env::var_os("LILY_CONNECTOR").filter(|name| !name.is_empty());
             let name = named.unwrap_or_else(|| first.into()).into_string().unwrap_or_default();
             let (server, own) = match name.as_str() {
                 "ga4" => ga4().await?,
+                "magento" => magento().await?,
                 "shopify" => shopify().await?,
                 "woocommerce" => woocommerce().await?,
                 _ => {
                     return Err(
-                        "with LILY_SANDBOX=1, LILY_CONNECTOR must be ga4, shopify or woocommerce".into()
+                        "with LILY_SANDBOX=1, LILY_CONNECTOR must be ga4, magento, shopify or woocommerce"
+                            .into(),
                     );
                 }
             };
@@ -101,6 +108,21 @@ mod stand_in {
             ("GA4_ADMIN_URL", url.clone()),
             ("GA4_TOKEN_URL", format!("{url}/token")),
             ("GA4_COLLECT_URL", url),
+        ];
+        Ok((server, variables))
+    }
+
+    async fn magento() -> Result<Started, Failure> {
+        let store = MagentoFake::builder(Arc::new(SystemClock::default())).seed(7).build();
+        let _ids = store.seed_products(PRODUCTS);
+        let keys = store.issue_integration("sandbox");
+        let server = Service::new(store).start().await?;
+        let variables = vec![
+            ("MAGENTO_URL", server.url()),
+            ("MAGENTO_CONSUMER_KEY", keys.consumer_key),
+            ("MAGENTO_CONSUMER_SECRET", keys.consumer_secret),
+            ("MAGENTO_TOKEN", keys.access_token),
+            ("MAGENTO_TOKEN_SECRET", keys.access_token_secret),
         ];
         Ok((server, variables))
     }

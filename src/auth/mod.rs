@@ -32,7 +32,7 @@ pub use grant::{
 pub use header_key::{HeaderKey, TokenHeader};
 pub use jwt::{Claims, Hs256};
 pub use none::NoCredentials;
-pub use oauth1::OAuth1;
+pub use oauth1::{OAuth1, ParameterOrder};
 pub use origin::Origin;
 pub use query_key::QueryKey;
 #[cfg(feature = "jwt")]

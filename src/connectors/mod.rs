@@ -2,6 +2,8 @@
 
 #[cfg(feature = "ga4")]
 pub mod ga4;
+#[cfg(feature = "magento")]
+pub mod magento;
 #[cfg(feature = "shopify")]
 pub mod shopify;
 #[cfg(feature = "woocommerce")]

@@ -395,6 +395,7 @@ impl<'a> Call<'a> {
         let credentials = client.authenticator.headers(&to_sign).await?;
         let query = client.authenticator.query(&to_sign)?;
         let mut headers = HeaderMap::with_capacity(8);
+        headers.extend(self.request.headers.iter().cloned());
         headers.insert(ACCEPT, if self.is_streamed { ANY } else { JSON });
         if let Some(from) = self.request.from_byte.and_then(|from| format!("bytes={from}-").try_into().ok()) {
             headers.insert(RANGE, from);

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 
 use crate::model::Lane;
 
@@ -21,6 +21,8 @@ pub struct ApiRequest {
     pub path: Cow<'static, str>,
     /// The query, not yet encoded.
     pub query: Vec<(Cow<'static, str>, String)>,
+    /// Further headers that the platform asks for, which are no credentials, such as the view that a call is about.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body, sent as JSON where nothing else is said.
     pub body: Option<Bytes>,
     /// What the body is, where it is no JSON.
@@ -75,6 +77,7 @@ impl ApiRequest {
             method,
             path: path.into(),
             query: Vec::new(),
+            headers: Vec::new(),
             body: None,
             content_type: None,
             cost: 1,
@@ -100,6 +103,13 @@ impl ApiRequest {
     #[must_use]
     pub fn content_type(mut self, content_type: HeaderValue) -> Self {
         self.content_type = Some(content_type);
+        self
+    }
+
+    /// Adds a header that is no credential. What the pipeline and the credentials set goes before it.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
         self
     }
 

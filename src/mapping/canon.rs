@@ -29,16 +29,19 @@ pub(super) enum Kind {
 impl Transform {
     pub(super) const fn kind(self) -> Kind {
         match self {
-            Self::Text | Self::OptionalText | Self::EscapedText | Self::Html | Self::JsonList(_) => {
-                Kind::Text
-            }
+            Self::Text
+            | Self::OptionalText
+            | Self::EscapedText
+            | Self::Html
+            | Self::OptionalHtml
+            | Self::JsonList(_) => Kind::Text,
             Self::Id | Self::LastSegment => Kind::Id,
             Self::Bool | Self::Present => Kind::Bool,
             Self::Decimal => Kind::Decimal,
             Self::Money | Self::MoneyWith { .. } => Kind::Money,
             Self::Mass | Self::MassWith { .. } => Kind::Mass,
             Self::Length => Kind::Length,
-            Self::UtcTime | Self::Rfc3339 => Kind::Time,
+            Self::UtcTime | Self::SqlTime | Self::Rfc3339 => Kind::Time,
             Self::Day => Kind::Day,
             Self::Word(_) => Kind::Word,
         }
@@ -176,8 +179,8 @@ pub(super) fn from_text<'a>(
 ) -> Result<Canon<'a>, Fault> {
     match transform {
         Transform::Text | Transform::Html => plain(text),
-        Transform::OptionalText if text.is_empty() => Ok(Canon::Null),
-        Transform::OptionalText => plain(text),
+        Transform::OptionalText | Transform::OptionalHtml if text.is_empty() => Ok(Canon::Null),
+        Transform::OptionalText | Transform::OptionalHtml => plain(text),
         Transform::EscapedText => escaped(text),
         Transform::Id if text.is_empty() || text.len() > 255 => Err("not_an_id"),
         Transform::Id => Ok(Canon::Id(Text::from(text).into())),
@@ -189,7 +192,8 @@ pub(super) fn from_text<'a>(
         Transform::JsonList(of_type) => json_list(text, of_type),
         Transform::Day => Day::parse(&text).map(Canon::Day).map_err(|_| "not_a_day"),
         Transform::MoneyWith { .. } | Transform::MassWith { .. } => Err("not_an_object"),
-        Transform::UtcTime if text.is_empty() => Ok(Canon::Null),
+        Transform::UtcTime | Transform::SqlTime if text.is_empty() => Ok(Canon::Null),
+        Transform::SqlTime => Timestamp::parse_utc_sql(&text).map(Canon::Time).map_err(|_| "not_a_time"),
         Transform::UtcTime => Timestamp::parse_utc_civil(&text).map(Canon::Time).map_err(|_| "not_a_time"),
         Transform::Word(words) => Ok(Canon::Word(
             words

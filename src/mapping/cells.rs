@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use crate::model::{
-    Attribute, BaseToken, CellValue, Entity, ExternalId, Field, FieldName, Media, Normaliser, Product,
-    Record, Term, Text, TokenDigest, Variant,
+    Attribute, BaseToken, CellState, CellValue, Entity, ExternalId, Field, FieldName, Media, Normaliser,
+    Product, Record, Term, Text, TokenDigest, Variant,
 };
 
 /// A field whose value is a cell, or a list of cells.
@@ -94,8 +94,9 @@ pub fn is_fixed(record: &Record, field: &FieldName) -> bool {
 pub fn value(record: &Record, field: &FieldName, key: Option<&str>) -> Option<CellValue> {
     match (access(record, field)?, key) {
         (CellAccess::Text(get), None) => {
-            record.base().get(field)?;
+            let token = record.base().get(field)?;
             Some(match get(record) {
+                Field::Value(text) if is_inherited(token) => CellValue::Inherited(text.as_str().into()),
                 Field::Value(text) => CellValue::text(text),
                 Field::Absent | Field::Null => CellValue::Absent,
             })
@@ -119,7 +120,7 @@ pub fn value(record: &Record, field: &FieldName, key: Option<&str>) -> Option<Ce
 #[must_use]
 pub fn entries(record: &Record, field: &FieldName) -> Option<Vec<Entry>> {
     let access = access(record, field)?;
-    record.base().keys(field)?;
+    let tokens = record.base().keys(field)?;
     match access {
         CellAccess::Text(_) | CellAccess::TermId(_) => None,
         CellAccess::Terms(get) => Some(get(record).value()?.iter().map(of_term).collect()),
@@ -129,7 +130,11 @@ pub fn entries(record: &Record, field: &FieldName) -> Option<Vec<Entry>> {
         CellAccess::Alts(get) => {
             let mut entries: Vec<Entry> = Vec::new();
             for media in get(record).value()? {
-                let entry = of_media(media)?;
+                let mut entry = of_media(media)?;
+                let token = tokens.iter().find(|(key, _)| *key == entry.key).map(|(_, token)| token);
+                if let (Some(alt), true) = (&media.alt, token.is_some_and(is_inherited)) {
+                    entry.value = CellValue::Inherited(alt.as_str().into());
+                }
                 // A picture that is shown twice is one cell.
                 if !entries.iter().any(|known| known.key == entry.key) {
                     entries.push(entry);
@@ -138,6 +143,11 @@ pub fn entries(record: &Record, field: &FieldName) -> Option<Vec<Entry>> {
             Some(entries)
         }
     }
+}
+
+/// Whether a value is shown from another language or view: its token says so.
+fn is_inherited(token: &BaseToken) -> bool {
+    token.read().is_some_and(|digest| digest.state == CellState::Inherited)
 }
 
 fn id_of(term: &Field<Term>) -> Option<&str> {

@@ -15,12 +15,13 @@ mod rule;
 mod walk;
 mod write;
 
+use std::collections::HashMap;
 use std::fmt;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Entity, ExternalId, Field, FieldName, Normaliser, Platform, RawItems, Record, RecordRef, Shape,
-    StoreProfile, Tokens,
+    Entity, ExternalId, Field, FieldName, Inheritance, Normaliser, Platform, RawItems, Record, RecordRef,
+    Shape, StoreProfile, Tokens,
 };
 use cells::CellAccess;
 use compile::Tree;
@@ -190,6 +191,7 @@ impl SchemaMap {
         if let Some(parent) = &items.below {
             page.records.iter_mut().for_each(|record| record.put_below(parent));
         }
+        inherit(&items.inherited, &mut page.records);
         Ok(page)
     }
 
@@ -317,6 +319,20 @@ impl SchemaMap {
             } else if let Some(keys) = cells::tokens(cell.access, record, cell.normaliser) {
                 record.base_mut().set_keys(cell.field.clone(), keys);
             }
+        }
+    }
+}
+
+/// Marks the values that records show from another language or view.
+fn inherit(inherited: &[Inheritance], records: &mut [Record]) {
+    if inherited.is_empty() {
+        return;
+    }
+    let mut of: HashMap<ExternalId, &mut Record> =
+        records.iter_mut().map(|record| (record.reference().id.clone(), record)).collect();
+    for Inheritance { id, field, key } in inherited {
+        if let Some(record) = of.get_mut(id) {
+            record.base_mut().inherit(field, key.as_deref());
         }
     }
 }

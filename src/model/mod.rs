@@ -22,6 +22,7 @@ mod reference;
 mod secret;
 mod taxon;
 mod text;
+mod text_check;
 mod variant;
 mod view;
 
@@ -42,7 +43,7 @@ pub use money::{Currency, Money};
 pub use performance::Performance;
 pub use product::{Product, ProductStatus, Seo};
 pub use profile::StoreProfile;
-pub use raw::{PartKind, Place, RawItems, RawPart, Shape};
+pub use raw::{Inheritance, PartKind, Place, RawItems, RawPart, Shape};
 pub use record::{ContentHash, Record, Tokens};
 pub use reference::{Entity, ExternalId, Platform, RecordRef, StoreKey};
 pub use secret::Secret;

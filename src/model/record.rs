@@ -9,7 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use twox_hash::XxHash3_128;
 
 use super::{
-    BaseToken, Entity, Field, FieldName, Performance, Product, RecordRef, StoreProfile, Taxon, Text, Variant,
+    BaseToken, CellState, Entity, Field, FieldName, Performance, Product, RecordRef, StoreProfile, Taxon,
+    Text, TokenDigest, Variant,
 };
 use crate::error::{Error, ErrorKind};
 use crate::time::Timestamp;
@@ -318,6 +319,23 @@ impl Tokens {
     /// Sets the tokens of a list's keys.
     pub fn set_keys(&mut self, field: FieldName, keys: Vec<(Text, BaseToken)>) {
         self.0.push((field, Entry::Keyed(Keyed(keys))));
+    }
+
+    /// Says that a value is shown from another language or view. A field or key without a token stays so.
+    pub(crate) fn inherit(&mut self, field: &FieldName, key: Option<&str>) {
+        let Some((_, entry)) = self.0.iter_mut().find(|(name, _)| name == field) else { return };
+        let token = match (entry, key) {
+            (Entry::One(token), None) => Some(token),
+            (Entry::Keyed(keys), Some(key)) => {
+                keys.0.iter_mut().find(|(known, _)| *known == key).map(|(_, token)| token)
+            }
+            _ => None,
+        };
+        if let Some(token) = token
+            && let Some(digest) = token.read()
+        {
+            *token = TokenDigest { state: CellState::Inherited, ..digest }.into();
+        }
     }
 
     fn entry(&self, field: &FieldName) -> Option<&Entry> {

@@ -494,15 +494,29 @@ impl Push {
             return Err(Rejection::Taken);
         }
         match (writable.names, wish.label, ours) {
-            (NameSource::Known, Some(label), CellValue::Value(value)) if there.is_none() => {
-                let id = names.id(field, label)?;
-                let raw = match value {
-                    Value::Array(_) => {
-                        serde_json::to_string(&names.attribute(field, label)?).ok().map(Text::from)
-                    }
-                    _ => None,
+            (NameSource::Known, Some(label), CellValue::Value(Value::Array(values))) => {
+                let texts: Vec<Text> =
+                    values.iter().filter_map(|value| value.as_str().map(Text::from)).collect();
+                let spelled = |id: &ExternalId| {
+                    names.known_values(id, &texts).map(|texts| {
+                        CellValue::Value(Value::from(texts.iter().map(Text::as_str).collect::<Vec<_>>()))
+                    })
                 };
-                Ok(Named { id: Some(id), raw, ours: None })
+                match there {
+                    // One without an id is none that the store keeps values of.
+                    Some(entry) => {
+                        let ours = entry.id.as_ref().map(spelled).transpose()?;
+                        Ok(Named { ours, ..Named::default() })
+                    }
+                    None => {
+                        let id = names.id(field, label)?;
+                        let raw = serde_json::to_string(&names.attribute(field, label)?).ok().map(Text::from);
+                        Ok(Named { ours: Some(spelled(&id)?), id: Some(id), raw })
+                    }
+                }
+            }
+            (NameSource::Known, Some(label), CellValue::Value(_)) if there.is_none() => {
+                Ok(Named { id: Some(names.id(field, label)?), ..Named::default() })
             }
             (NameSource::Either, Some(label), CellValue::Value(Value::Array(values))) => {
                 let known =

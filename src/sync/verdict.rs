@@ -259,8 +259,9 @@ pub(super) fn verdict(facts: &CellFacts<'_>) -> ChangeVerdict {
 
 fn conflict(facts: &CellFacts<'_>) -> Result<ChangeVerdict, Conflict> {
     let same = |one: &CellValue, other: &CellValue| one.same(other, facts.normaliser);
-    // V1
-    if same(facts.theirs, facts.ours) {
+    // V1. What is shown from another view and reads as ours is there, too: a platform may keep no second copy of it.
+    let shown = &facts.theirs.shown();
+    if same(shown, facts.ours) {
         return Ok(ChangeVerdict::Unchanged);
     }
     // V2

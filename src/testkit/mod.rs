@@ -9,6 +9,7 @@ pub mod exchange;
 pub mod faults;
 pub mod ga4;
 pub mod json;
+pub mod magento;
 pub mod openapi;
 mod outbound;
 pub mod random;

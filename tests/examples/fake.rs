@@ -7,13 +7,14 @@ use std::time::Duration;
 use http::{Method, header};
 use lily_connect::testkit::exchange::{Handler, Request, Transport};
 use lily_connect::testkit::faults::{Fault, FaultRule};
+use lily_connect::testkit::magento::{GLOBAL, Integration, MagentoFake};
 use lily_connect::testkit::server::{Server, Service};
 use lily_connect::testkit::shopify::ShopifyFake;
 use lily_connect::testkit::traffic::Entry;
 use lily_connect::testkit::woocommerce::{ApiKey, Permissions, Role, Taxonomy, WooStore};
 use lily_connect::time::SystemClock;
 use lily_connect::{ConnectorConfig, Entity};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// More points than any test here spends, so that none waits for them.
 const POINTS: f64 = 10_000_000.0;
@@ -22,6 +23,7 @@ const POINTS: f64 = 10_000_000.0;
 pub(crate) enum Platform {
     WooCommerce,
     Shopify,
+    Magento,
 }
 
 impl Platform {
@@ -29,6 +31,7 @@ impl Platform {
         match self {
             Self::WooCommerce => "woocommerce",
             Self::Shopify => "shopify",
+            Self::Magento => "magento",
         }
     }
 
@@ -37,6 +40,7 @@ impl Platform {
         match self {
             Self::WooCommerce => "WOOCOMMERCE_URL",
             Self::Shopify => "SHOPIFY_URL",
+            Self::Magento => "MAGENTO_URL",
         }
     }
 
@@ -44,7 +48,7 @@ impl Platform {
     pub(crate) fn entities(self) -> Vec<Entity> {
         match self {
             Self::WooCommerce => Entity::ALL.to_vec(),
-            Self::Shopify => vec![Entity::Product, Entity::Variant, Entity::Category],
+            Self::Shopify | Self::Magento => vec![Entity::Product, Entity::Variant, Entity::Category],
         }
     }
 
@@ -52,15 +56,26 @@ impl Platform {
     pub(crate) const fn rounds(self) -> u32 {
         match self {
             Self::WooCommerce => 20,
-            Self::Shopify => 10,
+            Self::Shopify | Self::Magento => 10,
         }
     }
 
     /// How many calls change a product's texts and its tags.
     pub(crate) const fn calls_of_a_push(self) -> usize {
         match self {
-            Self::WooCommerce => 1,
+            Self::WooCommerce | Self::Magento => 1,
             Self::Shopify => 2,
+        }
+    }
+}
+
+impl Platform {
+    /// The field of a list that a push changes, and the change.
+    pub(crate) fn list_change(self) -> (&'static str, Value) {
+        match self {
+            Self::WooCommerce | Self::Shopify => ("tags", json!({"add": ["Ours"]})),
+            // An attribute that simple products do not have.
+            Self::Magento => ("attributes", json!({"update": {"Size": ["XL"]}})),
         }
     }
 }
@@ -69,6 +84,7 @@ impl Platform {
 pub(crate) enum Fake {
     WooCommerce(WooStore, ApiKey),
     Shopify(ShopifyFake, String),
+    Magento(MagentoFake, Box<Integration>),
 }
 
 impl Fake {
@@ -77,6 +93,7 @@ impl Fake {
         match platform {
             Platform::WooCommerce => Self::woocommerce(|store| drop(store.seed_sample())),
             Platform::Shopify => Self::shopify(20, 7),
+            Platform::Magento => Self::magento(20, 7),
         }
     }
 
@@ -88,6 +105,7 @@ impl Fake {
             }
             // Its stand-in takes longer for a product, so these are fewer.
             Platform::Shopify => Self::shopify(products / 4, seed),
+            Platform::Magento => Self::magento(products / 8, seed),
         }
     }
 
@@ -106,8 +124,16 @@ impl Fake {
         Self::Shopify(shop, token)
     }
 
+    fn magento(products: usize, seed: u64) -> Self {
+        let store = MagentoFake::builder(Arc::new(SystemClock::default())).seed(seed).build();
+        store.seed_products(products);
+        let keys = store.issue_integration("examples");
+        Self::Magento(store, Box::new(keys))
+    }
+
     pub(crate) const fn platform(&self) -> Platform {
         match self {
+            Self::Magento(..) => Platform::Magento,
             Self::WooCommerce(..) => Platform::WooCommerce,
             Self::Shopify(..) => Platform::Shopify,
         }
@@ -117,6 +143,7 @@ impl Fake {
         match self {
             Self::WooCommerce(store, _) => Service::new(store.clone()),
             Self::Shopify(shop, _) => Service::new(shop.clone()),
+            Self::Magento(store, _) => Service::new(store.clone()),
         }
     }
 
@@ -124,6 +151,7 @@ impl Fake {
         match self {
             Self::WooCommerce(store, _) => store.handle(request),
             Self::Shopify(shop, _) => shop.handle(request),
+            Self::Magento(store, _) => store.handle(request),
         }
     }
 
@@ -131,6 +159,9 @@ impl Fake {
         match self {
             Self::WooCommerce(_, key) => vec![&key.consumer_key, &key.consumer_secret],
             Self::Shopify(_, token) => vec![token],
+            Self::Magento(_, keys) => {
+                vec![&keys.consumer_key, &keys.consumer_secret, &keys.access_token, &keys.access_token_secret]
+            }
         }
     }
 
@@ -143,13 +174,20 @@ impl Fake {
             (platform.address(), url),
         ]);
         all.extend(match self {
-            Self::WooCommerce(_, key) => [
+            Self::WooCommerce(_, key) => vec![
                 ("WOOCOMMERCE_KEY", key.consumer_key.clone()),
                 ("WOOCOMMERCE_SECRET", key.consumer_secret.clone()),
             ],
-            Self::Shopify(shop, token) => {
-                [("SHOPIFY_SHOP", shop.settings().myshopify_domain), ("SHOPIFY_ACCESS_TOKEN", token.clone())]
-            }
+            Self::Shopify(shop, token) => vec![
+                ("SHOPIFY_SHOP", shop.settings().myshopify_domain),
+                ("SHOPIFY_ACCESS_TOKEN", token.clone()),
+            ],
+            Self::Magento(_, keys) => vec![
+                ("MAGENTO_CONSUMER_KEY", keys.consumer_key.clone()),
+                ("MAGENTO_CONSUMER_SECRET", keys.consumer_secret.clone()),
+                ("MAGENTO_TOKEN", keys.access_token.clone()),
+                ("MAGENTO_TOKEN_SECRET", keys.access_token_secret.clone()),
+            ],
         });
         all
     }
@@ -186,6 +224,14 @@ impl Fake {
                 }
                 shop.collection_ids().into_iter().for_each(|id| add("category", id));
             }
+            // A child is a product like any other, and a variant, too.
+            Self::Magento(store, _) => {
+                for id in store.ids() {
+                    add("product", id);
+                    store.product(id).unwrap().children.iter().for_each(|child| add("variant", *child));
+                }
+                store.category_ids().into_iter().for_each(|id| add("category", id));
+            }
         }
         all
     }
@@ -204,6 +250,11 @@ impl Fake {
                 (total("products"), total("variations"))
             }
             Self::Shopify(shop, _) => (shop.product_count(), shop.variant_count()),
+            Self::Magento(store, _) => {
+                let children =
+                    store.ids().into_iter().map(|id| store.product(id).unwrap().children.len()).sum();
+                (store.product_count(), children)
+            }
         }
     }
 
@@ -227,10 +278,11 @@ impl Fake {
                 };
                 shop.snapshot().into_iter().map(strip).collect()
             }
+            Self::Magento(store, _) => store.snapshot().into_iter().map(|all| format!("{all:?}")).collect(),
         }
     }
 
-    /// The title of a product, and how many tags it has.
+    /// The title of a product, and how many tags it has; of a store without tags, how many attributes.
     pub(crate) fn title_and_tags(&self, id: u64) -> (String, usize) {
         match self {
             Self::WooCommerce(store, _) => {
@@ -240,6 +292,13 @@ impl Fake {
             Self::Shopify(shop, _) => {
                 let product = shop.product(id).unwrap();
                 (product.title, product.tags.len())
+            }
+            Self::Magento(store, _) => {
+                let product = store.product(id).unwrap();
+                let own =
+                    |code: &&String| store.attribute(code).is_some_and(|attribute| attribute.user_defined);
+                let attributes = product.values[&GLOBAL].keys().filter(own).count();
+                (product.own(GLOBAL, "name").unwrap().to_owned(), attributes)
             }
         }
     }
@@ -254,6 +313,7 @@ impl Fake {
                 server.traffic().count_where(|entry| entry.is_write() && !is_nothing(entry))
             }
             Self::Shopify(shop, _) => shop.calls().iter().filter(|call| call.mutation).count(),
+            Self::Magento(..) => server.traffic().count_where(Entry::is_write),
         }
     }
 
@@ -268,6 +328,10 @@ impl Fake {
                 let is_list = |field: &String| lists.contains(&field.as_str());
                 shop.calls().iter().filter(|call| call.fields.iter().any(is_list)).count()
             }
+            Self::Magento(..) => {
+                let is_page = |entry: &Entry| entry.query.contains("pageSize%5D=100");
+                server.traffic().count_where(|entry| entry.path.ends_with("/V1/products") && is_page(entry))
+            }
         }
     }
 
@@ -278,6 +342,7 @@ impl Fake {
             // The first is that of the check.
             Self::WooCommerce(..) => rule.on_method("POST").on_path("/products/").after(1),
             Self::Shopify(..) => rule.matching(ShopifyFake::asks("productUpdate")),
+            Self::Magento(..) => rule.on_method("POST").on_path("/V1/products"),
         }
     }
 
@@ -295,6 +360,11 @@ impl Fake {
             Self::WooCommerce(..) => return response,
             Self::Shopify(shop, _) => {
                 let whole = format!("\"id\":\"gid://shopify/Product/{}\",\"title\":\"", shop.ids()[0]);
+                let broken = format!("{whole}\\ud800");
+                (whole, broken)
+            }
+            Self::Magento(store, _) => {
+                let whole = format!("\"id\":{},\"sku\":\"", store.ids()[0]);
                 let broken = format!("{whole}\\ud800");
                 (whole, broken)
             }
