@@ -20,17 +20,15 @@ use desk::{Desk, Parts, changed};
 use lily_connect::auth::StoredTokens;
 use lily_connect::connector::{
     Answer, BulkBody, BulkJob, BulkSource, BulkState, Connector, ConnectorInfo, FoundJob, Health, JobCut,
-    JobPart, Known, LineAnswer, LookUp, Page, Patch, PollPlan, Prediction, PullRequest, PushRequest, StagedFile,
-    StartedJob, WebhookSource, WriteJobs,
+    JobPart, Known, LineAnswer, LookUp, Page, Patch, PollPlan, Prediction, PullRequest, PushRequest,
+    StagedFile, StartedJob, WebhookSource, WriteJobs,
 };
 use lily_connect::error::{Error, ErrorKind, Result, Retry};
 use lily_connect::mapping::SchemaMap;
-use lily_connect::model::{
-    BaseToken, Capabilities, Cell, CellValue, Entity, GuardKind, RecordRef, StoreKey,
-};
+use lily_connect::model::{BaseToken, Capabilities, Cell, CellValue, Entity, GuardKind, RecordRef, StoreKey};
 use lily_connect::state::{
-    Checkpoint, DeliveryDigest, Fence, Job, JobPlace, NotedHash, RowQuery, RunKey, StateStore, Unit, WriteJob,
-    WriteRow,
+    Checkpoint, DeliveryDigest, Fence, Job, JobPlace, NotedHash, RowQuery, RunKey, StateStore, Unit,
+    WriteJob, WriteRow,
 };
 use lily_connect::sync::bulk::BulkUse;
 use lily_connect::sync::{
@@ -301,7 +299,8 @@ impl Case {
         let inner: Arc<dyn Connector> = self.desk.bench.connector.clone();
         let connector = Arc::new(Mortal { life: life.clone(), inner });
         let state = Arc::new(Mortal { life: life.clone(), inner: self.desk.state.clone() });
-        let push = Push::new(connector, state, self.desk.bench.runtime.clone()).settings(settings(self.window));
+        let push =
+            Push::new(connector, state, self.desk.bench.runtime.clone()).settings(settings(self.window));
         let outcome = push.apply(&self.plan, &Approvals::AllowUnreviewed).await;
         let receipt = (!life.ended.load(Ordering::Relaxed)).then(|| outcome.unwrap());
         (std::mem::take(&mut *life.steps.lock().unwrap()), receipt)
@@ -365,9 +364,8 @@ async fn crash_everywhere(
     let whole = Case::new(wants, window).await;
     let (steps, receipt) = whole.dies(usize::MAX, false).await;
     whole.assert_landed_once("no crash", &receipt.unwrap());
-    let is_middle = |at: usize| {
-        at > 0 && steps.get(at - 1) == steps.get(at) && steps.get(at) == steps.get(at + 1)
-    };
+    let is_middle =
+        |at: usize| at > 0 && steps.get(at - 1) == steps.get(at) && steps.get(at) == steps.get(at + 1);
     let pauses = [0, 20, 100, 4000].map(Duration::from_secs);
     for after in [false, true] {
         let chosen = (1..=steps.len()).filter(|step| !is_middle(step - 1));

@@ -26,8 +26,8 @@ use lily_connect::connector::Connector;
 use lily_connect::model::{CellValue, GuardKind};
 use lily_connect::sync::bulk::BulkUse;
 use lily_connect::sync::{
-    Approvals, Cancel, Conflict, JobSettings, Plan, PlannedChange, Push, PushSettings, Receipt, ReceiptOutcome, Rejection,
-    UndoOutcome,
+    Approvals, Cancel, Conflict, JobSettings, Plan, PlannedChange, Push, PushSettings, Receipt,
+    ReceiptOutcome, Rejection, UndoOutcome,
 };
 use lily_connect::testkit::exchange::{Request, Response};
 use lily_connect::testkit::faults::{Fault, FaultRule, When};
@@ -105,7 +105,8 @@ fn assert_true(desk: &Desk, plan: &Plan, receipt: &Receipt, before: &desk::Parts
     let now = desk.parts();
     for (change, field) in plan.changes.iter().zip(&receipt.fields) {
         let id: u64 = change.cell.holder.id.as_str().parse().unwrap();
-        let Some(key) = change.cell.key.as_deref().filter(|_| change.cell.field.as_str() == "attributes") else {
+        let Some(key) = change.cell.key.as_deref().filter(|_| change.cell.field.as_str() == "attributes")
+        else {
             continue;
         };
         let part = (id, format!("attributes {key}"));
@@ -167,9 +168,7 @@ fn assert_guarded(desk: &Desk) {
 #[tokio::test]
 async fn five_hundred_products_go_by_one_job_and_come_back_and_no_edit_is_lost() {
     let (desk, ids) = desk(520).await;
-    let both = |id: u64| {
-        json!({"attributes": {"update": {"custom.material": format!("Silk {id}"), "custom.care": "Dry"}}})
-    };
+    let both = |id: u64| json!({"attributes": {"update": {"custom.material": format!("Silk {id}"), "custom.care": "Dry"}}});
     let plan = plan_all(&desk, &ids, both).await;
     // Between plan and apply.
     for id in &ids[..5] {
@@ -239,9 +238,10 @@ async fn five_hundred_products_go_by_one_job_and_come_back_and_no_edit_is_lost()
     assert_eq!((restored, report.cells.len()), (1040 - 12, 1040 - 12), "{report}");
     // Every byte is as it was, but for what the merchant wrote meanwhile.
     let differs = changed(&before, &desk.parts());
-    let theirs: BTreeSet<(u64, String)> = (ids[10..15].iter().map(|id| (*id, "attributes custom.care".to_owned())))
-        .chain([16, 515].map(|at: usize| (ids[at], "attributes custom.material".to_owned())))
-        .collect();
+    let theirs: BTreeSet<(u64, String)> =
+        (ids[10..15].iter().map(|id| (*id, "attributes custom.care".to_owned())))
+            .chain([16, 515].map(|at: usize| (ids[at], "attributes custom.material".to_owned())))
+            .collect();
     assert_eq!(differs, theirs);
 }
 
@@ -399,7 +399,11 @@ type Trouble = fn(&mut BulkFault);
 /// What goes wrong with a job, and how many of its twelve lines ran.
 const TROUBLES: [(&str, Trouble, usize); 13] = [
     ("failed without a file", |it| it.fail_with = Some("TIMEOUT".to_owned()), 12),
-    ("failed half way", |it| (it.fail_with, it.runs_lines) = (Some("INTERNAL_SERVER_ERROR".to_owned()), Some(5)), 5),
+    (
+        "failed half way",
+        |it| (it.fail_with, it.runs_lines) = (Some("INTERNAL_SERVER_ERROR".to_owned()), Some(5)),
+        5,
+    ),
     (
         "failed half way, with a part of its file",
         |it| {
@@ -535,7 +539,9 @@ async fn a_file_goes_to_no_host_that_is_not_encrypted_and_with_no_token() {
     // Somebody else, who would take it.
     let other = Service::new(|_: &Request| Response::new(201)).start().await.unwrap();
     let elsewhere = format!("{}/staged-uploads/1", other.url());
-    for address in [elsewhere.as_str(), "http://storage.example.com/x", "ftp://storage.example.com/", "no address"] {
+    for address in
+        [elsewhere.as_str(), "http://storage.example.com/x", "ftp://storage.example.com/", "no address"]
+    {
         let (desk, ids) = desk(3).await;
         let plan = plan_all(&desk, &ids, silk).await;
         desk.shop().stage_uploads_at(address);
@@ -567,7 +573,8 @@ async fn a_file_goes_to_no_host_that_is_not_encrypted_and_with_no_token() {
 
 #[tokio::test]
 async fn a_large_push_is_cut_into_jobs_by_bytes_and_by_records() {
-    for (bytes, records, starts) in [(16 << 20, 1000, 1), (16 << 20, 10, 3), (2_000, 1000, 4), (150, 1000, 0)] {
+    for (bytes, records, starts) in [(16 << 20, 1000, 1), (16 << 20, 10, 3), (2_000, 1000, 4), (150, 1000, 0)]
+    {
         let (desk, ids) = desk(25).await;
         let plan = plan_all(&desk, &ids, silk).await;
         let mut jobs = always();
@@ -576,7 +583,11 @@ async fn a_large_push_is_cut_into_jobs_by_bytes_and_by_records() {
         let receipt = apply(&pusher(&desk, jobs), &plan).await;
         assert!(receipt.is_full_success(), "{receipt}");
         let alone = if starts == 0 { 25 } else { 0 };
-        assert_eq!((job_starts(&desk), desk.shop().count_calls("metafieldsSet")), (starts, alone), "{bytes} {records}");
+        assert_eq!(
+            (job_starts(&desk), desk.shop().count_calls("metafieldsSet")),
+            (starts, alone),
+            "{bytes} {records}"
+        );
         assert!(written(&desk).values().all(|count| *count == 1));
     }
 }
@@ -669,6 +680,33 @@ async fn a_job_that_fails_half_way_keeps_the_next_ones_of_its_lot_from_going() {
         // Where an earlier job moved the record's time, nobody can say that the later one did not run.
         assert!(landed >= 12, "{good}: {receipt}");
     }
+}
+
+#[tokio::test]
+async fn a_job_that_could_not_be_asked_for_is_kept_and_settled_when_it_is_over() {
+    let (desk, ids) = desk(6).await;
+    let before = desk.parts();
+    let plan = plan_all(&desk, &ids, silk).await;
+    desk.shop().configure_bulk(|bulk| bulk.run_for = Duration::from_secs(1000));
+    let refused = FaultRule::new(Fault::status(403)).matching(ShopifyFake::asks("BulkOperationState"));
+    desk.bench.server.faults().push(refused);
+    desk.shop().clear_calls();
+    let (push, store) = (pusher(&desk, always()), desk.bench.connector.info().store.clone());
+    let receipt = apply(&push, &plan).await;
+    assert!(receipt.fields.iter().all(|field| field.outcome == ReceiptOutcome::Unknown), "{receipt}");
+    assert_eq!(desk.state.write_jobs(&store).await.unwrap().len(), 1);
+    desk.bench.clock.advance(Duration::from_secs(2000));
+    // Its end is known now; what it wrote is read when that is sure to be seen.
+    assert!(push.settle().await.unwrap().is_empty());
+    assert!(desk.state.write_jobs(&store).await.unwrap().is_empty());
+    desk.bench.clock.advance(Duration::from_secs(120));
+    let settled = push.settle().await.unwrap();
+    assert_eq!(settled.iter().filter(|row| row.outcome == ReceiptOutcome::Applied).count(), 6);
+    let receipt = apply(&push, &plan).await;
+    assert!(receipt.is_full_success(), "{receipt}");
+    assert_true(&desk, &plan, &receipt, &before);
+    assert_eq!((job_starts(&desk), desk.shop().count_calls("metafieldsSet")), (1, 0));
+    assert!(written(&desk).values().all(|count| *count == 1), "{:?}", written(&desk));
 }
 
 #[tokio::test]

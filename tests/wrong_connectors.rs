@@ -12,16 +12,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lily_connect::connector::{
-    Answer, BulkBody, BulkJob, BulkSource, BulkState, Connector, ConnectorInfo, Detail, FieldAnswer, FoundJob,
-    Healed, Health, JobCut, JobPart, Known, LineAnswer, LookUp, Page, Patch, PollPlan, Prediction, StagedFile,
-    StartedJob, PatchField, PatchValue, PullRequest, Purpose, PushRequest, Select, Subscribed, Subscription, Told, Total,
-    WebhookSource, WriteJobs,
+    Answer, BulkBody, BulkJob, BulkSource, BulkState, Connector, ConnectorInfo, Detail, FieldAnswer,
+    FoundJob, Healed, Health, JobCut, JobPart, Known, LineAnswer, LookUp, Page, Patch, PatchField,
+    PatchValue, PollPlan, Prediction, PullRequest, Purpose, PushRequest, Select, StagedFile, StartedJob,
+    Subscribed, Subscription, Told, Total, WebhookSource, WriteJobs,
 };
 use lily_connect::error::{Error, ErrorKind, Result};
 use lily_connect::mapping::SchemaMap;
 use lily_connect::model::{
-    Capabilities, Cell, CellValue, Cursor, Entity, ExternalId, FieldName, GuardKind, Normaliser, RecordRef, Secret,
-    WritableField,
+    Capabilities, Cell, CellValue, Cursor, Entity, ExternalId, FieldName, GuardKind, Normaliser, RecordRef,
+    Secret, WritableField,
 };
 use lily_connect::testkit::contract::{Report, run_all};
 use lily_connect::time::Timestamp;
@@ -439,7 +439,13 @@ impl WriteJobs for Wrong {
         Ok(file)
     }
 
-    async fn start(&self, part: &JobPart, file: &StagedFile, tag: &str, not_after: Duration) -> Result<StartedJob> {
+    async fn start(
+        &self,
+        part: &JobPart,
+        file: &StagedFile,
+        tag: &str,
+        not_after: Duration,
+    ) -> Result<StartedJob> {
         let not_after = if self.flaw == Flaw::StartsJobsLate { Duration::MAX } else { not_after };
         self.jobs().start(part, file, tag, not_after).await
     }

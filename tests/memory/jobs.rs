@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use lily_connect::connector::{
-    BulkBody, BulkDone, BulkJob, BulkState, FieldAnswer, FoundJob, JobCut, JobLine, JobPart, LineAnswer, Patch,
-    Prediction, StagedFile, StartedJob, WriteJobs,
+    BulkBody, BulkDone, BulkJob, BulkState, FieldAnswer, FoundJob, JobCut, JobLine, JobPart, LineAnswer,
+    Patch, Prediction, StagedFile, StartedJob, WriteJobs,
 };
 use lily_connect::error::{Error, ErrorKind, Result};
 use lily_connect::model::{Cell, CellValue, GuardKind};
@@ -75,7 +75,13 @@ impl WriteJobs for Right {
         })
     }
 
-    async fn start(&self, _: &JobPart, file: &StagedFile, tag: &str, not_after: Duration) -> Result<StartedJob> {
+    async fn start(
+        &self,
+        _: &JobPart,
+        file: &StagedFile,
+        tag: &str,
+        not_after: Duration,
+    ) -> Result<StartedJob> {
         if self.store.runtime.clock().elapsed() > not_after {
             return Err(Error::new(ErrorKind::Timeout, "guard_window_passed", "too late to send"));
         }
@@ -131,7 +137,9 @@ impl WriteJobs for Right {
             number,
             match line["error"].as_str() {
                 None => FieldAnswer::Accepted,
-                Some(code) => FieldAnswer::Refused { code: code.to_owned(), why: "it was refused".to_owned() },
+                Some(code) => {
+                    FieldAnswer::Refused { code: code.to_owned(), why: "it was refused".to_owned() }
+                }
             },
         )
     }

@@ -282,7 +282,11 @@ impl Shopify {
         Ok(client::answered(&self.client, self.version, call).await?.server_time())
     }
 
-    pub(super) fn bulk_call(&self, document: &'static Document, variables: &serde_json::Value) -> Result<ApiRequest> {
+    pub(super) fn bulk_call(
+        &self,
+        document: &'static Document,
+        variables: &serde_json::Value,
+    ) -> Result<ApiRequest> {
         Ok(document
             .request(self.version.path(), variables)?
             .attempt_limits(wire::READ_TIMEOUT, wire::ATTEMPT_TIMEOUT))

@@ -196,8 +196,9 @@ impl WriteJobs for Shopify {
             return Ok(StartedJob::new(job.id, None));
         }
         match started.user_errors.list.first() {
-            Some(error) => Err(not_started(error.code.as_deref())
-                .with_context("platform_says", error.message.clone())),
+            Some(error) => {
+                Err(not_started(error.code.as_deref()).with_context("platform_says", error.message.clone()))
+            }
             None => Err(wire::unreadable().with_effect(Effect::Possible)),
         }
     }
@@ -271,11 +272,9 @@ fn not_started(code: Option<&str>) -> Error {
             "staged_file_unreadable",
             "the platform could not read the file of a job",
         ),
-        Some("INVALID_STAGED_UPLOAD_FILE") => error(
-            ErrorKind::Rejected,
-            "staged_file_invalid",
-            "the platform does not take the file of a job",
-        ),
+        Some("INVALID_STAGED_UPLOAD_FILE") => {
+            error(ErrorKind::Rejected, "staged_file_invalid", "the platform does not take the file of a job")
+        }
         Some("INVALID_MUTATION") => {
             error(ErrorKind::Rejected, "job_mutation_invalid", "the platform does not take a job's mutation")
         }
@@ -330,8 +329,7 @@ fn read_line(root: &str, line: &[u8]) -> LineAnswer {
 
 /// The refusals of the one mutation of a line; nothing where it does not say whether there were any.
 fn payload(root: &str, data: Option<&RawValue>) -> Option<UserErrors> {
-    let members: BTreeMap<Cow<'_, str>, Option<&RawValue>> =
-        serde_json::from_str(data?.get()).ok()?;
+    let members: BTreeMap<Cow<'_, str>, Option<&RawValue>> = serde_json::from_str(data?.get()).ok()?;
     let payload = members.get(root).copied()??.get();
     let payload: Payload = serde_json::from_str(payload).ok().filter(|_| payload.starts_with('{'))?;
     payload.user_errors
@@ -399,7 +397,10 @@ mod tests {
     fn a_line_is_accepted_only_where_it_says_so() {
         let read = |line: &str| read_line("tagsAdd", line.as_bytes());
         let accepted = |number| LineAnswer::At(number, FieldAnswer::Accepted);
-        assert_eq!(read(r#"{"data":{"tagsAdd":{"node":null,"userErrors":[]}},"__lineNumber":7}"#), accepted(7));
+        assert_eq!(
+            read(r#"{"data":{"tagsAdd":{"node":null,"userErrors":[]}},"__lineNumber":7}"#),
+            accepted(7)
+        );
         for unknown in [
             r#"{"data":{"tagsAdd":null},"__lineNumber":7}"#,
             r#"{"data":{"tagsAdd":{"node":null}},"__lineNumber":7}"#,
@@ -447,7 +448,8 @@ mod tests {
         assert_eq!(told(vec![job("gid://3", 0, "CANCELING", "MUTATION", "")]), FoundJob::Unclear);
         assert_eq!(told(vec![job("gid://3", 25, "RUNNING", "MUTATION", "")]), FoundJob::None);
         // A list that ends before our time is cut.
-        let many = |hours| (0..50).map(|n| job(&format!("gid://{n}"), hours, "COMPLETED", "QUERY", "")).collect();
+        let many =
+            |hours| (0..50).map(|n| job(&format!("gid://{n}"), hours, "COMPLETED", "QUERY", "")).collect();
         assert_eq!(told(many(1)), FoundJob::Unclear);
         assert_eq!(told(many(25)), FoundJob::None);
     }

@@ -169,7 +169,8 @@ mod tests {
         let lines = [&b"{\"a\":1}"[..], b"{\"b\":\"\\r\\n\"}"]
             .map(|json| JobLine::new(0, Vec::new(), Bytes::from_static(json), false));
         let part = JobPart::new("x", lines.to_vec());
-        let (content_type, body) = form(&[field("key", "tmp/1/vars"), field("acl", "private")], &part).unwrap();
+        let (content_type, body) =
+            form(&[field("key", "tmp/1/vars"), field("acl", "private")], &part).unwrap();
         let content_type = content_type.to_str().unwrap();
         let boundary = content_type.strip_prefix("multipart/form-data; boundary=").unwrap();
         let text = String::from_utf8(body.to_vec()).unwrap();

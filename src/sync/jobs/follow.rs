@@ -47,7 +47,10 @@ impl Push {
                 Ok(FoundJob::Job(started)) => return Ok(Lost::Found(started)),
                 Ok(FoundJob::None) if is_over => return Ok(Lost::NotStarted),
                 Err(error) if is_over || matches!(error.retry(), Retry::Never) => {
-                    tracing::warn!(code = error.code(), "a write job whose start had no answer is looked for later");
+                    tracing::warn!(
+                        code = error.code(),
+                        "a write job whose start had no answer is looked for later"
+                    );
                     return Ok(Lost::GivenUp);
                 }
                 Ok(FoundJob::Unclear) if is_over => return Ok(Lost::GivenUp),

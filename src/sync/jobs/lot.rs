@@ -106,9 +106,8 @@ impl Push {
                 (weaker, _) => weaker,
             };
         }
-        let allowed = |guard: GuardKind| {
-            guard == GuardKind::CompareAndSet || settings.unguarded_window.is_some()
-        };
+        let allowed =
+            |guard: GuardKind| guard == GuardKind::CompareAndSet || settings.unguarded_window.is_some();
         let guards: Guards = weakest
             .into_iter()
             .filter_map(|(key, guard)| Some((key, guard.filter(|guard| allowed(*guard))?)))
@@ -146,10 +145,9 @@ impl Push {
             tracing::warn!(code = error.code(), "a write job was not started");
             attempts += 1;
             // Another upload, or a guard read that is younger, may help; a job that is refused is refused again.
-            let may_help = matches!(
-                error.kind(),
-                ErrorKind::NotFound | ErrorKind::Unavailable | ErrorKind::Timeout
-            ) || matches!(error.code(), "staged_file_invalid" | WINDOW_PASSED);
+            let may_help =
+                matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Unavailable | ErrorKind::Timeout)
+                    || matches!(error.code(), "staged_file_invalid" | WINDOW_PASSED);
             if !may_help || attempts >= self.settings.guard_attempts {
                 paged.extend(places);
                 return Ok(());
@@ -279,9 +277,7 @@ impl Push {
             self.state.commit(self.store(), Unit::fenced(fence, ops)).await?;
             let started = match self.start(jobs, &part, &file, &job, until, lease).await? {
                 Ok(started) => Lost::Found(started),
-                Err(error) if error.effect() == Effect::Possible => {
-                    self.find_lost(jobs, &job, lease).await?
-                }
+                Err(error) if error.effect() == Effect::Possible => self.find_lost(jobs, &job, lease).await?,
                 Err(error) => {
                     let at = self.now();
                     let outcome = Outcome::Refused { code: error.code().into(), at };
@@ -366,7 +362,8 @@ impl Push {
                 && until.is_none_or(|until| asked_again < until)
                 && !self.cancel.is_cancelled();
             match &started {
-                Err(error) if error.kind() == ErrorKind::RateLimited && error.effect() == Effect::None && waits => {}
+                Err(error)
+                    if error.kind() == ErrorKind::RateLimited && error.effect() == Effect::None && waits => {}
                 _ => return Ok(started),
             }
             clock.sleep(wait).await;
@@ -438,7 +435,8 @@ impl Push {
             for field in unsent.iter().filter(|field| committed.contains(*field)) {
                 if answers.get(field).is_none_or(|answer| *answer == FieldAnswer::Accepted) {
                     let why = "a part of it was not sent".to_owned();
-                    answers.insert(field.clone(), FieldAnswer::Refused { code: PART_NOT_SENT.to_owned(), why });
+                    answers
+                        .insert(field.clone(), FieldAnswer::Refused { code: PART_NOT_SENT.to_owned(), why });
                 }
             }
         }
@@ -510,7 +508,11 @@ fn open_lines(part: JobPart, left: &HashSet<usize>, entries: &[Entry<'_>]) -> (J
     let (mut open, mut dropped) = (Vec::new(), Vec::new());
     for line in part.lines.into_iter().filter(|line| !left.contains(&line.patch)) {
         let Some(entry) = entries.get(line.patch) else { continue };
-        if line.fields.iter().all(|field| entry.is_open(field)) { open.push(line) } else { dropped.push(line) }
+        if line.fields.iter().all(|field| entry.is_open(field)) {
+            open.push(line)
+        } else {
+            dropped.push(line)
+        }
     }
     (JobPart::new(part.kind, open), dropped)
 }

@@ -81,8 +81,7 @@ impl Push {
                             Ok(Some(chunk)) => {
                                 let passed = skip.min(chunk.len() as u64);
                                 skip -= passed;
-                                let chunk =
-                                    chunk.slice(usize::try_from(passed).unwrap_or(chunk.len())..);
+                                let chunk = chunk.slice(usize::try_from(passed).unwrap_or(chunk.len())..);
                                 offset += chunk.len() as u64;
                                 lines.feed(&chunk, &mut |line| results.take(jobs.read_line(part, line)));
                                 if lines.is_over() {

@@ -109,7 +109,9 @@ pub(super) async fn a_write_job_answers_each_line_truly(
     for entity in written(&*connector) {
         let mut ids = fixture.ids(entity.entity);
         ids.sort();
-        let (Some([first, gone, last]), Some(field)) = (ids.get(..3), entity.writable.first()) else { continue };
+        let (Some([first, gone, last]), Some(field)) = (ids.get(..3), entity.writable.first()) else {
+            continue;
+        };
         let target = RecordRef::new(connector.info().store.platform.clone(), entity.entity, first.clone());
         if jobs.guard(&Cell::new(target, field.field.clone()), &CellValue::text("Suite")).is_none() {
             continue;
@@ -160,7 +162,9 @@ pub(super) async fn a_write_job_answers_each_line_truly(
         let is_refused = answers.get(1).is_some_and(|answer| {
             answer.fields.iter().all(|(_, answer)| matches!(answer, FieldAnswer::Refused { .. }))
         });
-        claim.check(landed == 2 && is_refused, || format!("{landed} landed, and the answers are {answers:?}"))?;
+        claim.check(landed == 2 && is_refused, || {
+            format!("{landed} landed, and the answers are {answers:?}")
+        })?;
     }
     Ok(outcome)
 }
@@ -174,14 +178,15 @@ pub(super) async fn what_a_job_writes_is_verified_and_undone(
     let mut outcome = Checked::NotClaimed("no job writes a field");
     for entity in written(&*connector) {
         for field in &entity.writable {
-            let Some((id, enrichment)) = enriched(fixture, entity, &[field], 1, claim).await? else { continue };
+            let Some((id, enrichment)) = enriched(fixture, entity, &[field], 1, claim).await? else {
+                continue;
+            };
             let before = fixture.stored(entity.entity, &id);
-            let mut settings = PushSettings::default();
-            settings.jobs = JobSettings::default()
-                .when(BulkUse::Always)
-                .unguarded_window(Duration::from_secs(24 * 3600));
+            let day = Duration::from_secs(24 * 3600);
+            let jobs_settings = JobSettings::default().when(BulkUse::Always).unguarded_window(day);
+            let settings = PushSettings { jobs: jobs_settings, ..PushSettings::default() };
             let state = Arc::new(MemoryState::new());
-            let alone = Push::new(fixture.connector(), state.clone(), fixture.runtime());
+            let alone = Push::new(fixture.connector(), Arc::<MemoryState>::clone(&state), fixture.runtime());
             let by_job = Arc::new(ByJobOnly(fixture.connector()));
             let push = Push::new(by_job, state, fixture.runtime()).settings(settings);
             let plan = claim.done("planning", push.plan(&[enrichment]).await)?;

@@ -86,8 +86,7 @@ pub(super) fn go_on(state: &mut State, bulk: &Bulk, share: f64) -> Vec<Json> {
         let Some(line) = lines.get(at) else { break };
         results.push(if bulk.fault.failing_lines.contains(&at) {
             let extensions = Json::object([("code", Json::text("INTERNAL_SERVER_ERROR"))]);
-            let error =
-                Json::object([("message", Json::text("Internal error")), ("extensions", extensions)]);
+            let error = Json::object([("message", Json::text("Internal error")), ("extensions", extensions)]);
             Json::object([("errors", Json::Array(vec![error])), ("__lineNumber", number(at))])
         } else {
             mutation(state, &bulk.document, at, line)

@@ -51,7 +51,12 @@ pub(super) fn create(state: &mut State, args: &Args) -> Result<Out, FieldError> 
         targets.push(Out::record(
             "StagedMediaUploadTarget",
             vec![
-                ("url", Out::text(state.uploads.at.clone().unwrap_or_else(|| format!("{}{PATH}{number}", state.base)))),
+                (
+                    "url",
+                    Out::text(
+                        state.uploads.at.clone().unwrap_or_else(|| format!("{}{PATH}{number}", state.base)),
+                    ),
+                ),
                 ("resourceUrl", Out::NULL),
                 ("parameters", Out::List(told.collect())),
             ],
