@@ -683,6 +683,33 @@ async fn a_job_that_fails_half_way_keeps_the_next_ones_of_its_lot_from_going() {
 }
 
 #[tokio::test]
+async fn a_job_that_could_not_be_asked_for_is_kept_and_settled_when_it_is_over() {
+    let (desk, ids) = desk(6).await;
+    let before = desk.parts();
+    let plan = plan_all(&desk, &ids, silk).await;
+    desk.shop().configure_bulk(|bulk| bulk.run_for = Duration::from_secs(1000));
+    let refused = FaultRule::new(Fault::status(403)).matching(ShopifyFake::asks("BulkOperationState"));
+    desk.bench.server.faults().push(refused);
+    desk.shop().clear_calls();
+    let (push, store) = (pusher(&desk, always()), desk.bench.connector.info().store.clone());
+    let receipt = apply(&push, &plan).await;
+    assert!(receipt.fields.iter().all(|field| field.outcome == ReceiptOutcome::Unknown), "{receipt}");
+    assert_eq!(desk.state.write_jobs(&store).await.unwrap().len(), 1);
+    desk.bench.clock.advance(Duration::from_secs(2000));
+    // Its end is known now; what it wrote is read when that is sure to be seen.
+    assert!(push.settle().await.unwrap().is_empty());
+    assert!(desk.state.write_jobs(&store).await.unwrap().is_empty());
+    desk.bench.clock.advance(Duration::from_secs(120));
+    let settled = push.settle().await.unwrap();
+    assert_eq!(settled.iter().filter(|row| row.outcome == ReceiptOutcome::Applied).count(), 6);
+    let receipt = apply(&push, &plan).await;
+    assert!(receipt.is_full_success(), "{receipt}");
+    assert_true(&desk, &plan, &receipt, &before);
+    assert_eq!((job_starts(&desk), desk.shop().count_calls("metafieldsSet")), (1, 0));
+    assert!(written(&desk).values().all(|count| *count == 1), "{:?}", written(&desk));
+}
+
+#[tokio::test]
 async fn a_push_that_is_cancelled_ends_its_job_and_tells_what_ran() {
     let (desk, ids) = desk(10).await;
     let plan = plan_all(&desk, &ids, silk).await;

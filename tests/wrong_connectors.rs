@@ -426,8 +426,8 @@ impl WriteJobs for Wrong {
             // It says another thing each time that it is asked.
             Flaw::OverstatesItsGuard => {
                 let asked = self.asked.fetch_add(1, Ordering::Relaxed);
-                let kinds = [GuardKind::CompareAndSet, GuardKind::ReadWriteVerify];
-                Some(kinds[usize::from(asked % 2 == 1)])
+                let is_odd = asked % 2 == 1;
+                Some(if is_odd { GuardKind::ReadWriteVerify } else { GuardKind::CompareAndSet })
             }
             _ => self.jobs().guard(cell, ours),
         }

@@ -182,11 +182,11 @@ pub(super) async fn what_a_job_writes_is_verified_and_undone(
                 continue;
             };
             let before = fixture.stored(entity.entity, &id);
-            let mut settings = PushSettings::default();
-            settings.jobs =
-                JobSettings::default().when(BulkUse::Always).unguarded_window(Duration::from_secs(24 * 3600));
+            let day = Duration::from_secs(24 * 3600);
+            let jobs_settings = JobSettings::default().when(BulkUse::Always).unguarded_window(day);
+            let settings = PushSettings { jobs: jobs_settings, ..PushSettings::default() };
             let state = Arc::new(MemoryState::new());
-            let alone = Push::new(fixture.connector(), state.clone(), fixture.runtime());
+            let alone = Push::new(fixture.connector(), Arc::<MemoryState>::clone(&state), fixture.runtime());
             let by_job = Arc::new(ByJobOnly(fixture.connector()));
             let push = Push::new(by_job, state, fixture.runtime()).settings(settings);
             let plan = claim.done("planning", push.plan(&[enrichment]).await)?;
