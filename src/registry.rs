@@ -642,7 +642,9 @@ mod tests {
             }
             let odd = refused(&[("LILY_CONNECTOR", "ga4"), ("GA4_PROPERTY", "G-ABC"), file]);
             assert!(odd.contains("variable=GA4_PROPERTY"), "{odd}");
-            let odd = refused(&with(&[("GA4_CREDENTIALS", r#"{"type":"external_account"}"#)]));
+            let odd = config(&with(&[("GA4_CREDENTIALS", r#"{"type":"external_account"}"#)])).unwrap_err();
+            assert_eq!(odd.kind(), ErrorKind::Unsupported);
+            let odd = odd.to_string();
             assert!(
                 odd.contains("external_account") && odd.contains("variable=GA4_CREDENTIALS_FILE"),
                 "{odd}"

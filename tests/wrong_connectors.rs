@@ -46,6 +46,7 @@ enum Flaw {
     ServesOldReads,
     ComparesStrictly,
     AnswersForAnyKind,
+    AnswersForAnyDays,
     NamesPagesThatAreNot,
     WritesMoreThanAsked,
     AcceptsALostAnswer,
@@ -192,6 +193,7 @@ impl Connector for Wrong {
         let mut request = request.clone();
         match (self.flaw, &request.select) {
             (Flaw::AnswersForAnyKind, _) => request.entity = Entity::Product,
+            (Flaw::AnswersForAnyDays, Select::Window(_)) => request.select = Select::All,
             (Flaw::PagesOfItsOwnSize, Select::All) => request.page_size = None,
             (Flaw::ComparesStrictly, Select::Since(since)) => {
                 request.select = Select::Since(since.saturating_add(Duration::from_secs(1)));
@@ -628,6 +630,7 @@ async fn each_further_flaw_breaks_the_rule_that_is_there_for_it() {
         (Flaw::ServesOldReads, "guard_and_verify_reads_give_what_is_stored", "W4"),
         (Flaw::ComparesStrictly, "a_delta_lists_what_changed_since", "R5"),
         (Flaw::AnswersForAnyKind, "a_kind_that_is_not_claimed_is_refused", "CAPABILITIES"),
+        (Flaw::AnswersForAnyDays, "a_range_of_days_lists_these_days", "R1"),
         (Flaw::NamesPagesThatAreNot, "pages_named_ahead_are_those_that_follow", "R3"),
         (Flaw::WritesMoreThanAsked, "a_push_changes_exactly_its_fields", "W8"),
         (Flaw::AcceptsALostAnswer, "a_write_without_an_answer_is_unknown_and_sent_once", "W2"),

@@ -52,6 +52,24 @@ const RESERVED_NAMES: &[&str] = &[
     "session_start",
     "user_engagement",
 ];
+/// Names that the platform gives a meaning of sales and leads: they need what cannot be given here, and would count as
+/// sales (required parameters of 2025-10-08).
+const COMMERCE_NAMES: &[&str] = &[
+    "add_payment_info",
+    "add_shipping_info",
+    "add_to_cart",
+    "add_to_wishlist",
+    "begin_checkout",
+    "generate_lead",
+    "purchase",
+    "refund",
+    "remove_from_cart",
+    "select_item",
+    "view_cart",
+    "view_item",
+    "view_item_list",
+    "view_promotion",
+];
 /// All names of these families are reserved or of apps alone.
 const RESERVED_FAMILIES: &[&str] = &["app_", "dynamic_link_", "notification_", "os_update"];
 const RESERVED_PREFIXES: &[&str] = &["_", "firebase_", "ga_", "google_", "gtag."];
@@ -104,6 +122,7 @@ impl Event {
     pub fn new(name: impl Into<Text>) -> Result<Self> {
         let name = name.into();
         let is_reserved = RESERVED_NAMES.contains(&name.as_str())
+            || COMMERCE_NAMES.contains(&name.as_str())
             || RESERVED_FAMILIES.iter().chain(RESERVED_PREFIXES).any(|prefix| name.starts_with(prefix));
         if !is_name(&name) || is_reserved {
             return Err(refused(
@@ -517,6 +536,9 @@ mod tests {
         }
         for text in ["SKU-43-660-1234567", "12345678901", "7@2x", "https://x.example/caps", "a@b"] {
             assert!(event().text("a", text).is_ok(), "{text}");
+        }
+        for name in ["purchase", "view_item", "add_to_cart", "error"] {
+            assert!(Event::new(name).is_err(), "{name}");
         }
         for name in ["", "1a", "a-b", "session_start", "app_update", "ga_x", "_x", &"x".repeat(41)] {
             assert!(Event::new(name.to_owned()).is_err(), "{name}");
