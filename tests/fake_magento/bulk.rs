@@ -146,3 +146,20 @@ fn what_is_no_list_or_too_long_is_refused_and_the_module_may_be_missing() {
     shop.store.set_conditions(|conditions| conditions.without_async = true);
     assert_eq!(shop.write(Method::PUT, BY_SKU, &json!([rename("A", "1")])).0, 404);
 }
+
+#[test]
+fn operations_that_make_one_sku_make_one_product_or_twins() {
+    let shop = stocked();
+    let new = |sku: &str, name: &str| json!({"product": {"sku": sku, "name": name, "attribute_set_id": 4, "price": 1}});
+    let path = "/rest/all/async/bulk/V1/products";
+    let make = |sku: &str| {
+        let items = json!([new(sku, "One"), new(sku, "One")]);
+        assert_eq!(shop.write(Method::POST, path, &items).0, 202);
+        shop.tick();
+        shop.get("/rest/all/V1/bulk?searchCriteria");
+        shop.store.ids().into_iter().filter(|id| shop.store.product(*id).unwrap().sku == sku).count()
+    };
+    assert_eq!(make("N"), 1);
+    shop.store.set_conditions(|conditions| conditions.bulk_makes_twins = true);
+    assert_eq!(make("T"), 2);
+}

@@ -298,6 +298,9 @@ fn an_admin_needs_the_second_factor_and_the_token_ends() {
     let account = json!({"username": "anna", "password": "s3cret"});
     assert_eq!(ask(plain, &account).0, 401);
     assert_eq!(ask(plain, &json!({"username": "anna", "password": "x"})).0, 401);
+    let authy =
+        json!({"username": "anna", "password": "s3cret", "otp": shop.store.one_time_password("anna")});
+    assert_eq!(ask("/rest/V1/tfa/provider/authy/authenticate", &authy).0, 200);
     let factor = "/rest/V1/tfa/provider/google/authenticate";
     let with = |otp: String| json!({"username": "anna", "password": "s3cret", "otp": otp});
     assert_eq!(ask(factor, &with("000000".to_owned())).0, 401);

@@ -35,6 +35,8 @@ fn options_have_ids_and_labels_by_view_with_a_blank_one_first() {
     assert_eq!((&english[1]["label"], &german[1]["label"]), (&json!("Black"), &json!("Schwarz")));
     assert_eq!(english[1]["value"], german[1]["value"]);
     assert!(english[1]["value"].is_string());
+    let yes = shop.get("/rest/de/V1/products/attributes/gift_message_available/options");
+    assert_eq!(yes, json!([{"label": "Yes", "value": "1"}, {"label": "No", "value": "0"}]));
     let all = shop.get("/rest/de/V1/products/attributes?searchCriteria");
     let color =
         all["items"].as_array().unwrap().iter().find(|item| item["attribute_code"] == "color").unwrap();
@@ -94,6 +96,9 @@ fn categories_come_as_a_tree_and_as_a_list_and_a_save_at_a_view_copies() {
     assert_eq!(shop.get("/rest/all/V1/categories?rootCategoryId=2&depth=0")["children_data"], json!([]));
     let list = shop.get("/rest/de/V1/categories/list?searchCriteria");
     assert_eq!(list["total_count"], 8);
+    let count = tree["children_data"][0]["product_count"].as_u64().unwrap();
+    let links = shop.get(&format!("/rest/all/V1/categories/{}/products", tree["children_data"][0]["id"]));
+    assert_eq!(links.as_array().unwrap().len() as u64, count);
     let answer = shop.put(
         "/rest/de/V1/categories/3",
         &json!({"category": {"custom_attributes": [{"attribute_code": "meta_keywords", "value": "neu"}]}}),
@@ -107,6 +112,11 @@ fn categories_come_as_a_tree_and_as_a_list_and_a_save_at_a_view_copies() {
     shop.put(path, &json!({"category": {"custom_attributes": []}}));
     shop.store.name_category(4, 0, "Renamed too");
     assert_eq!(shop.get(path)["name"], before, "the view kept a copy of what it inherited");
+    shop.store.set_conditions(|conditions| conditions.categories_copy_inherited = false);
+    let path = "/rest/fr/V1/categories/5";
+    shop.put(path, &json!({"category": {"custom_attributes": []}}));
+    shop.store.name_category(5, 0, "Renamed as well");
+    assert_eq!(shop.get(path)["name"], "Renamed as well");
 }
 
 #[test]
@@ -116,9 +126,14 @@ fn store_views_are_languages_and_the_admin_comes_first() {
     assert_eq!((&views[0]["code"], &views[2]["code"]), (&json!("admin"), &json!("de")));
     let configs = shop.get("/rest/V1/store/storeConfigs");
     assert_eq!(configs[1]["locale"], "de_DE");
+    assert_eq!(shop.get("/rest/V1/store/storeConfigs?storeCodes[]=fr")[0]["code"], "fr");
     assert_eq!(configs[1]["base_media_url"], "https://store.test/media/");
     assert_eq!(shop.get("/rest/V1/store/storeGroups")[1]["root_category_id"], 2);
     assert_eq!(shop.get("/rest/V1/store/websites")[1]["code"], "base");
+    assert_eq!(shop.send(&shop.request(Method::GET, "/magento_version")).0, 404);
+    shop.store
+        .set_conditions(|conditions| conditions.told_version = Some("Magento/2.4 (Community)".to_owned()));
+    assert_eq!(shop.get("/magento_version"), "Magento/2.4 (Community)");
 }
 
 #[test]

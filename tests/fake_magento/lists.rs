@@ -1,7 +1,9 @@
 //! Lists: criteria, pages, limits and what goes wrong between pages.
 
 use http::Method;
+use lily_connect::testkit::faults::{Fault, FaultRule};
 use lily_connect::testkit::magento::{Edition, MagentoFake, Refusal, Release};
+use lily_connect::testkit::server::Service;
 use serde_json::{Value, json};
 
 use super::{Shop, pluck, shop, shop_with};
@@ -228,6 +230,78 @@ fn the_cloud_service_has_its_own_addresses_and_headers() {
     assert_eq!(call(None, &client.organization).0, 401);
     let on_premises = shop.send(&shop.request(Method::GET, "/rest/V1/products/S01"));
     assert_eq!(on_premises.0, 404);
+}
+
+#[test]
+fn the_cloud_service_has_asynchronous_routes_behind_the_version() {
+    let shop = shop_with(|builder| builder.edition(Edition::CloudService));
+    shop.store.create("S01", "Name", |_| {});
+    let client = shop.store.issue_ims_client("main");
+    let form = format!(
+        "grant_type=client_credentials&client_id={}&client_secret={}&scope=commerce.accs",
+        client.client_id, client.client_secret
+    );
+    let (_, token) = shop.send(&shop.request(Method::POST, "/ims/token/v3").with_body(form));
+    let send = |path: &str, body: &Value| {
+        let mut request = shop.request(Method::PUT, &format!("/Tenant7Fq/V1/{path}"));
+        for (name, value) in [
+            ("authorization", format!("Bearer {}", token["access_token"].as_str().unwrap())),
+            ("x-api-key", client.client_id.clone()),
+            ("x-gw-ims-org-id", client.organization.clone()),
+            ("store", "de".to_owned()),
+            ("content-type", "application/json".to_owned()),
+        ] {
+            request = request.with_header(http::HeaderName::try_from(name).unwrap(), &value);
+        }
+        shop.send(&request.with_body(body.to_string()))
+    };
+    let item = json!({"product": {"sku": "S01", "name": "Eins"}});
+    assert_eq!(send("async/products/S01", &item).0, 202);
+    assert_eq!(send("async/bulk/products/bySku", &json!([item])).0, 202);
+    shop.tick();
+    assert_eq!(shop.send(&shop.request(Method::GET, "/Tenant7Fq/V1/products/S01")).0, 401);
+    assert_eq!(shop.store.by_sku("S01").unwrap().own(2, "name"), Some("Eins"));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_faults_of_a_server_strike_over_a_socket() {
+    let shop = filled(3);
+    let server = Service::new(shop.store.clone()).start().await.unwrap();
+    server.faults().push(FaultRule::new(Fault::Truncate).on_path("/V1/products"));
+    server.faults().push(FaultRule::new(Fault::status_after(504)).on_method("PUT"));
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ask = |method: Method, path: &str, body: &str| {
+        client
+            .request(method, format!("{}{path}", server.url()))
+            .bearer_auth(&shop.keys.access_token)
+            .header("content-type", "application/json")
+            .body(body.to_owned())
+            .send()
+    };
+    let cut = ask(Method::GET, "/rest/V1/products?searchCriteria", "").await.unwrap();
+    assert!(cut.text().await.is_err());
+    let whole = ask(Method::GET, "/rest/V1/products?searchCriteria", "").await.unwrap();
+    assert_eq!(whole.headers()["date"], shop.store.now().to_http_date().as_str());
+    let lost = ask(Method::PUT, "/rest/all/V1/products/S01", r#"{"product":{"sku":"S01","name":"New"}}"#);
+    assert_eq!(lost.await.unwrap().status(), 504);
+    assert_eq!(shop.store.by_sku("S01").unwrap().value(0, "name"), Some("New"));
+    assert_eq!((server.traffic().requests(), server.traffic().writes()), (3, 1));
+}
+
+#[test]
+fn every_exception_from_the_official_document_has_its_reason() {
+    for (operation, place, reason) in MagentoFake::exceptions() {
+        assert!(!operation.is_empty() && !place.is_empty() && reason.len() > 20, "{operation} {place}");
+    }
+}
+
+#[test]
+fn what_the_official_document_does_not_allow_is_told() {
+    let shop = filled(1);
+    shop.violates(&["query nobody", "body /product/custom_attributes/0", "body /product/nme"]);
+    shop.get("/rest/all/V1/products/S01?nobody=2");
+    let body = json!({"product": {"nme": "x", "custom_attributes": [{"code": "meta_title", "value": "x"}]}});
+    assert_eq!(shop.write(Method::PUT, "/rest/all/V1/products/S01", &body).0, 400);
 }
 
 #[test]

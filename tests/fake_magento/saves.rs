@@ -169,6 +169,11 @@ fn url_keys_are_unique_and_made_on_creation_only() {
     let (status, answer) = shop.write(Method::POST, "/rest/all/V1/products", &new("C"));
     assert_eq!((status, &answer["message"]), (400, &json!("URL key for specified store already exists.")));
     assert!(shop.store.by_sku("C").is_none());
+    shop.store.add_category(2, "Shoes");
+    let shoes = json!({"product": {"sku": "D", "name": "Shoes", "attribute_set_id": 4, "price": 3}});
+    let (status, answer) = shop.write(Method::POST, "/rest/all/V1/products", &shoes);
+    assert_eq!(status, 400);
+    assert!(answer["message"].as_str().unwrap().contains("would generate a URL"), "{answer}");
     let answer = shop.put("/rest/all/V1/products/B", &json!({"product": {"name": "Other"}}));
     assert_eq!(custom(&answer, "url_key").unwrap(), "fine-hat");
 }

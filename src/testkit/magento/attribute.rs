@@ -157,6 +157,9 @@ impl Attribute {
         // Attributes whose values come from code, such as the status, have no blank entry.
         let blank = self.user_defined && self.input != "boolean";
         let first = blank.then(|| entry(" ", String::new()));
+        if self.input == "boolean" && options.is_empty() {
+            return Json::Array(vec![entry("Yes", "1".to_owned()), entry("No", "0".to_owned())]);
+        }
         let rest = options.into_iter().map(|option| entry(option.label(view), option.id.to_string()));
         Json::Array(first.into_iter().chain(rest).collect())
     }

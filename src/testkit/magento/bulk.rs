@@ -31,6 +31,8 @@ pub(super) struct Bulk {
     topic: String,
     started: Timestamp,
     operations: Vec<Operation>,
+    /// SKUs that several operations would make.
+    twins: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -98,11 +100,17 @@ pub(super) fn accept(state: &mut State, call: &Call, bulk: bool) -> Result<Json,
         });
     }
     let errors = operations.iter().any(|operation| operation.status == REJECTED);
+    let mut twins: Vec<String> = operations.iter().filter_map(|o| sku(&o.call.body)).collect();
+    twins.sort();
+    let new = |sku: &str| state.conditions.bulk_makes_twins && state.by_sku(sku).is_none();
+    let twins =
+        twins.windows(2).filter_map(|pair| pair.first().filter(|sku| pair.get(1) == Some(*sku) && new(sku)));
+    let twins = twins.cloned().collect();
     let uuid = uuid(state);
     if state.bulks.len() >= BULK_LIMIT {
         state.bulks.remove(0);
     }
-    state.bulks.push(Bulk { uuid: uuid.clone(), topic, started: state.now, operations });
+    state.bulks.push(Bulk { uuid: uuid.clone(), topic, started: state.now, operations, twins });
     Ok(Json::object([
         ("bulk_uuid", Json::String(uuid)),
         ("request_items", Json::Array(items)),
@@ -131,6 +139,11 @@ fn fill_path(call: &mut Call) -> Result<(), ApiError> {
         }
     }
     Ok(())
+}
+
+/// The SKU of a product that a body saves, in lower case.
+fn sku(body: &Json) -> Option<String> {
+    body.get("product")?.get("sku")?.as_str().map(str::to_lowercase)
 }
 
 fn topic(call: &Call) -> String {
@@ -175,6 +188,7 @@ pub(super) fn settle(state: &mut State) {
     }
     due.sort_unstable();
     for (_, at, place) in due {
+        state.twins = state.bulks.get(at).map(|bulk| bulk.twins.clone()).unwrap_or_default();
         let operation = state.bulks.get(at).and_then(|bulk| bulk.operations.get(place));
         let Some(call) = operation.map(|operation| operation.call.clone()) else { continue };
         let refused = state.eventing.refused_operations.pop_front();
@@ -185,6 +199,7 @@ pub(super) fn settle(state: &mut State) {
         if twice && outcome.is_ok() {
             outcome = routes::dispatch(state, &call);
         }
+        state.twins.clear();
         let operation = state.bulks.get_mut(at).and_then(|bulk| bulk.operations.get_mut(place));
         let Some(operation) = operation else { continue };
         match outcome {

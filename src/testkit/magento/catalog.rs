@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::attribute::{Attribute, AttributeOption};
 use super::category::{Category, SCOPED};
 use super::errors::ApiError;
-use super::product::GLOBAL;
+use super::product::{GLOBAL, Product};
 use super::query::Query;
 use super::render::{self, Place};
 use super::search::Criteria;
@@ -137,6 +137,13 @@ pub(super) fn sets(state: &mut State, query: &Query) -> Result<Json, ApiError> {
     Ok(criteria.answer(page.collect(), total))
 }
 
+/// `GET /V1/products/attribute-sets/{id}`.
+pub(super) fn set(state: &State, id: &str) -> Result<Json, ApiError> {
+    let wanted = id.parse::<u64>().ok();
+    let set = state.sets.iter().find(|set| Some(set.id) == wanted);
+    Ok(set.ok_or_else(|| ApiError::no_entity("attributeSetId", id))?.json())
+}
+
 /// `GET /V1/products/attribute-sets/{id}/attributes`.
 pub(super) fn set_attributes(state: &State, id: &str, view: u64) -> Result<Json, ApiError> {
     let set = id.parse().ok().filter(|id| state.sets.iter().any(|set| set.id == *id));
@@ -201,8 +208,22 @@ pub(super) fn category(state: &State, id: &str, view: u64) -> Result<Json, ApiEr
     Ok(category.json(view, &state.children(category.id)))
 }
 
-/// `POST /V1/categories` and `PUT /V1/categories/{id}`. A save at a view still copies what the view inherits
-/// (magento/magento2 issue 39498, open for 2.4.7).
+/// `GET /V1/categories/{id}/products`.
+pub(super) fn category_products(state: &State, id: &str) -> Result<Json, ApiError> {
+    let wanted = id.parse().ok().filter(|id| state.categories.contains_key(id));
+    let wanted = wanted.ok_or_else(|| ApiError::no_entity("id", id))?;
+    let link = |product: &Product| {
+        let link = product.categories.iter().find(|link| link.category == wanted)?;
+        Some(Json::object([
+            ("sku", Json::text(product.sku.clone())),
+            ("position", Json::from(link.position)),
+            ("category_id", Json::text(id)),
+        ]))
+    };
+    Ok(Json::Array(state.products.values().filter_map(link).collect()))
+}
+
+/// `POST /V1/categories` and `PUT /V1/categories/{id}`.
 pub(super) fn save_category(
     state: &mut State,
     id: Option<&str>,
@@ -226,10 +247,10 @@ pub(super) fn save_category(
             state.add_category(parent, &name)
         }
     };
-    let now = state.now;
+    let (now, copies) = (state.now, state.conditions.categories_copy_inherited);
     let children = state.children(id);
     let Some(category) = state.categories.get_mut(&id) else { return Err(ApiError::no_entity("id", "")) };
-    if view != GLOBAL {
+    if view != GLOBAL && copies {
         for code in SCOPED {
             if let Some(value) = category.value(view, code).map(str::to_owned) {
                 category.set(view, code, value);

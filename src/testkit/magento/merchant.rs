@@ -1,6 +1,7 @@
 //! What the merchant does in the admin, past every caller.
 
 use super::attribute::{Attribute, Scope};
+use super::category::Category;
 use super::product::{GLOBAL, MediaEntry, Product};
 use super::render::ROLES;
 use super::settings::Conditions;
@@ -217,6 +218,23 @@ impl MagentoFake {
     /// Sets what a source has of a SKU. No date moves.
     pub fn set_source_item(&self, sku: &str, source: &str, quantity: f64) {
         self.state().inventory.set(sku, source, quantity, quantity > 0.0);
+    }
+
+    /// What is stored of a category.
+    #[must_use]
+    pub fn category(&self, id: u64) -> Option<Category> {
+        self.state().categories.get(&id).cloned()
+    }
+
+    /// Edits a category in the admin: its date moves to now. False where there is none.
+    pub fn edit_category(&self, id: u64, change: impl FnOnce(&mut Category)) -> bool {
+        let mut state = self.state();
+        let now = state.now;
+        let edit = |category: &mut Category| {
+            change(category);
+            category.updated = now;
+        };
+        state.categories.get_mut(&id).map(edit).is_some()
     }
 
     fn moves(&self, condition: impl Fn(&Conditions) -> bool) -> bool {

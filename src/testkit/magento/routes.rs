@@ -77,6 +77,11 @@ fn respond(state: &mut State, request: &Request) -> Result<Response, ApiError> {
     if encoded_slash && !state.conditions.encoded_slashes {
         return Err(ApiError::page(404, "Not Found"));
     }
+    if let (Some(version), true) =
+        (&state.conditions.told_version, request.path.ends_with("/magento_version"))
+    {
+        return Ok(Response::new(200).with_header("content-type", "text/plain").with_body(version.clone()));
+    }
     let (mode, mut call) = take_apart(state, request)?;
     if let Some(access) = handshake(&call) {
         return Ok(tokens::handshake(state, request, access));
@@ -84,7 +89,7 @@ fn respond(state: &mut State, request: &Request) -> Result<Response, ApiError> {
     let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
     let public = matches!(
         path.as_slice(),
-        ["integration", "admin", "token"] | ["tfa", "provider", "google", "authenticate"]
+        ["integration", "admin", "token"] | ["tfa", "provider", "google" | "authy", "authenticate"]
     );
     if !public {
         let resource = resource(&call.method, &path, mode);
@@ -284,6 +289,7 @@ pub(super) fn dispatch(state: &mut State, call: &Call) -> Result<Json, ApiError>
             catalog::remove_option(state, code, id)
         }
         ("GET", ["products", "attribute-sets", "sets", "list"]) => catalog::sets(state, query),
+        ("GET", ["products", "attribute-sets", id]) => catalog::set(state, id),
         ("GET", ["products", "attribute-sets", id, "attributes"]) => catalog::set_attributes(state, id, view),
         ("GET", ["products", "types"]) => Ok(types()),
         ("POST", ["products"]) => saved(state, body, None, view),
@@ -328,12 +334,13 @@ pub(super) fn dispatch(state: &mut State, call: &Call) -> Result<Json, ApiError>
         ("GET", ["categories"]) => catalog::tree(state, query, view),
         ("GET", ["categories", "list"]) => catalog::categories(state, query, view),
         ("GET", ["categories", id]) => catalog::category(state, id, view),
+        ("GET", ["categories", id, "products"]) => catalog::category_products(state, id),
         ("POST", ["categories"]) => catalog::save_category(state, None, body, view),
         ("PUT", ["categories", id]) => catalog::save_category(state, Some(id), body, view),
         ("GET", ["store", "storeViews"]) => Ok(store_views(state)),
         ("GET", ["store", "storeGroups"]) => Ok(store_groups(state)),
         ("GET", ["store", "websites"]) => Ok(websites(state)),
-        ("GET", ["store", "storeConfigs"]) => Ok(store_configs(state)),
+        ("GET", ["store", "storeConfigs"]) => Ok(store_configs(state, query)),
         ("GET", ["modules"]) => Ok(modules(state)),
         ("GET", ["inventory", "source-items"]) => inventory::source_items(state, query),
         ("POST", ["inventory", "source-items"]) => inventory::save_source_items(state, body),
@@ -342,7 +349,9 @@ pub(super) fn dispatch(state: &mut State, call: &Call) -> Result<Json, ApiError>
         ("GET", ["bulk"]) => bulk::list(state, query),
         ("GET", ["bulk", uuid, what @ ..]) => bulk::status(state, uuid, what),
         ("POST", ["integration", "admin", "token"]) => tokens::admin_token(state, body, false),
-        ("POST", ["tfa", "provider", "google", "authenticate"]) => tokens::admin_token(state, body, true),
+        ("POST", ["tfa", "provider", "google" | "authy", "authenticate"]) => {
+            tokens::admin_token(state, body, true)
+        }
         (_, ["eventing" | "webhooks", ..]) if state.conditions.without_events => Err(ApiError::no_route()),
         ("POST", ["eventing", "eventSubscribe"]) => events::subscribe(state, body),
         ("POST", ["eventing", "eventUnsubscribe", name]) => events::unsubscribe(state, name),
@@ -455,9 +464,12 @@ fn websites(state: &State) -> Json {
     )
 }
 
-fn store_configs(state: &State) -> Json {
+/// The configuration of all views, or of those that `storeCodes[]` names.
+fn store_configs(state: &State, query: &Query) -> Json {
     let settings = &state.settings;
-    let configs = state.views.iter().map(|view| view.config(&settings.home, &settings.weight_unit));
+    let named: Vec<&str> = query.under(&["storeCodes"]).map(|(_, code)| code).collect();
+    let configs = state.views.iter().filter(|view| named.is_empty() || named.contains(&view.code.as_str()));
+    let configs = configs.map(|view| view.config(&settings.home, &settings.weight_unit));
     Json::Array(configs.collect())
 }
 

@@ -128,6 +128,11 @@ pub struct Conditions {
     pub empty_lists_for_objects: bool,
     /// `category_links` that are sent are added to the old ones, as in 2.2.
     pub merges_categories: bool,
+    /// A save of a category at a view copies what the view inherits (default true; magento/magento2 issue 39498,
+    /// open for 2.4.7).
+    pub categories_copy_inherited: bool,
+    /// Of operations in one bulk that make a product of one SKU, each makes one, as before 2.4.9.
+    pub bulk_makes_twins: bool,
     /// A media entry without its required fields is refused (default true); without, they are emptied.
     pub media_fields_required: bool,
     /// Changes of stock move `updated_at`.
@@ -140,6 +145,9 @@ pub struct Conditions {
     pub option_id_prefix: bool,
     /// The answer to a new option has the option made twice.
     pub option_twice: bool,
+    /// What `/magento_version` at the root of the web tells, such as `Magento/2.4 (Community)`; a page of 404
+    /// where `None` (default).
+    pub told_version: Option<String>,
     /// The language of messages, `de`; `None` for English.
     pub language: Option<String>,
     /// The store is being worked on: 503 with a page.
@@ -184,12 +192,15 @@ impl Conditions {
             lists_without_stock: true,
             empty_lists_for_objects: true,
             merges_categories: false,
+            categories_copy_inherited: true,
+            bulk_makes_twins: false,
             media_fields_required: true,
             stock_moves_clock: false,
             media_moves_clock: false,
             mass_moves_clock: false,
             option_id_prefix: false,
             option_twice: false,
+            told_version: None,
             language: None,
             maintenance: false,
             firewall: false,

@@ -1,6 +1,6 @@
 //! All that a store holds, and the look-ups over it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::attribute::{self, Attribute, AttributeOption, AttributeSet, Scope};
@@ -78,6 +78,8 @@ pub(super) struct State {
     pub(super) unexpected: Vec<String>,
     pub(super) seed: u64,
     pub(super) draws: u64,
+    /// SKUs of which each save at this moment makes a product, in lower case.
+    pub(super) twins: Vec<String>,
     next_id: u64,
     next_product: u64,
     next_option: u64,
@@ -106,6 +108,7 @@ impl State {
             unexpected: Vec::new(),
             seed,
             draws: 0,
+            twins: Vec::new(),
             next_id: 200,
             next_product: 1,
             next_option: 4 + random.below(900),
@@ -255,15 +258,30 @@ impl State {
         Some(id)
     }
 
-    /// The views in which another product, or a category, has a URL key.
+    /// Whether another product has a URL key in one of some views.
     pub(super) fn url_key_taken(&self, key: &str, views: &[u64], but: u64) -> bool {
-        let others: BTreeSet<u64> = self.views.iter().map(|view| view.id).collect();
-        let asked: Vec<u64> =
-            if views.contains(&GLOBAL) { others.into_iter().collect() } else { views.to_vec() };
-        let by_product = |view: &u64| {
+        let asked = self.views_among(views);
+        let shows = |view: &u64| {
             self.products.values().any(|p| p.id != but && p.value(*view, "url_key") == Some(key))
         };
-        asked.iter().any(by_product)
+        asked.iter().any(shows)
+    }
+
+    /// Whether a category at the top has a URL key in one of some views, and so the very address.
+    pub(super) fn address_taken(&self, key: &str, views: &[u64]) -> bool {
+        let asked = self.views_among(views);
+        let top = |category: &&Category| category.level() == 2;
+        let shows =
+            |view: &u64| self.categories.values().filter(top).any(|c| c.value(*view, "url_key") == Some(key));
+        asked.iter().any(shows)
+    }
+
+    /// Some views; all of them where the global scope is among them.
+    fn views_among(&self, views: &[u64]) -> Vec<u64> {
+        if views.contains(&GLOBAL) {
+            return self.views.iter().map(|view| view.id).collect();
+        }
+        views.to_vec()
     }
 
     /// Keeps a request that the fake does not know, so that a test can tell.

@@ -44,7 +44,8 @@ pub(super) fn save(state: &mut State, view: u64, body: &Json, sku: Option<&str>)
         return Err(ApiError::bad("SKU length should be %1 characters maximum.").list(["64"]));
     }
     let by_id = item.get("id").and_then(Json::as_id).filter(|id| state.products.contains_key(id));
-    let found = by_id.or_else(|| state.by_sku(sku).map(|product| product.id));
+    let twin = state.twins.contains(&sku.to_lowercase());
+    let found = by_id.or_else(|| state.by_sku(sku).map(|product| product.id).filter(|_| !twin));
     let mut product = match found {
         Some(id) => state.products.get(&id).cloned().ok_or_else(ApiError::no_product)?,
         None => new_product(state, view, item)?,
@@ -232,8 +233,15 @@ fn check_values(state: &State, product: &Product, sent: &[Sent], view: u64) -> R
         if attribute.backend == "varchar" && value.chars().count() > VARCHAR_LENGTH {
             return Err(refused());
         }
-        if one.code == "url_key" && !value.is_empty() && state.url_key_taken(value, &[view], product.id) {
+        let twin = state.twins.contains(&product.sku.to_lowercase());
+        let keyed = one.code == "url_key" && !value.is_empty() && !twin;
+        if keyed && state.url_key_taken(value, &[view], product.id) {
             return Err(ApiError::bad("URL key for specified store already exists."));
+        }
+        if keyed && state.address_taken(value, &[view]) {
+            return Err(ApiError::bad(
+                "The value specified in the URL Key field would generate a URL that already exists.",
+            ));
         }
     }
     Ok(())

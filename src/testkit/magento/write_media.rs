@@ -158,12 +158,10 @@ fn insert(state: &mut State, product: &mut Product, entry: &Json, view: u64) -> 
     change(state, product, id, entry, GLOBAL);
     if view != GLOBAL {
         // A picture that is added at a view has its label there alone.
-        let row = product.media.iter_mut().find(|known| known.id == id).and_then(|known| {
-            let row = known.rows.get_mut(&GLOBAL)?;
-            let label = row.label.take();
-            known.rows.insert(view, MediaRow { label, ..MediaRow::default() })
-        });
-        debug_assert!(row.is_none(), "a new picture has no row of a view yet");
+        if let Some(known) = product.media.iter_mut().find(|known| known.id == id) {
+            let label = known.rows.get_mut(&GLOBAL).and_then(|row| row.label.take());
+            known.rows.insert(view, MediaRow { label, ..MediaRow::default() });
+        }
     }
     Ok(id)
 }
