@@ -655,6 +655,68 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "magento")]
+    mod magento {
+        use super::*;
+
+        const STORE: [(&str, &str); 2] =
+            [("LILY_CONNECTOR", "magento"), ("MAGENTO_URL", "https://shop.example/eu")];
+        const SIGNED: [(&str, &str); 4] = [
+            ("MAGENTO_CONSUMER_KEY", "ck_planted_77"),
+            ("MAGENTO_CONSUMER_SECRET", SECRET),
+            ("MAGENTO_TOKEN", "t_planted_78"),
+            ("MAGENTO_TOKEN_SECRET", SECRET),
+        ];
+        const TOKEN: (&str, &str) = ("MAGENTO_ACCESS_TOKEN", SECRET);
+
+        fn with<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+            STORE.iter().chain(more).copied().collect()
+        }
+
+        #[test]
+        fn a_store_is_read_by_each_kind_of_credentials_and_shows_no_secret() {
+            let cloud = [
+                ("MAGENTO_IMS_CLIENT_ID", "client"),
+                ("MAGENTO_IMS_CLIENT_SECRET", SECRET),
+                ("MAGENTO_IMS_ORG_ID", "org"),
+            ];
+            for credentials in [&[TOKEN][..], &SIGNED, &cloud] {
+                let read = config(&with(credentials)).unwrap();
+                let ConnectorConfig::Magento(store) = &read else { panic!("{read:?}") };
+                assert_eq!(store.store().account.as_str(), "shop.example/eu");
+                for planted in [SECRET, "ck_planted_77", "t_planted_78"] {
+                    assert!(!format!("{read:?}").contains(planted), "{read:?}");
+                }
+            }
+        }
+
+        #[test]
+        fn a_secret_is_read_from_a_file() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("secret");
+            std::fs::write(&path, format!("{SECRET}\n")).unwrap();
+            let path = path.to_str().unwrap();
+            let mut signed = with(&SIGNED[..3]);
+            signed.push(("MAGENTO_TOKEN_SECRET_FILE", path));
+            assert!(config(&signed).is_ok());
+        }
+
+        #[test]
+        fn a_missing_or_wrong_variable_is_named() {
+            let none = refused(&STORE);
+            assert!(none.contains("MAGENTO_ACCESS_TOKEN") && none.contains("MAGENTO_TOKEN_SECRET"), "{none}");
+            assert!(refused(&with(&SIGNED[..3])).contains("the variable MAGENTO_TOKEN_SECRET is not set"));
+            let both = refused(&with(&[TOKEN, SIGNED[0], SIGNED[1], SIGNED[2], SIGNED[3]]));
+            assert!(both.contains("[variables_contradictory]"), "{both}");
+            let odd = refused(&with(&[TOKEN, ("MAGENTO_STORE_VIEW", "de/at")]));
+            assert!(odd.contains("variable=MAGENTO_STORE_VIEW"), "{odd}");
+            let odd = refused(&with(&[TOKEN, ("MAGENTO_CREATE_OPTIONS", "yes")]));
+            assert!(odd.contains("MAGENTO_CREATE_OPTIONS must be 1 or 0"), "{odd}");
+            let text = refused(&[STORE[0], ("MAGENTO_URL", "shop.example"), TOKEN]);
+            assert!(text.contains("MAGENTO_URL"), "{text}");
+        }
+    }
+
     #[cfg(feature = "shopify")]
     mod shopify {
         use super::*;

@@ -85,7 +85,8 @@ async fn pull(
 }
 
 fn of(records: &[Value], id: u64) -> &Value {
-    records.iter().find(|record| record["ref"]["id"] == id.to_string()).unwrap()
+    let id = id.to_string();
+    records.iter().find(|record| record["ref"]["id"].as_str() == Some(&id)).unwrap()
 }
 
 /// A connector with a state of its own, and the calls that tests of pushes repeat.

@@ -134,9 +134,8 @@ impl Magento {
         let at = Position::read(request.cursor.as_ref())?;
         let answered = self.list(request, at).await?;
         let fresh = fresh(&answered, at)?;
-        let mut page = Page::default();
-        page.next = fresh.next.map(Position::cursor);
-        page.total = Total::Exact(fresh.total);
+        let next = fresh.next.map(Position::cursor);
+        let mut page = Page { next, total: Total::Exact(fresh.total), ..Page::default() };
         fill(&mut page, &answered);
         let items = self.items(request, &fresh.records, &fresh.ids, None, &mut page).await?;
         page.items = vec![items];

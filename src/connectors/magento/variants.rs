@@ -23,11 +23,14 @@ const WITHIN_A_LIST: Duration = Duration::from_secs(3600);
 
 /// The families at hand by child, and when they were read.
 #[derive(Debug, Default)]
-pub(super) struct Families(tokio::sync::Mutex<Option<(Arc<HashMap<u64, Family>>, Duration)>>);
+pub(super) struct Families(tokio::sync::Mutex<Option<(ByChild, Duration)>>);
+
+/// The family of each child.
+type ByChild = Arc<HashMap<u64, Family>>;
 
 impl Magento {
     /// Whose child each variant is. A child of several products counts as that of the first one.
-    async fn families(&self, request: &PullRequest) -> Result<Arc<HashMap<u64, Family>>> {
+    async fn families(&self, request: &PullRequest) -> Result<ByChild> {
         let within = request.purpose == Purpose::Catalogue && request.cursor.is_some();
         let age = if within { WITHIN_A_LIST } else { FRESH };
         let mut at_hand = self.families.0.lock().await;
@@ -106,8 +109,7 @@ impl Magento {
     ) -> Result<Page> {
         let answered = self.list(request, at).await?;
         let fresh = fresh(&answered, at)?;
-        let mut page = Page::default();
-        page.next = fresh.next.map(Position::cursor);
+        let mut page = Page { next: fresh.next.map(Position::cursor), ..Page::default() };
         fill(&mut page, &answered);
         let (mut records, mut ids) = (Vec::new(), Vec::new());
         for (raw, id) in fresh.records.iter().zip(&fresh.ids) {
