@@ -10,6 +10,8 @@
 
 mod bench;
 mod fake;
+#[path = "../common/recorded.rs"]
+mod recorded;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
