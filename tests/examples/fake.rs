@@ -16,6 +16,8 @@ use lily_connect::time::SystemClock;
 use lily_connect::{ConnectorConfig, Entity};
 use serde_json::{Value, json};
 
+use crate::recorded;
+
 /// More points than any test here spends, so that none waits for them.
 const POINTS: f64 = 10_000_000.0;
 
@@ -142,7 +144,11 @@ impl Fake {
     pub(crate) fn service(&self) -> Service {
         match self {
             Self::WooCommerce(store, _) => Service::new(store.clone()),
-            Self::Shopify(shop, _) => Service::new(shop.clone()),
+            Self::Shopify(shop, _) => {
+                let service = Service::new(shop.clone());
+                recorded::received(service.faults());
+                service
+            }
             Self::Magento(store, _) => Service::new(store.clone()),
         }
     }

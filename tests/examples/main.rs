@@ -16,6 +16,8 @@ mod bench;
 mod fake;
 #[cfg(feature = "ga4")]
 mod ga4;
+#[path = "../common/recorded.rs"]
+mod recorded;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
