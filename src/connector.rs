@@ -15,9 +15,12 @@ use crate::model::{
 };
 use crate::time::Timestamp;
 
+mod answers;
 mod bulk;
+mod marked;
 mod webhooks;
 
+pub use answers::{Outcomes, Written};
 pub use bulk::{
     Branch, BulkBody, BulkDone, BulkJob, BulkSource, BulkState, Joints, PollPlan, Prediction, StartedJob,
 };

@@ -27,9 +27,11 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(feature = "shopify")]
+use crate::auth::App;
 use crate::connector::Connector;
 #[cfg(feature = "shopify")]
-use crate::connectors::shopify::{ShopifyBuilder, ShopifyConfig, auth::App};
+use crate::connectors::shopify::{ShopifyBuilder, ShopifyConfig};
 #[cfg(feature = "woocommerce")]
 use crate::connectors::woocommerce::{KeyInQuery, SeoPlugin, WooCommerceConfig};
 use crate::error::{Error, ErrorKind, Result};

@@ -2,6 +2,7 @@
 //! Nothing here sends.
 
 mod answer;
+mod app;
 mod basic;
 mod grant;
 mod header_key;
@@ -10,6 +11,7 @@ mod none;
 mod oauth1;
 mod origin;
 mod percent;
+mod query;
 mod query_key;
 mod tokens;
 mod vault;
@@ -23,6 +25,7 @@ use crate::model::Secret;
 use crate::time::{Entropy, Timestamp};
 
 pub use answer::read_token_answer;
+pub use app::App;
 pub use basic::Basic;
 pub use grant::{GRANT_REFUSED, TokenAnswer, TokenEncoding, TokenGrant, TokenRepeat, TokenRequest};
 pub use header_key::{HeaderKey, TokenHeader};
@@ -30,6 +33,7 @@ pub use jwt::{Claims, Hs256};
 pub use none::NoCredentials;
 pub use oauth1::OAuth1;
 pub use origin::Origin;
+pub use query::CallbackQuery;
 pub use query_key::QueryKey;
 pub use tokens::{TokenSet, TokenSlot};
 pub use vault::{Claim, Replaced, StoredTokens, TokenRecord, TokenVault, TokenVersion};

@@ -461,6 +461,9 @@ impl<'a> Call<'a> {
             }
         };
         let outcome = client.classifier.classify(self.request, &response, by_status(&response));
+        if permit.is_counted() {
+            permit.counted(client.classifier.window(self.request, &response).unwrap_or_default());
+        }
         if permit.is_metered() {
             let reading = client.classifier.budget(self.request, &response).unwrap_or_default();
             let refused =

@@ -16,6 +16,7 @@ use super::classify::{Classifier, StatusTable};
 use super::client::{ApiClient, Route};
 use super::rate::Rate;
 use super::shared::Shared;
+use super::window::WindowSettings;
 use crate::auth::{Authenticator, Origin};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::StoreKey;
@@ -31,6 +32,8 @@ pub struct ClientSettings {
     pub rate: Option<Rate>,
     /// The points that the store gives out, as it announces them (default none).
     pub budget: Option<BudgetSettings>,
+    /// How the store's window of calls is used, where it counts them so (default not at all).
+    pub window: Option<WindowSettings>,
     /// The most attempts of a call, the first included (default 5).
     pub attempts: u32,
     /// The waits between attempts.
@@ -51,6 +54,7 @@ impl Default for ClientSettings {
             max_in_flight: NonZeroU32::MIN.saturating_add(1),
             rate: None,
             budget: None,
+            window: None,
             attempts: 5,
             backoff: Backoff::default(),
             retry_after_cap: Duration::from_secs(300),
@@ -143,11 +147,19 @@ impl ApiClientBuilder {
         self
     }
 
+    /// Says that the store counts calls in windows, and tells of them in its answers (default not). The classifier
+    /// reads what they say; until the first one, nothing is held back.
+    #[must_use]
+    pub fn window(mut self, window: WindowSettings) -> Self {
+        self.settings.window = Some(window);
+        self
+    }
+
     /// Makes the client; nothing is sent.
     ///
     /// # Errors
-    /// `Config` where the user agent cannot be a header, there would be no attempt, or the rate or the
-    /// budget is unusable.
+    /// `Config` where the user agent cannot be a header, there would be no attempt, or the rate, the budget or the
+    /// window is unusable.
     pub fn build(self) -> Result<ApiClient> {
         let user_agent = HeaderValue::from_str(&self.settings.user_agent).map_err(|_| {
             Error::new(
@@ -165,7 +177,11 @@ impl ApiClientBuilder {
             .zip(Authority::try_from(&base[Position::BeforeHost..Position::AfterPort]).ok())
             .ok_or_else(|| Error::new(ErrorKind::Config, "origin_invalid", "the address cannot be a URI"))?;
         let (gate, host) = self.shared.store(&self.store, &self.origin.authority(), self.settings.breaker);
-        gate.configure(self.settings.max_in_flight, self.settings.rate, self.settings.budget)?;
+        let settings = &self.settings;
+        gate.configure(settings.max_in_flight, settings.rate, settings.budget)?;
+        if let Some(window) = settings.window {
+            gate.count_in_windows(window)?;
+        }
         Ok(ApiClient {
             shared: self.shared,
             store: self.store,

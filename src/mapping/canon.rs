@@ -28,10 +28,14 @@ pub(super) enum Kind {
 impl Transform {
     pub(super) const fn kind(self) -> Kind {
         match self {
-            Self::Text | Self::OptionalText | Self::EscapedText | Self::Html | Self::JsonList(_) => {
-                Kind::Text
-            }
-            Self::Id | Self::LastSegment => Kind::Id,
+            Self::Text
+            | Self::OptionalText
+            | Self::EscapedText
+            | Self::Html
+            | Self::JsonList(_)
+            | Self::OnlyValue
+            | Self::CommaList => Kind::Text,
+            Self::Id | Self::OptionalId | Self::LastSegment => Kind::Id,
             Self::Bool | Self::Present => Kind::Bool,
             Self::Decimal => Kind::Decimal,
             Self::Money | Self::MoneyWith { .. } => Kind::Money,
@@ -49,7 +53,7 @@ impl Transform {
 
     /// Whether one value of the wire can be several canonical ones.
     pub(super) const fn is_list(self) -> bool {
-        matches!(self, Self::JsonList(_))
+        matches!(self, Self::JsonList(_) | Self::OnlyValue)
     }
 
     /// Whether a canonical field of that kind takes what the transform gives. A word is a text, too.
@@ -73,6 +77,8 @@ pub(super) enum Canon<'a> {
         raw: Text,
         of_type: &'static str,
     },
+    /// Names of a list, each with its spelling where that is another.
+    Names(Vec<(Text, Option<Text>)>),
     Id(ExternalId),
     Bool(bool),
     Decimal(Decimal),
@@ -165,7 +171,10 @@ pub(super) fn from_text<'a>(
     profile: &StoreProfile,
 ) -> Result<Canon<'a>, Fault> {
     match transform {
-        Transform::Text | Transform::Html => plain(text),
+        Transform::Text | Transform::Html | Transform::OnlyValue => plain(text),
+        Transform::CommaList => Ok(Canon::Names(comma_list(&text))),
+        Transform::OptionalId if matches!(&*text, "" | "0") => Ok(Canon::Null),
+        Transform::OptionalId => from_text(Transform::Id, text, profile),
         Transform::OptionalText if text.is_empty() => Ok(Canon::Null),
         Transform::OptionalText => plain(text),
         Transform::EscapedText => escaped(text),
@@ -205,6 +214,30 @@ fn last_segment(text: &str) -> Result<Canon<'static>, Fault> {
         return Err("not_an_id");
     }
     Ok(Canon::Id(Text::from(last).into()))
+}
+
+/// The names between commas. What holds none goes to the spelling of the one behind it, and at the end to that of the
+/// one before it.
+fn comma_list(text: &str) -> Vec<(Text, Option<Text>)> {
+    let mut names: Vec<(&str, &str)> = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    for part in text.split(',') {
+        let end = at + part.len();
+        let name = part.trim();
+        if !name.is_empty() {
+            names.push((name, text.get(start..end).unwrap_or(part)));
+            start = end + 1;
+        }
+        at = end + 1;
+    }
+    if let Some((_, spelling)) = names.last_mut().filter(|_| start <= text.len()) {
+        let from = start.saturating_sub(1).saturating_sub(spelling.len());
+        *spelling = text.get(from..).unwrap_or(spelling);
+    }
+    let spelled = |(name, spelling): (&str, &str)| {
+        (Text::from(name), (name != spelling).then(|| Text::from(spelling)))
+    };
+    names.into_iter().map(spelled).collect()
 }
 
 fn json_list<'a>(text: Cow<'a, str>, of_type: &'static str) -> Result<Canon<'a>, Fault> {
@@ -363,7 +396,8 @@ pub(super) fn from_number<'a>(
         return Err("not_a_whole_number");
     }
     match transform {
-        Transform::Id | Transform::LastSegment => Ok(Canon::Id(Text::from(number).into())),
+        Transform::OptionalId if number == "0" => Ok(Canon::Null),
+        Transform::Id | Transform::OptionalId | Transform::LastSegment => Ok(Canon::Id(Text::from(number).into())),
         Transform::Word(_) => from_text(transform, Cow::Borrowed(number), profile),
         Transform::Bool => Err("not_a_truth_value"),
         _ => Err("not_a_text"),

@@ -1,10 +1,11 @@
 //! Records as they came from the wire.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Entity, RecordRef};
+use super::{Entity, Names, RecordRef};
 
 /// Records as they came: one response, kept whole.
 ///
@@ -23,6 +24,9 @@ pub struct RawItems {
     pub below: Option<RecordRef>,
     /// The pieces of the body, in their order, where the shape is [`Shape::Parts`].
     pub parts: Vec<RawPart>,
+    /// The names of what the records point at by id alone, where their own bytes do not say them: without one, a list
+    /// of such ids has no tokens.
+    pub names: Option<Arc<Names>>,
     /// The lists that each record of [`Shape::Parts`] has, so that they are empty where no part says more.
     pub lists: &'static [Place],
 }
@@ -34,7 +38,7 @@ impl RawItems {
     /// Wraps a response's body.
     #[must_use]
     pub fn new(entity: Entity, body: Bytes, shape: Shape) -> Self {
-        Self { entity, body, shape, below: None, parts: Vec::new(), lists: &[] }
+        Self { entity, body, shape, below: None, parts: Vec::new(), names: None, lists: &[] }
     }
 
     /// Wraps a body that is a row of pieces: records, and what belongs to lists of the record before.
@@ -51,6 +55,15 @@ impl RawItems {
     }
 }
 
+impl RawItems {
+    /// Says the names of what the records point at by id.
+    #[must_use]
+    pub fn named(mut self, names: Arc<Names>) -> Self {
+        self.names = Some(names);
+        self
+    }
+}
+
 /// Where in a body the records are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -60,7 +73,7 @@ pub enum Shape {
     /// The body is one record.
     One,
     /// The body is an object, and an array of records stands in it behind these keys. An element that is `null`
-    /// is no record.
+    /// is no record. `*` stands for each element of an array on the way.
     ListAt(&'static [&'static str]),
     /// The body is a row of pieces of JSON, as [`RawItems::parts`] has them.
     Parts,
