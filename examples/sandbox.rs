@@ -1,9 +1,10 @@
-//! Serves the stand-in of a platform on loopback, for other programs: `sandbox --platform woocommerce` or
-//! `sandbox --platform shopify`.
+//! Serves the stand-in of a platform on loopback, for other programs: `sandbox --platform woocommerce`,
+//! `sandbox --platform shopify` or `sandbox --platform bigcommerce`.
 //!
 //! The first line on standard output is `{"address":…,"url":…,"key":…,"secret":…}`, for Shopify with `token`,
-//! `shop`, `client_id` and `client_secret` in place of the last two. All of them are made up, and open nothing
-//! else. It serves until it is interrupted or terminated.
+//! `shop`, `client_id` and `client_secret` in place of the last two, for BigCommerce with `token`, `store_hash`,
+//! `client_id` and `client_secret`. All of them are made up, and open nothing else. It serves until it is interrupted
+//! or terminated.
 //!
 //! Changes are delivered to webhooks at once, to addresses of the loopback network only. With `--tls` it speaks
 //! https with a certificate that it makes for itself; the line then holds it as `certificate`, a PEM text.
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use lily_connect::testkit::bigcommerce::{BigCommerceFake, Plan};
 use lily_connect::testkit::exchange::Transport;
 use lily_connect::testkit::faults::FaultSpec;
 use lily_connect::testkit::server::{Server, Service};
@@ -60,6 +62,7 @@ struct Args {
 enum Platform {
     Woocommerce,
     Shopify,
+    Bigcommerce,
 }
 
 fn main() -> ExitCode {
@@ -76,6 +79,7 @@ async fn serve(args: Args) -> Result<Ended, Failure> {
     let stand_in = match args.platform {
         Platform::Woocommerce => woocommerce(&args)?,
         Platform::Shopify => shopify(&args)?,
+        Platform::Bigcommerce => bigcommerce(&args)?,
     };
     let service = stand_in.service;
     if let Some(faults) = args.faults {
@@ -178,6 +182,36 @@ fn shopify(args: &Args) -> Result<StandIn, Failure> {
         holds: format!("{} products and {} variants", shop.product_count(), shop.variant_count()),
         address: "SHOPIFY_URL",
         variables: vec![("SHOPIFY_SHOP", domain), ("SHOPIFY_ACCESS_TOKEN", token)],
+    })
+}
+
+fn bigcommerce(args: &Args) -> Result<StandIn, Failure> {
+    if args.catalog.is_some() || args.variations > 0 {
+        return Err("--catalog and --variations are for woocommerce; use --products".into());
+    }
+    // Without a quota: whoever tries a client here does not wait for windows to end.
+    let store = BigCommerceFake::builder(Arc::new(SystemClock::default())).plan(Plan::Unlimited).seed(7).build();
+    store.seed_products(args.products.unwrap_or(20));
+    let token = store.issue_token("sandbox");
+    store.allow_local_destinations(true);
+    store.deliver_at_once(true);
+    let settings = store.settings();
+    Ok(StandIn {
+        service: Service::new(store.clone()),
+        connector: "bigcommerce",
+        names: vec!["api.bigcommerce.com".to_owned()],
+        keys: vec![
+            ("token", token.clone()),
+            ("store_hash", settings.store_hash.clone()),
+            ("client_id", settings.client_id),
+            ("client_secret", settings.client_secret),
+        ],
+        holds: format!("{} products and {} variants", store.ids().len(), store.variant_ids().len()),
+        address: "BIGCOMMERCE_URL",
+        variables: vec![
+            ("BIGCOMMERCE_STORE_HASH", settings.store_hash),
+            ("BIGCOMMERCE_ACCESS_TOKEN", token),
+        ],
     })
 }
 

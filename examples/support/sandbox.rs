@@ -15,6 +15,7 @@ mod stand_in {
     use std::collections::BTreeMap;
 
     use lily_connect::ConnectorConfig;
+    use lily_connect::testkit::bigcommerce::{BigCommerceFake, Plan};
     use lily_connect::testkit::server::{Server, Service};
     use lily_connect::testkit::shopify::ShopifyFake;
     use lily_connect::testkit::woocommerce::{Permissions, Role, WooStore};
@@ -35,13 +36,21 @@ mod stand_in {
     impl Sandbox {
         /// Starts the stand-in of the platform that `LILY_CONNECTOR` names, else of the first that is built in.
         pub(in super::super) async fn start() -> Result<Self, Failure> {
-            let first = if cfg!(feature = "woocommerce") { "woocommerce" } else { "shopify" };
+            let first = match () {
+                () if cfg!(feature = "woocommerce") => "woocommerce",
+                () if cfg!(feature = "shopify") => "shopify",
+                () => "bigcommerce",
+            };
             let named = std::env::var_os("LILY_CONNECTOR").filter(|name| !name.is_empty());
             let name = named.unwrap_or_else(|| first.into()).into_string().unwrap_or_default();
             let (server, own) = match name.as_str() {
+                "bigcommerce" => bigcommerce().await?,
                 "shopify" => shopify().await?,
                 "woocommerce" => woocommerce().await?,
-                _ => return Err("with LILY_SANDBOX=1, LILY_CONNECTOR must be shopify or woocommerce".into()),
+                _ => {
+                    let names = "bigcommerce, shopify or woocommerce";
+                    return Err(format!("with LILY_SANDBOX=1, LILY_CONNECTOR must be {names}").into());
+                }
             };
             let variables: BTreeMap<&str, String> = own
                 .into_iter()
@@ -73,6 +82,21 @@ mod stand_in {
             ("WOOCOMMERCE_URL", server.url()),
             ("WOOCOMMERCE_KEY", key.consumer_key),
             ("WOOCOMMERCE_SECRET", key.consumer_secret),
+        ];
+        Ok((server, variables))
+    }
+
+    async fn bigcommerce() -> Result<Started, Failure> {
+        let store = BigCommerceFake::builder(Arc::new(SystemClock::default())).plan(Plan::Unlimited).seed(7).build();
+        let _ids = store.seed_products(PRODUCTS);
+        let token = store.issue_token("sandbox");
+        let settings = store.settings();
+        let server = Service::new(store).start().await?;
+        let variables = vec![
+            ("BIGCOMMERCE_STORE_HASH", settings.store_hash),
+            ("BIGCOMMERCE_URL", server.url()),
+            ("BIGCOMMERCE_ACCESS_TOKEN", token),
+            ("BIGCOMMERCE_CLIENT_SECRET", settings.client_secret),
         ];
         Ok((server, variables))
     }
