@@ -7,6 +7,7 @@ pub mod contract;
 pub mod exchange;
 pub mod faults;
 pub mod json;
+pub mod openapi;
 pub mod random;
 pub mod server;
 pub mod shopify;
