@@ -57,6 +57,34 @@ impl Json {
         self.as_object()?.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
+    /// The value at a key of an object, to be changed.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Json> {
+        match self {
+            Self::Object(entries) => entries.iter_mut().find(|(name, _)| name == key).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// Sets the value at a key of an object: in its place, or at the end. Nothing happens to what is none.
+    pub fn set(&mut self, key: &str, value: impl Into<Json>) {
+        let value = value.into();
+        match (self.get_mut(key), value) {
+            (Some(slot), value) => *slot = value,
+            (None, value) => {
+                if let Self::Object(entries) = self {
+                    entries.push((key.to_owned(), value));
+                }
+            }
+        }
+    }
+
+    /// Takes a key out of an object.
+    pub fn remove(&mut self, key: &str) {
+        if let Self::Object(entries) = self {
+            entries.retain(|(name, _)| name != key);
+        }
+    }
+
     /// The text of a string.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
@@ -92,6 +120,17 @@ impl Json {
             #[expect(clippy::cast_possible_truncation, reason = "a cast of PHP cuts the fraction too")]
             Self::Float(number) if number.fract() == 0.0 => Some(*number as i64),
             Self::String(text) => text.trim().parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The value as a number.
+    #[must_use]
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            #[expect(clippy::cast_precision_loss, reason = "a price has few digits")]
+            Self::Int(number) => Some(*number as f64),
+            Self::Float(number) => Some(*number),
             _ => None,
         }
     }
@@ -206,6 +245,14 @@ impl From<i64> for Json {
 impl From<u64> for Json {
     fn from(value: u64) -> Self {
         Self::Int(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<f64> for Json {
+    /// A number without a fraction is whole, as the platforms write it.
+    fn from(value: f64) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "its fraction is zero, and its size was checked")]
+        if value.fract() == 0.0 && value.abs() < 9e15 { Self::Int(value as i64) } else { Self::Float(value) }
     }
 }
 

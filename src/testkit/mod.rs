@@ -3,13 +3,16 @@
 mod clock;
 
 pub use clock::{FakeClock, SeededEntropy};
+pub mod bigcommerce;
 pub mod contract;
 pub mod exchange;
 pub mod faults;
 pub mod json;
 pub mod openapi;
+mod outbound;
 pub mod random;
 pub mod server;
+mod sha1;
 pub mod shopify;
 pub mod traffic;
 pub mod woocommerce;

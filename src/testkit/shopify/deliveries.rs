@@ -7,7 +7,6 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use url::{Host, Url};
 
 use super::product::Product;
 use super::state::State;
@@ -19,6 +18,7 @@ use super::webhooks::Subscription;
 use super::wire;
 use crate::error::{Error, ErrorKind, Result};
 use crate::testkit::json::Json;
+use crate::testkit::outbound::loopback;
 use crate::time::Timestamp;
 use crate::transport::{AttemptLimits, HttpTransport};
 
@@ -278,22 +278,6 @@ impl ShopifyFake {
         };
         Ok(transport.send(request, &limits).await?.status().as_u16())
     }
-}
-
-/// An address that the stand-in may call: a literal of the loopback network, or `localhost`.
-fn loopback(address: &str) -> Result<Url> {
-    let refused = |what: &'static str| {
-        Error::new(ErrorKind::Config, "delivery_refused", format!("the stand-in calls loopback only, {what}"))
-            .with_remedy("give an address such as http://127.0.0.1:8080/")
-    };
-    let url = Url::parse(address).map_err(|_| refused("and this is no address"))?;
-    let near = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    if near { Ok(url) } else { Err(refused("and this is another host")) }
 }
 
 /// The body of a change of a product, in the shape of the old interface.

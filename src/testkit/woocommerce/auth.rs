@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::errors::ApiError;
 use super::query::Params;
-use super::sha1::hmac_sha1;
 use crate::testkit::exchange::{Request, Transport};
+use crate::testkit::sha1::hmac_sha1;
 
 /// How far the timestamp of a signed request may be off, in seconds, and how long nonces are remembered.
 const WINDOW: i64 = 15 * 60;

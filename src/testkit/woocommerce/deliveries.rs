@@ -10,7 +10,6 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
-use url::{Host, Url};
 
 use super::errors::ApiError;
 use super::render::{Form, Renderer};
@@ -18,6 +17,7 @@ use super::store::WooStore;
 use super::webhooks::{Job, Webhook};
 use crate::error::{Error, ErrorKind, Result};
 use crate::testkit::json::Json;
+use crate::testkit::outbound::loopback;
 use crate::time::Timestamp;
 use crate::transport::{AttemptLimits, HttpTransport};
 
@@ -285,22 +285,6 @@ pub(super) fn limits(time: Duration) -> AttemptLimits {
         max_body_bytes: ANSWER_LIMIT,
         private_hosts: true,
     }
-}
-
-/// An address that the stand-in may call: a literal of the loopback network, or `localhost`.
-fn loopback(address: &str) -> Result<Url> {
-    let refused = |what: &'static str| {
-        Error::new(ErrorKind::Config, "delivery_refused", format!("the stand-in calls loopback only, {what}"))
-            .with_remedy("give an address such as http://127.0.0.1:8080/")
-    };
-    let url = Url::parse(address).map_err(|_| refused("and this is no address"))?;
-    let near = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    if near { Ok(url) } else { Err(refused("and this is another host")) }
 }
 
 /// The signature of a body: base64 of its HMAC-SHA256 with the decoded secret.

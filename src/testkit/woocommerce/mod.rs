@@ -47,7 +47,6 @@ mod sample;
 mod schema;
 mod seed;
 mod settings;
-mod sha1;
 mod site;
 mod state;
 mod store;

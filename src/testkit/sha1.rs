@@ -1,6 +1,6 @@
-//! HMAC-SHA1 for the fake's OAuth check: the store takes it, and no crate of ours brings it.
+//! SHA-1 and its HMAC for the fakes: platforms still use them, and no crate of ours brings them.
 //!
-//! It guards nothing: it only tells whether a test signed as the platform asks.
+//! They guard nothing: they only tell whether a test signed as a platform asks, and name deliveries.
 
 const BLOCK: usize = 64;
 
@@ -17,8 +17,9 @@ pub(super) fn hmac_sha1(key: &[u8], message: &[u8]) -> [u8; 20] {
     sha1(&outer)
 }
 
+/// SHA-1 (FIPS 180-4) of a message.
 #[expect(clippy::indexing_slicing, reason = "all indexes are below the fixed lengths of the algorithm")]
-fn sha1(message: &[u8]) -> [u8; 20] {
+pub(super) fn sha1(message: &[u8]) -> [u8; 20] {
     let mut state: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
     let mut data = message.to_vec();
     data.push(0x80);
