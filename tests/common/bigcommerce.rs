@@ -193,6 +193,14 @@ impl Desk {
         receipt
     }
 
+    /// Plans and applies; all of it must land, or be there already.
+    pub async fn land_or_unchanged(&self, id: u64, fields: Value) -> Receipt {
+        let plan = self.plan_for(id, fields).await;
+        let receipt = self.apply(&plan).await;
+        assert!(receipt.is_full_success(), "{plan}{receipt}");
+        receipt
+    }
+
     /// Takes a push back whole.
     pub async fn undo(&self, receipt: &Receipt) {
         let report = self.push.undo(receipt.push).await.unwrap();

@@ -49,6 +49,12 @@ fn text(field: &WritableField, number: u32) -> Option<String> {
     some.into_iter().find(kept)
 }
 
+/// Whether the keys of a list are pictures, which a push neither makes nor removes; they may be a record's own, or
+/// shown by several.
+fn is_of_pictures(field: &WritableField) -> bool {
+    field.shared_holder.is_some() || field.field.as_str() == "media.alt"
+}
+
 /// A new value for a field.
 enum Sample {
     /// A text.
@@ -75,7 +81,7 @@ async fn sample(
             known_name(fixture, field, record, claim).await?.map(Sample::Name)
         }
         Some(ListKind::Set) => new.map(|name| Sample::Name(Term { name: name.into(), ..Term::default() })),
-        Some(_) if field.shared_holder.is_some() => {
+        Some(_) if is_of_pictures(field) => {
             entries.first().zip(new).map(|(entry, new)| Sample::Keyed(entry.key.clone(), new.into()))
         }
         Some(_) if field.names == NameSource::Known => {
@@ -150,7 +156,7 @@ pub(super) async fn patch(
                 terms.push(term);
                 PatchValue::Terms(terms)
             }
-            Sample::Keyed(key, value) if field.shared_holder.is_some() => {
+            Sample::Keyed(key, value) if is_of_pictures(field) => {
                 PatchValue::Media(media(record, &key, value.as_str().unwrap_or_default()))
             }
             Sample::Keyed(key, value) => {
