@@ -199,3 +199,40 @@ async fn deliveries_leave_this_machine_for_nobody() {
     let body = json!({"scope": "store/sku/*", "destination": "http://127.0.0.1:9/x"});
     assert_eq!(shop.post("/hooks", &body).status, 200);
 }
+
+#[test]
+fn a_delivery_can_come_twice_and_is_known_by_its_hash() {
+    let shop = shop(1);
+    shop.store.add_hook("store/product/updated", DESTINATION);
+    shop.store.set_conditions(|conditions| conditions.deliveries_twice = true);
+    shop.store.edit_product(shop.store.ids()[0], |product| product.set("name", "Once"));
+    shop.store.edit_product(shop.store.ids()[0], |product| product.set("name", "Again"));
+    let deliveries = shop.store.take_deliveries();
+    assert_eq!(deliveries.len(), 4);
+    assert_eq!(deliveries[0].body, deliveries[1].body);
+    assert_ne!(deliveries[1].body, deliveries[2].body);
+}
+
+#[test]
+fn an_app_that_is_uninstalled_is_told_and_forgotten() {
+    let shop = shop(1);
+    shop.store.add_hook("store/app/uninstalled", DESTINATION);
+    let foreign = shop.store.add_foreign_hook("store/product/*", DESTINATION);
+    shop.store.uninstall();
+    assert_eq!(scopes(&shop.store.take_deliveries()), ["store/app/uninstalled"]);
+    assert_eq!(shop.store.hooks().iter().map(|hook| hook.id).collect::<Vec<_>>(), [foreign]);
+    assert_eq!(shop.get("/hooks").status, 401);
+}
+
+#[test]
+fn no_secret_of_a_hook_is_shown() {
+    let shop = shop(0);
+    let body =
+        json!({"scope": "store/sku/*", "destination": DESTINATION, "headers": {"x-lily": "very-secret"}});
+    assert_eq!(shop.post("/hooks", &body).status, 200);
+    let hooks = shop.store.hooks();
+    assert_eq!(hooks[0].headers()[0].1, "very-secret");
+    let told =
+        format!("{hooks:?}{:?}{:?}{:?}", shop.store, shop.store.settings(), shop.store.take_deliveries());
+    assert!(!told.contains("very-secret") && !told.contains(&shop.store.settings().client_secret), "{told}");
+}

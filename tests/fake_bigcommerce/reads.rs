@@ -227,3 +227,21 @@ fn the_time_of_the_store_is_that_of_its_clock() {
     shop.clock.advance(Duration::from_secs(61));
     assert_eq!(shop.get("/v2/time").body["time"].as_i64().unwrap(), before + 61);
 }
+
+#[test]
+fn hundreds_are_seeded_the_same_each_time_with_names_addresses_and_skus_of_their_own() {
+    let (one, other) = (shop(300), shop(300));
+    assert_eq!(one.store.snapshot(), other.store.snapshot());
+    one.store.seed_products(20);
+    let ids = one.store.ids();
+    assert_eq!(ids.len(), 320);
+    for field in ["name", "sku"] {
+        let texts: BTreeSet<String> =
+            ids.iter().map(|id| one.store.product(*id).unwrap().text(field).to_lowercase()).collect();
+        // The second product of a run has a name of its own, the same in each.
+        assert!(texts.len() >= 319, "{field}: {}", texts.len());
+    }
+    let read: Vec<u64> =
+        (1..=2).flat_map(|page| one.get(&format!("/catalog/products?limit=250&page={page}")).ids()).collect();
+    assert_eq!(read, ids);
+}

@@ -73,6 +73,8 @@ pub struct Conditions {
     pub without_limit_headers: bool,
     /// Deliveries come without the signature of Standard Webhooks; since when stores sign is not documented.
     pub unsigned_deliveries: bool,
+    /// Each delivery comes twice, with the same hash.
+    pub deliveries_twice: bool,
     /// The token answer leaves out `owner` and `account_uuid`, as it did before.
     pub old_token_answer: bool,
 }
@@ -104,6 +106,7 @@ impl Default for Conditions {
             bare_refusals: 0,
             without_limit_headers: false,
             unsigned_deliveries: false,
+            deliveries_twice: false,
             old_token_answer: false,
         }
     }

@@ -128,6 +128,13 @@ impl Quota {
         Verdict { refused, told }
     }
 
+    /// What the headers tell without a request being taken.
+    pub(super) fn look(&mut self, elapsed: Duration) -> Verdict {
+        self.roll(elapsed);
+        let (left, reset) = (self.left(), (self.began + WINDOW).saturating_sub(elapsed));
+        Verdict { refused: false, told: self.plan.quota().map(|quota| Told { quota, left, reset }) }
+    }
+
     fn left(&self) -> u64 {
         self.window.quota.saturating_sub(self.window.served).saturating_sub(self.window.foreign)
     }

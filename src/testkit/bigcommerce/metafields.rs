@@ -279,15 +279,14 @@ fn check(body: &Json, new: bool) -> Result<(), Problem> {
     for (name, least, most) in
         [("key", 1, 64), ("namespace", 1, 64), ("value", 1, 65_535), ("description", 0, 255)]
     {
-        match body.get(name) {
-            None if new && least > 0 => errors.push((name.to_owned(), "error.path.missing".to_owned())),
-            None => {}
-            Some(value) => {
-                if !value.as_str().is_some_and(|text| (least..=most).contains(&text.chars().count())) {
-                    errors.push((name.to_owned(), "error.length".to_owned()));
-                }
-            }
-        }
+        let fits =
+            |value: &Json| value.as_str().is_some_and(|it| (least..=most).contains(&it.chars().count()));
+        let wrong = match body.get(name) {
+            None if new && least > 0 => "error.path.missing",
+            Some(value) if !fits(value) => "error.length",
+            _ => continue,
+        };
+        errors.push((name.to_owned(), wrong.to_owned()));
     }
     let set = body.get("permission_set").and_then(Json::as_str);
     if set.map_or(new, |set| !SETS.contains(&set)) {

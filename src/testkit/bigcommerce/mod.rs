@@ -32,7 +32,12 @@
 //!
 //! # What it does not model
 //! GraphQL Admin (overrides and translations): the sources name its mutations and a part of their arguments, and not
-//! what they answer. Uploads of files, inventory routes, price lists, complex rules, redirects.
+//! what they answer: the input types of `set*Information`, the shape of a translation's node, and of the answers to
+//! `updateTranslations`. Uploads of files, inventory routes, price lists, complex rules, redirects, the rule that no two
+//! assignments of one product come at once.
+//! Where the sources are silent, the stand-in has one habit and a condition for the other: what a batch does with a
+//! refused item, which changes move `date_modified`, how long an alternative text may be. The words of a 409, of a 403,
+//! and of a refused code are guesses; the statuses and shapes are not.
 //!
 //! # Examples
 //! ```

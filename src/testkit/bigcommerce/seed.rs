@@ -180,6 +180,9 @@ fn modifier(state: &mut State, product: u64) -> Json {
     ])
 }
 
+/// An option that is made: its id, its name, its values.
+type NewOption = (u64, String, Vec<(u64, String)>);
+
 /// Gives a product options and as many variants as they give, up to `count`, in place of those that it has; gives the
 /// ids of the variants. Option ids differ from store to store, and from product to product.
 pub(super) fn add_options(
@@ -188,7 +191,7 @@ pub(super) fn add_options(
     options: &[(&str, &[&str])],
     count: usize,
 ) -> Vec<u64> {
-    let mut made: Vec<(u64, String, Vec<(u64, String)>)> = Vec::new();
+    let mut made: Vec<NewOption> = Vec::new();
     let mut left = count;
     for (at, (name, labels)) in options.iter().enumerate().rev() {
         let few = if at == 0 { left } else { labels.len().min(left) };

@@ -411,7 +411,8 @@ fn answer(state: &mut State, request: &Request, crowded: bool) -> Response {
         return Response::new(429);
     }
     let elapsed = state.elapsed;
-    let mut verdict = state.quota.take(elapsed);
+    // Whoever comes beside another one is refused whatever the quota, and takes nothing from it.
+    let mut verdict = if crowded { state.quota.look(elapsed) } else { state.quota.take(elapsed) };
     if state.conditions.without_limit_headers {
         verdict.told = None;
     }

@@ -105,6 +105,17 @@ impl BigCommerceFake {
         self.state().tokens.grant(scopes);
     }
 
+    /// Lets the merchant uninstall the app: its subscribers are told, its tokens end, and its hooks are deleted. What
+    /// waits is still delivered.
+    pub fn uninstall(&self) {
+        let mut state = self.state();
+        let id = state.settings.store_id;
+        state.fire_plain("store/app/uninstalled", "app", id);
+        state.tokens.access.clear();
+        let client = state.settings.client_id.clone();
+        state.webhooks.all.retain(|_, hook| hook.client != client);
+    }
+
     /// Lets a code be exchanged once, and gives the query of the call that brings it to the app.
     #[must_use]
     pub fn issue_code(&self, code: &str) -> String {

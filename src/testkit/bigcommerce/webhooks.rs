@@ -54,7 +54,7 @@ const SCOPES: &[&str] = &[
 ];
 
 /// A hook, as a test may look at it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Hook {
     /// The id.
@@ -71,6 +71,17 @@ pub struct Hook {
     pub(super) created: Timestamp,
     pub(super) updated: Timestamp,
     pub(super) last_event: Timestamp,
+}
+
+impl std::fmt::Debug for Hook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hook")
+            .field("id", &self.id)
+            .field("scope", &self.scope)
+            .field("destination", &self.destination)
+            .field("is_active", &self.is_active)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Hook {
@@ -186,14 +197,17 @@ impl State {
             ("created_at", Json::Int(moment)),
             ("producer", Json::text(format!("stores/{}", self.settings.store_hash))),
         ]);
+        let copies = if self.conditions.deliveries_twice { 2 } else { 1 };
         let webhooks = &mut self.webhooks;
         for hook in webhooks.all.values_mut().filter(|hook| hook.is_active && hook.covers(scope)) {
             hook.last_event = now;
-            if webhooks.queue.len() >= QUEUE_LIMIT {
-                webhooks.lost += 1;
-                continue;
+            for _ in 0..copies {
+                if webhooks.queue.len() >= QUEUE_LIMIT {
+                    webhooks.lost += 1;
+                    continue;
+                }
+                webhooks.queue.push_back(Job::new(hook, scope, body.to_php(), &hash, now));
             }
-            webhooks.queue.push_back(Job::new(hook, scope, body.to_php(), &hash, now));
         }
     }
 
