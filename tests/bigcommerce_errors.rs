@@ -58,7 +58,7 @@ async fn errors_of_every_shape_end_a_read_with_a_code_and_show_no_value() {
         (302, "", ErrorKind::Protocol, "redirected"),
     ] {
         let answer = Response::new(status).with_body(body.as_bytes().to_vec());
-        bench.server.faults().push(FaultRule::new(Fault::Answer(answer)).times(1));
+        bench.answer_next(false, answer);
         let error = bench.connector.pull_page(&PullRequest::all(Entity::Product)).await.unwrap_err();
         assert_eq!((error.kind(), error.code()), (kind, expected), "{status} {body}");
         assert!(!format!("{error} {error:?}").contains("secret value"), "{error:?}");
@@ -116,7 +116,7 @@ async fn a_207_is_no_success_for_what_was_not_saved() {
     // One for a whole batch says nothing of whose part it is about: none of it counts as saved before it was read.
     let body = json!({"data": [], "errors": {"status": 409, "title": "Partly", "errors": {"1.url": "x"}}, "meta": {}});
     let answer = Response::new(207).with_body(body.to_string().into_bytes());
-    bench.server.faults().push(FaultRule::new(Fault::Answer(answer)).matching(BigCommerceFake::is_write).times(1));
+    bench.answer_next(true, answer);
     let patches = ids[..3].iter().map(|id| Patch::new(product(*id), vec![text("seo.title", "X")])).collect();
     let answers = push(&bench, patches).await;
     assert!(answers.iter().all(|answer| code(&answer[0].1) == "partly_saved"), "{answers:?}");
@@ -130,7 +130,7 @@ async fn a_batch_over_the_platforms_bound_is_cut_and_a_lost_one_is_unknown() {
     };
     let body = r#"{"errors":{},"status":413,"title":"The request payload is too large. The maximum items allowed in the array is 5."}"#;
     let answer = Response::new(413).with_body(body.as_bytes().to_vec());
-    bench.server.faults().push(FaultRule::new(Fault::Answer(answer)).matching(BigCommerceFake::is_write).times(1));
+    bench.answer_next(true, answer);
     let answers = push(&bench, patches("Cut")).await;
     assert!(answers.iter().all(|answer| code(&answer[0].1) == "accepted"), "{answers:?}");
     let lost = FaultRule::new(Fault::Reset(When::After)).matching(BigCommerceFake::is_write).times(1);

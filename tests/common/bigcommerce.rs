@@ -8,10 +8,11 @@
     reason = "test support: no test uses all of it"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use lily_connect::connector::Connector;
 use lily_connect::connectors::bigcommerce::{BigCommerce, BigCommerceBuilder, BigCommerceConfig};
 use lily_connect::model::{Enrichment, Entity, Record, Secret};
@@ -21,6 +22,7 @@ use lily_connect::sync::{
     Approvals, Certificate, Plan, Pull, Push, Receipt, ReceiptOutcome, UndoOutcome,
 };
 use lily_connect::testkit::bigcommerce::{BigCommerceFake, BigCommerceFakeBuilder, Plan as StorePlan};
+use lily_connect::testkit::exchange::{Handler, Request, Response};
 use lily_connect::testkit::server::{Server, Service};
 use lily_connect::testkit::{FakeClock, SeededEntropy};
 use lily_connect::transport::ReqwestTransport;
@@ -38,6 +40,32 @@ pub struct Bench {
     pub runtime: Runtime,
     pub clock: Arc<FakeClock>,
     pub token: String,
+    /// Answers that are given in place of the store's own, in order: each to the next request that its test holds for.
+    pub script: Script,
+}
+
+type Script = Arc<Mutex<VecDeque<(fn(&Request) -> bool, Response)>>>;
+
+/// A store whose answers a test takes the place of.
+struct Scripted(BigCommerceFake, Script);
+
+#[async_trait]
+impl Handler for Scripted {
+    fn handle(&self, request: &Request) -> Response {
+        self.0.handle(request)
+    }
+
+    async fn respond(&self, request: &Request) -> Response {
+        let scripted = {
+            let mut script = self.1.lock().unwrap();
+            let is_next = script.front().is_some_and(|(is_meant, _)| is_meant(request));
+            if is_next { script.pop_front() } else { None }
+        };
+        match scripted {
+            Some((_, response)) => response,
+            None => self.0.respond(request).await,
+        }
+    }
 }
 
 /// A store that is filled by `seed`, and a connector whose settings `settings` changes. Without a quota, unless `build`
@@ -55,7 +83,8 @@ pub async fn bench_with(
     let store = build(builder).build();
     seed(&store);
     let token = store.issue_token("test");
-    let server = Service::new(store.clone()).start().await.unwrap();
+    let script = Script::default();
+    let server = Service::new(Scripted(store.clone(), script.clone())).start().await.unwrap();
     let runtime = Runtime::with_parts(
         Arc::new(ReqwestTransport::new()),
         clock.clone(),
@@ -63,7 +92,7 @@ pub async fn bench_with(
     );
     let config = settings(config(&server.url(), &token)).build().unwrap();
     let connector = Arc::new(config.connect(&runtime).await.unwrap());
-    Bench { store, server, connector, runtime, clock, token }
+    Bench { store, server, connector, runtime, clock, token, script }
 }
 
 /// A store with so many seeded products.
@@ -83,6 +112,16 @@ pub fn config(url: &str, token: &str) -> BigCommerceBuilder {
 impl Bench {
     pub fn tick(&self) {
         self.clock.advance(Duration::from_secs(2));
+    }
+
+    /// Answers the next read, or the next write, so.
+    pub fn answer_next(&self, writes: bool, response: Response) {
+        let is_meant: fn(&Request) -> bool = if writes {
+            BigCommerceFake::is_write
+        } else {
+            |request| !BigCommerceFake::is_write(request)
+        };
+        self.script.lock().unwrap().push_back((is_meant, response));
     }
 
     /// A full pull, and its certificate.
