@@ -51,7 +51,7 @@ fn used(windows: &[WindowUse]) -> f64 {
 
 #[tokio::test]
 async fn windows_of_150_and_450_calls_are_used_up_and_nothing_is_refused() {
-    for (plan, products) in [(Plan::Standard, 700), (Plan::Pro, 2_000)] {
+    for (plan, products) in [(Plan::Standard, 460), (Plan::Pro, 1_370)] {
         let windows = windows(plan, products, 0, Duration::ZERO).await;
         assert!(windows.len() >= 2, "{windows:?}");
         assert!(used(&windows) >= 0.95, "{plan:?}: {}", used(&windows));
@@ -71,7 +71,7 @@ async fn a_store_without_a_quota_and_without_headers_is_not_held_back() {
 #[tokio::test]
 async fn another_client_on_the_same_quota_loses_nothing_of_ours_and_finds_room() {
     for foreign in [50, 120] {
-        let windows = windows(Plan::Standard, 400, foreign, Duration::from_millis(50)).await;
+        let windows = windows(Plan::Standard, 330, foreign, Duration::from_millis(50)).await;
         let refused: u64 = windows.iter().map(|it| it.refused).sum();
         let served: u64 = windows.iter().map(|it| it.served).sum();
         assert!(refused * 20 <= served, "beside {foreign}: {refused} of {served} refused");

@@ -1,5 +1,5 @@
 //! `docs/connectors.md` is made from the maps and capabilities, so it cannot lie.
-#![cfg(all(feature = "testkit", feature = "shopify", feature = "woocommerce"))]
+#![cfg(all(feature = "testkit", feature = "bigcommerce", feature = "shopify", feature = "woocommerce"))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use common::bench;
 use lily_connect::connector::Connector;
+use lily_connect::connectors::bigcommerce::BigCommerceConfig;
 use lily_connect::connectors::shopify::ShopifyConfig;
 use lily_connect::mapping::{Direction, fields};
 use lily_connect::model::{Entity, FieldName, Secret, StoreProfile};
@@ -56,7 +57,14 @@ async fn the_table_of_fields_is_what_the_maps_say() {
         .build()
         .unwrap();
     let shopify = shopify.connect(&bench.runtime).await.unwrap();
-    let made = format!("{head}{}{}", table(&shopify), table(&*bench.connector));
+    let bigcommerce = BigCommerceConfig::builder("abc123")
+        .access_token(Secret::new("t"))
+        .write_slugs(true)
+        .profile(StoreProfile::unknown())
+        .build()
+        .unwrap();
+    let bigcommerce = bigcommerce.connect(&bench.runtime).await.unwrap();
+    let made = format!("{head}{}{}{}", table(&bigcommerce), table(&shopify), table(&*bench.connector));
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/connectors.md");
     if std::env::var_os("LILY_UPDATE_DOCS").is_some() {
         std::fs::write(path, &made).unwrap();

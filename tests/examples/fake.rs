@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, header};
+use lily_connect::testkit::bigcommerce::{BigCommerceFake, Plan};
 use lily_connect::testkit::exchange::{Handler, Request, Transport};
 use lily_connect::testkit::faults::{Fault, FaultRule};
 use lily_connect::testkit::server::{Server, Service};
@@ -22,6 +23,7 @@ const POINTS: f64 = 10_000_000.0;
 pub(crate) enum Platform {
     WooCommerce,
     Shopify,
+    BigCommerce,
 }
 
 impl Platform {
@@ -29,6 +31,7 @@ impl Platform {
         match self {
             Self::WooCommerce => "woocommerce",
             Self::Shopify => "shopify",
+            Self::BigCommerce => "bigcommerce",
         }
     }
 
@@ -37,6 +40,7 @@ impl Platform {
         match self {
             Self::WooCommerce => "WOOCOMMERCE_URL",
             Self::Shopify => "SHOPIFY_URL",
+            Self::BigCommerce => "BIGCOMMERCE_URL",
         }
     }
 
@@ -45,6 +49,7 @@ impl Platform {
         match self {
             Self::WooCommerce => Entity::ALL.to_vec(),
             Self::Shopify => vec![Entity::Product, Entity::Variant, Entity::Category],
+            Self::BigCommerce => vec![Entity::Product, Entity::Variant, Entity::Category, Entity::Brand],
         }
     }
 
@@ -52,14 +57,14 @@ impl Platform {
     pub(crate) const fn rounds(self) -> u32 {
         match self {
             Self::WooCommerce => 20,
-            Self::Shopify => 10,
+            Self::Shopify | Self::BigCommerce => 10,
         }
     }
 
     /// How many calls change a product's texts and its tags.
     pub(crate) const fn calls_of_a_push(self) -> usize {
         match self {
-            Self::WooCommerce => 1,
+            Self::WooCommerce | Self::BigCommerce => 1,
             Self::Shopify => 2,
         }
     }
@@ -69,6 +74,7 @@ impl Platform {
 pub(crate) enum Fake {
     WooCommerce(WooStore, ApiKey),
     Shopify(ShopifyFake, String),
+    BigCommerce(BigCommerceFake, String),
 }
 
 impl Fake {
@@ -77,6 +83,7 @@ impl Fake {
         match platform {
             Platform::WooCommerce => Self::woocommerce(|store| drop(store.seed_sample())),
             Platform::Shopify => Self::shopify(20, 7),
+            Platform::BigCommerce => Self::bigcommerce(20, 7),
         }
     }
 
@@ -88,6 +95,7 @@ impl Fake {
             }
             // Its stand-in takes longer for a product, so these are fewer.
             Platform::Shopify => Self::shopify(products / 4, seed),
+            Platform::BigCommerce => Self::bigcommerce(products, seed),
         }
     }
 
@@ -106,10 +114,19 @@ impl Fake {
         Self::Shopify(shop, token)
     }
 
+    fn bigcommerce(products: usize, seed: u64) -> Self {
+        let clock = Arc::new(SystemClock::default());
+        let store = BigCommerceFake::builder(clock).plan(Plan::Unlimited).seed(seed).build();
+        store.seed_products(products);
+        let token = store.issue_token("of_the_examples");
+        Self::BigCommerce(store, token)
+    }
+
     pub(crate) const fn platform(&self) -> Platform {
         match self {
             Self::WooCommerce(..) => Platform::WooCommerce,
             Self::Shopify(..) => Platform::Shopify,
+            Self::BigCommerce(..) => Platform::BigCommerce,
         }
     }
 
@@ -117,6 +134,7 @@ impl Fake {
         match self {
             Self::WooCommerce(store, _) => Service::new(store.clone()),
             Self::Shopify(shop, _) => Service::new(shop.clone()),
+            Self::BigCommerce(store, _) => Service::new(store.clone()),
         }
     }
 
@@ -124,13 +142,14 @@ impl Fake {
         match self {
             Self::WooCommerce(store, _) => store.handle(request),
             Self::Shopify(shop, _) => shop.handle(request),
+            Self::BigCommerce(store, _) => store.handle(request),
         }
     }
 
     pub(crate) fn secrets(&self) -> Vec<&str> {
         match self {
             Self::WooCommerce(_, key) => vec![&key.consumer_key, &key.consumer_secret],
-            Self::Shopify(_, token) => vec![token],
+            Self::Shopify(_, token) | Self::BigCommerce(_, token) => vec![token],
         }
     }
 
@@ -150,6 +169,10 @@ impl Fake {
             Self::Shopify(shop, token) => {
                 [("SHOPIFY_SHOP", shop.settings().myshopify_domain), ("SHOPIFY_ACCESS_TOKEN", token.clone())]
             }
+            Self::BigCommerce(store, token) => [
+                ("BIGCOMMERCE_STORE_HASH", store.settings().store_hash),
+                ("BIGCOMMERCE_ACCESS_TOKEN", token.clone()),
+            ],
         });
         all
     }
@@ -186,6 +209,12 @@ impl Fake {
                 }
                 shop.collection_ids().into_iter().for_each(|id| add("category", id));
             }
+            Self::BigCommerce(store, _) => {
+                store.ids().into_iter().for_each(|id| add("product", id));
+                store.variant_ids().into_iter().for_each(|id| add("variant", id));
+                store.category_ids().into_iter().for_each(|id| add("category", id));
+                store.brand_ids().into_iter().for_each(|id| add("brand", id));
+            }
         }
         all
     }
@@ -204,6 +233,7 @@ impl Fake {
                 (total("products"), total("variations"))
             }
             Self::Shopify(shop, _) => (shop.product_count(), shop.variant_count()),
+            Self::BigCommerce(store, _) => (store.ids().len(), store.variant_ids().len()),
         }
     }
 
@@ -227,6 +257,19 @@ impl Fake {
                 };
                 shop.snapshot().into_iter().map(strip).collect()
             }
+            Self::BigCommerce(store, _) => {
+                let strip = |text: &str| {
+                    let mut json: Value = serde_json::from_str(text).unwrap();
+                    json.as_object_mut().unwrap().remove("date_modified");
+                    // One that was put back stands behind the others.
+                    let keywords = json["search_keywords"].as_str().unwrap().to_owned();
+                    let mut keywords: Vec<&str> = keywords.split(',').map(str::trim).collect();
+                    keywords.sort_unstable();
+                    json["search_keywords"] = keywords.join(",").into();
+                    json.to_string()
+                };
+                store.snapshot().iter().map(|(_, text)| strip(text)).collect()
+            }
         }
     }
 
@@ -241,6 +284,11 @@ impl Fake {
                 let product = shop.product(id).unwrap();
                 (product.title, product.tags.len())
             }
+            Self::BigCommerce(store, _) => {
+                let product = store.product(id).unwrap();
+                let keywords = product.text("search_keywords").split(',');
+                (product.text("name").to_owned(), keywords.filter(|word| !word.trim().is_empty()).count())
+            }
         }
     }
 
@@ -254,6 +302,10 @@ impl Fake {
                 server.traffic().count_where(|entry| entry.is_write() && !is_nothing(entry))
             }
             Self::Shopify(shop, _) => shop.calls().iter().filter(|call| call.mutation).count(),
+            // Its check sends an empty batch, `[]`.
+            Self::BigCommerce(..) => {
+                server.traffic().count_where(|entry| entry.is_write() && entry.body_bytes != 2)
+            }
         }
     }
 
@@ -268,6 +320,7 @@ impl Fake {
                 let is_list = |field: &String| lists.contains(&field.as_str());
                 shop.calls().iter().filter(|call| call.fields.iter().any(is_list)).count()
             }
+            Self::BigCommerce(..) => server.traffic().count_where(|entry| entry.query.contains("limit=")),
         }
     }
 
@@ -278,6 +331,9 @@ impl Fake {
             // The first is that of the check.
             Self::WooCommerce(..) => rule.on_method("POST").on_path("/products/").after(1),
             Self::Shopify(..) => rule.matching(ShopifyFake::asks("productUpdate")),
+            Self::BigCommerce(..) => {
+                rule.matching(|request| BigCommerceFake::is_write(request) && request.body.len() != 2)
+            }
         }
     }
 
@@ -298,6 +354,11 @@ impl Fake {
                 let broken = format!("{whole}\\ud800");
                 (whole, broken)
             }
+            Self::BigCommerce(store, _) if BigCommerceFake::is_product_list(request) => {
+                let id = store.ids()[0];
+                (format!("\"id\":{id},\"name\""), "\"id\":[],\"name\"".to_owned())
+            }
+            Self::BigCommerce(..) => return response,
         };
         let text = String::from_utf8(response.body).unwrap();
         response.body = text.replace(&whole, &broken).into_bytes();

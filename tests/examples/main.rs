@@ -1,6 +1,6 @@
 //! The examples as other programs see them: run as processes, judged by exit status, output and files.
 
-#![cfg(all(feature = "testkit", feature = "sqlite", any(feature = "shopify", feature = "woocommerce")))]
+#![cfg(all(feature = "testkit", feature = "sqlite", any(feature = "bigcommerce", feature = "shopify", feature = "woocommerce")))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -28,7 +28,11 @@ use lily_connect::{JsonlSink, Pull, SqliteState, StateStore};
 use serde_json::{Value, json};
 
 /// The platform of tests that are about no platform.
-const FIRST: Platform = if cfg!(feature = "woocommerce") { Platform::WooCommerce } else { Platform::Shopify };
+const FIRST: Platform = match () {
+    () if cfg!(feature = "woocommerce") => Platform::WooCommerce,
+    () if cfg!(feature = "shopify") => Platform::Shopify,
+    () => Platform::BigCommerce,
+};
 
 /// Runs tests that take a platform with each that is built in.
 macro_rules! on_each_platform {
@@ -48,6 +52,15 @@ macro_rules! on_each_platform {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
                 super::$name(super::Platform::Shopify).await;
+            })+
+        }
+
+        #[cfg(feature = "bigcommerce")]
+        mod bigcommerce {
+            $($(#[$when])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(super::Platform::BigCommerce).await;
             })+
         }
     };
@@ -486,6 +499,7 @@ fn bad_arguments_and_missing_variables_exit_1_and_say_what_is_wrong() {
         ("sandbox", &["--platform", "woocommerce", "--listen", "192.0.2.1:80"]),
         ("sandbox", &["--platform", "woocommerce", "--faults", "rate=2"]),
         ("sandbox", &["--platform", "shopify", "--catalog", "missing.json"]),
+        ("sandbox", &["--platform", "bigcommerce", "--catalog", "missing.json"]),
         ("bench_read", &["http://127.0.0.1:9", "shopify", "100", "1"]),
     ] {
         let ran = run(&none, name, args);
@@ -536,7 +550,7 @@ async fn the_sandbox_serves_what_other_programs_connect_to(platform: Platform) {
     let args = match platform {
         Platform::WooCommerce => &["--products", "120", "--variations", "30"][..],
         // Its points run out as those of a shop do, so these are few.
-        Platform::Shopify => &["--products", "12"],
+        Platform::Shopify | Platform::BigCommerce => &["--products", "12"],
     };
     let args = [&["--platform", platform.name()], args].concat();
     let mut running = Running::start(folder.path(), &BTreeMap::new(), "sandbox", &args);
@@ -555,6 +569,9 @@ async fn the_sandbox_serves_what_other_programs_connect_to(platform: Platform) {
     env.extend(match platform {
         Platform::WooCommerce => [("WOOCOMMERCE_KEY", text("key")), ("WOOCOMMERCE_SECRET", text("secret"))],
         Platform::Shopify => [("SHOPIFY_SHOP", text("shop")), ("SHOPIFY_ACCESS_TOKEN", text("token"))],
+        Platform::BigCommerce => {
+            [("BIGCOMMERCE_STORE_HASH", text("store_hash")), ("BIGCOMMERCE_ACCESS_TOKEN", text("token"))]
+        }
     });
     let last = env.keys().next_back().copied().unwrap();
     running.wait_until("it does not say all", |running| running.read("stderr").contains(last));
@@ -577,6 +594,7 @@ async fn the_sandbox_serves_what_other_programs_connect_to(platform: Platform) {
             let bench = Running::start(other.path(), &env, "bench_read", &args).end();
             assert_eq!(bench.code, Some(1), "the yardstick's key is none of the sandbox's: {bench:?}");
         }
+        Platform::BigCommerce => assert_eq!(found["product"].len(), 12),
         Platform::Shopify => {
             assert_eq!(found["product"].len(), 12);
             // The credentials of the app lead there, too.

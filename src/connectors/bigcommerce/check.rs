@@ -1,5 +1,7 @@
 //! Probing a store: what stands in the way of pulls and pushes, each with its remedy.
 
+use http::Method;
+
 use super::connector::BigCommerce;
 use super::{webhook, wire};
 use crate::connector::{Connector, Detail, Finding, Health, Severity};
@@ -8,7 +10,7 @@ use crate::http::ApiRequest;
 use crate::model::Entity;
 
 impl BigCommerce {
-    /// Asks for what the connector needs: each right shows only when it is used. Nothing is written.
+    /// Asks for what the connector needs: each right shows only when it is used. Nothing is changed.
     pub(super) async fn examine(&self) -> Health {
         let mut findings = Vec::new();
         match self.client.execute_with(wire::store(), wire::json::<wire::StoreInformation>).await {
@@ -44,6 +46,18 @@ impl BigCommerce {
                 )),
                 Err(error) => findings.push(found(&error)),
             }
+        }
+        // A batch of no products changes nothing, and a token that may not write is refused all the same.
+        let nothing = ApiRequest::write(Method::PUT, "v3/catalog/products", "[]").timeout(wire::READ_TIMEOUT);
+        if let Err(error) = self.client.execute(nothing).await
+            && error.kind() == ErrorKind::Forbidden
+        {
+            findings.push(Finding::new(
+                "scope_missing_products_modify",
+                Severity::Warning,
+                "the token may not write products",
+                "give the API account the scope Products, modify; one of a store cannot be changed, so make a new one",
+            ));
         }
         Health { findings }
     }

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use super::config::Paging;
 use super::connector::BigCommerce;
 use super::wire::{self, Answered, MAX_PAGE, Position};
-use crate::connector::{Detail, Page, PullRequest, Select, Total};
+use crate::connector::{Detail, Page, PullRequest, Purpose, Select, Total};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiRequest;
 use crate::model::{Entity, ExternalId, RawItems, Shape};
@@ -172,7 +172,7 @@ impl BigCommerce {
     pub(super) async fn product_ids_page(&self, request: &PullRequest, ids: &[ExternalId]) -> Result<Page> {
         let (mut page, mut left) = asked(request, ids, IDS_A_PAGE)?;
         if let ([one], Detail::Full) = (left.as_slice(), request.detail) {
-            let call = timed(wire::product(one).lane(request.lane), request);
+            let call = timed(with_room(wire::product(one), request), request);
             match self.client.execute_with(call, wire::answered).await {
                 Ok(answered) => {
                     answered.fill(&mut page);
@@ -187,7 +187,7 @@ impl BigCommerce {
         }
         // A page may have fewer than were asked for: the rest is asked for again, until nothing new comes.
         while !left.is_empty() {
-            let call = timed(wire::products_by_id(&left, request.detail).lane(request.lane), request);
+            let call = timed(with_room(wire::products_by_id(&left, request.detail), request), request);
             let answered = self.client.execute_with(call, wire::answered).await?;
             let found = answered.ids(Entity::Product)?;
             let before = left.len();
@@ -267,6 +267,12 @@ pub(super) fn timed(call: ApiRequest, request: &PullRequest) -> ApiRequest {
         Some(timeout) => call.timeout(timeout),
         None => call,
     }
+}
+
+/// A read before a write waits until the quota has room for the write, too: the write itself could not wait so long.
+fn with_room(call: ApiRequest, request: &PullRequest) -> ApiRequest {
+    let call = call.lane(request.lane);
+    if request.purpose == Purpose::Guard { call.cost(wire::ROOM_TO_WRITE) } else { call }
 }
 
 /// Whether a list of what changed is asked for.

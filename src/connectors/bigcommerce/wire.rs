@@ -34,6 +34,9 @@ const ONLY_ID: &str = "type";
 /// A page of 250 products with all that is in them may take the platform long.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How many calls must be left of the quota before a record is read that is to be written: the read, and what follows
+/// it within the guard's window. What is not used stays there.
+pub(super) const ROOM_TO_WRITE: u32 = 8;
 /// A lost answer costs more than a long wait.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -407,6 +410,17 @@ pub(super) fn named(body: &[u8]) -> (BTreeSet<u64>, BTreeSet<u64>) {
         brands.extend(id.filter(|id| *id > 0));
     }
     (categories, brands)
+}
+
+/// The ids of the products that an answer to a write says are saved; none where it cannot be read.
+pub(super) fn saved(body: &Bytes) -> Vec<u64> {
+    #[derive(Deserialize)]
+    struct Saved {
+        id: u64,
+    }
+    serde_json::from_slice::<Data<Vec<Saved>>>(body)
+        .map(|data| data.data.into_iter().map(|saved| saved.id).collect())
+        .unwrap_or_default()
 }
 
 /// Reads a small JSON answer.

@@ -86,12 +86,17 @@ impl BigCommerce {
                 continue;
             }
             match self.write_batch(&works, &batch, request).await {
-                Ok(answer) => batch.iter().for_each(|at| {
-                    if let Some(work) = works.get_mut(*at) {
-                        let fields = work.fields();
-                        work.outcomes.said(&fields, &answer);
+                Ok((answer, unsaved)) => {
+                    for at in batch {
+                        // What the answer does not name was refused: each alone says why.
+                        if unsaved.contains(&at) {
+                            alone.push(at);
+                        } else if let Some(work) = works.get_mut(at) {
+                            let fields = work.fields();
+                            work.outcomes.said(&fields, &answer);
+                        }
                     }
-                }),
+                }
                 // The platform takes fewer at once: nothing of it was done.
                 Err(error) if error.kind() == ErrorKind::TooLarge => {
                     let (one, other) = batch.split_at(batch.len() / 2);
@@ -184,12 +189,13 @@ impl BigCommerce {
         }
     }
 
+    /// Writes several products in one call: what is said of all that were saved, and those that were not.
     async fn write_batch(
         &self,
         works: &[Work<'_>],
         batch: &[usize],
         request: &PushRequest,
-    ) -> Result<FieldAnswer> {
+    ) -> Result<(FieldAnswer, Vec<usize>)> {
         let items: Vec<Value> = batch
             .iter()
             .filter_map(|at| works.get(*at))
@@ -197,11 +203,21 @@ impl BigCommerce {
             .collect();
         let path = "v3/catalog/products".to_owned();
         let response = self.send(Method::PUT, path, Some(Value::Array(items)), request).await?;
-        Ok(if response.status() == StatusCode::MULTI_STATUS {
-            partly(&Said::read(response.body()))
-        } else {
-            FieldAnswer::Accepted
-        })
+        if response.status() != StatusCode::MULTI_STATUS {
+            return Ok((FieldAnswer::Accepted, Vec::new()));
+        }
+        let saved = wire::saved(response.body());
+        let is_saved = |at: &usize| {
+            let id = works.get(*at).and_then(|work| wire::whole(work.patch.target.id.as_str()));
+            id.is_some_and(|id| saved.contains(&id))
+        };
+        let unsaved: Vec<usize> = batch.iter().copied().filter(|at| !is_saved(at)).collect();
+        // Where all are named, a part of one is missing, and nobody knows of which.
+        let answer = match unsaved.is_empty() {
+            true => partly(&Said::read(response.body())),
+            false => FieldAnswer::Accepted,
+        };
+        Ok((answer, unsaved))
     }
 
     async fn send(
@@ -332,11 +348,7 @@ fn keywords(before: &[Term], terms: &[Term]) -> String {
     let mut text = String::new();
     for (at, term) in terms.iter().enumerate() {
         let spelled = term.raw_name.as_deref().filter(|raw| raw.trim_matches([',', ' ']).trim() == term.name.as_str());
-        // The first one of a list that lost its head has no blank before it.
         match spelled {
-            Some(raw) if at == 0 && before.first().is_none_or(|first| first.name != term.name) => {
-                text.push_str(raw.trim_start_matches([',', ' ']));
-            }
             Some(raw) => text.push_str(raw),
             None => {
                 text.push_str(if at > 0 && has_blanks { " " } else { "" });
@@ -389,7 +401,7 @@ mod tests {
         after.push(term("new", None));
         assert_eq!(keywords(&before, &after), "jar, glass, old , new");
         assert_eq!(keywords(&before, &before), "jar, glass, old ");
-        assert_eq!(keywords(&before, &before[1..]), "glass, old ");
+        assert_eq!(keywords(&before, &before[1..]), " glass, old ");
         assert_eq!(keywords(&[], &[term("a", None), term("b", None)]), "a,b");
         assert_eq!(keywords(&before, &[]), "");
     }

@@ -153,6 +153,8 @@ pub(super) async fn patch(
             Sample::Text(text) => PatchValue::Text { text: text.into(), raw: None },
             Sample::Name(term) => {
                 let mut terms = terms(record, &field.field);
+                // A list that is full takes another one in the place of its own only.
+                terms.truncate(field.max_entries.map_or(usize::MAX, |most| most.saturating_sub(1)));
                 terms.push(term);
                 PatchValue::Terms(terms)
             }
@@ -254,7 +256,12 @@ pub(super) async fn enrichment(
                 fields.insert(field.field.clone(), change);
                 continue;
             }
-            Sample::Name(term) => Edit { add: vec![term.name], ..Edit::default() },
+            Sample::Name(term) => {
+                let own = cells::entries(record, &field.field).unwrap_or_default();
+                let kept = field.max_entries.map_or(usize::MAX, |most| most.saturating_sub(1));
+                let names = own.iter().skip(kept).filter_map(|entry| entry.value.as_text().map(Text::from));
+                Edit { add: vec![term.name], remove: names.collect(), ..Edit::default() }
+            }
             Sample::Keyed(key, value) => Edit { update: BTreeMap::from([(key, value)]), ..Edit::default() },
         };
         let base_keys = record.base().keys(&field.field).map(|keys| keys.iter().cloned().collect());
