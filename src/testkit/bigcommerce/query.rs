@@ -84,8 +84,11 @@ impl Paging {
         if page == 0 {
             return Err(wrong("page"));
         }
-        // A size over the largest is an error, not cut (fact sheet 4).
-        if limit == 0 || limit > LIMIT {
+        // A size over the largest is an error, not cut, and its title names the largest (fact sheet 4 and 6).
+        if limit > LIMIT {
+            return Err(Problem::new(413, format!("The maximum limit allowed is {LIMIT}.")).with(Vec::new()));
+        }
+        if limit == 0 {
             return Err(wrong("limit"));
         }
         let caps = [most, state.conditions.page_cap];

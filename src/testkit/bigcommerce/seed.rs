@@ -125,7 +125,7 @@ fn product(state: &mut State, random: &mut SeededRandom, at: usize, shelves: &[u
     product.set("search_keywords", keywords);
     product.set("inventory_tracking", if variants > 0 { "variant" } else { "product" });
     product.set("inventory_level", random.below(50));
-    special(product, at);
+    special(product, at, number);
     product.set("date_created", date(made));
     product.set("date_modified", date(moved));
     product.compute();
@@ -133,10 +133,11 @@ fn product(state: &mut State, random: &mut SeededRandom, at: usize, shelves: &[u
 }
 
 /// What makes some of the products special.
-fn special(product: &mut Product, at: usize) {
+fn special(product: &mut Product, at: usize, number: u64) {
     match at {
         1 => {
-            product.set("name", "\u{201c}Tea\u{201d} & caf\u{e9} <b>\u{1f375}</b> \u{5ea}\u{5d4} 3 &amp; 4");
+            let text = "\u{201c}Tea\u{201d} & caf\u{e9} <b>\u{1f375}</b> \u{5ea}\u{5d4} &amp;";
+            product.set("name", format!("{text} {number}"));
             product.set(
                 "description",
                 "<p dir=\"rtl\">\u{634}\u{627}\u{64a} &quot;\u{1f375}&quot; &lt;3 &amp; it's \u{201c}good\u{201d}</p>",
