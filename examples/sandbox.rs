@@ -190,7 +190,8 @@ fn bigcommerce(args: &Args) -> Result<StandIn, Failure> {
         return Err("--catalog and --variations are for woocommerce; use --products".into());
     }
     // Without a quota: whoever tries a client here does not wait for windows to end.
-    let store = BigCommerceFake::builder(Arc::new(SystemClock::default())).plan(Plan::Unlimited).seed(7).build();
+    let store =
+        BigCommerceFake::builder(Arc::new(SystemClock::default())).plan(Plan::Unlimited).seed(7).build();
     store.seed_products(args.products.unwrap_or(20));
     let token = store.issue_token("sandbox");
     store.allow_local_destinations(true);
@@ -208,10 +209,7 @@ fn bigcommerce(args: &Args) -> Result<StandIn, Failure> {
         ],
         holds: format!("{} products and {} variants", store.ids().len(), store.variant_ids().len()),
         address: "BIGCOMMERCE_URL",
-        variables: vec![
-            ("BIGCOMMERCE_STORE_HASH", settings.store_hash),
-            ("BIGCOMMERCE_ACCESS_TOKEN", token),
-        ],
+        variables: vec![("BIGCOMMERCE_STORE_HASH", settings.store_hash), ("BIGCOMMERCE_ACCESS_TOKEN", token)],
     })
 }
 

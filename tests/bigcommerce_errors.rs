@@ -9,7 +9,9 @@ mod common;
 mod documents;
 
 use bigcommerce::{Desk, bench, config};
-use lily_connect::connector::{Connector, FieldAnswer, Patch, PatchField, PatchValue, PullRequest, PushRequest};
+use lily_connect::connector::{
+    Connector, FieldAnswer, Patch, PatchField, PatchValue, PullRequest, PushRequest,
+};
 use lily_connect::connectors::bigcommerce::PLATFORM;
 use lily_connect::error::{Error, ErrorKind};
 use lily_connect::model::{CellValue, Entity, FieldName, Media, RecordRef};
@@ -32,7 +34,10 @@ fn product(id: u64) -> RecordRef {
 async fn push(bench: &bigcommerce::Bench, patches: Vec<Patch>) -> Vec<Vec<(String, FieldAnswer)>> {
     let until = bench.clock.elapsed() + std::time::Duration::from_secs(5);
     let answers = bench.connector.push(&PushRequest::new(patches, until)).await.unwrap();
-    answers.into_iter().map(|answer| answer.fields.into_iter().map(|(field, answer)| (field.to_string(), answer)).collect()).collect()
+    answers
+        .into_iter()
+        .map(|answer| answer.fields.into_iter().map(|(field, answer)| (field.to_string(), answer)).collect())
+        .collect()
 }
 
 fn code(answer: &FieldAnswer) -> &str {
@@ -50,10 +55,30 @@ async fn errors_of_every_shape_end_a_read_with_a_code_and_show_no_value() {
     for (status, body, kind, expected) in [
         (403, "", ErrorKind::Forbidden, "scope_missing"),
         (403, "<html>blocked</html>", ErrorKind::Forbidden, "scope_missing"),
-        (404, r#"[{"status":404,"message":"The requested resource was not found."}]"#, ErrorKind::NotFound, "not_found"),
-        (422, r#"{"status":422,"title":"T","errors":{"limit":"secret value"}}"#, ErrorKind::Rejected, "invalid"),
-        (422, r#"{"errors":[{"status":422,"title":"T","errors":{"0":"secret value"}}]}"#, ErrorKind::Rejected, "invalid"),
-        (422, r#"{"batch_errors":[{"title":"T","errors":{"sku":"secret value"}}]}"#, ErrorKind::Rejected, "invalid"),
+        (
+            404,
+            r#"[{"status":404,"message":"The requested resource was not found."}]"#,
+            ErrorKind::NotFound,
+            "not_found",
+        ),
+        (
+            422,
+            r#"{"status":422,"title":"T","errors":{"limit":"secret value"}}"#,
+            ErrorKind::Rejected,
+            "invalid",
+        ),
+        (
+            422,
+            r#"{"errors":[{"status":422,"title":"T","errors":{"0":"secret value"}}]}"#,
+            ErrorKind::Rejected,
+            "invalid",
+        ),
+        (
+            422,
+            r#"{"batch_errors":[{"title":"T","errors":{"sku":"secret value"}}]}"#,
+            ErrorKind::Rejected,
+            "invalid",
+        ),
         (507, "", ErrorKind::Forbidden, "plan_limit"),
         (302, "", ErrorKind::Protocol, "redirected"),
     ] {
@@ -90,7 +115,11 @@ async fn a_refused_field_is_named_and_the_others_of_its_product_are_written() {
     bench.store.set_conditions(|it| it.refused_markup = Some("<iframe".to_owned()));
     let patch = Patch::new(
         product(ids[0]),
-        vec![text("title", "Kept"), text("description", "<iframe src=x></iframe>"), text("seo.title", "Kept, too")],
+        vec![
+            text("title", "Kept"),
+            text("description", "<iframe src=x></iframe>"),
+            text("seo.title", "Kept, too"),
+        ],
     );
     let answers = push(&bench, vec![patch]).await;
     let codes: Vec<&str> = answers[0].iter().map(|(_, answer)| code(answer)).collect();
@@ -120,7 +149,8 @@ async fn a_207_is_no_success_for_what_was_not_saved() {
         let errors = json!({"status": 409, "title": "Partly", "errors": {"1.url": "x"}});
         let body = json!({"data": data[..named], "errors": errors, "meta": {}});
         bench.answer_next(true, Response::new(207).with_body(body.to_string().into_bytes()));
-        let patches = ids[..3].iter().map(|id| Patch::new(product(*id), vec![text("seo.title", "X")])).collect();
+        let patches =
+            ids[..3].iter().map(|id| Patch::new(product(*id), vec![text("seo.title", "X")])).collect();
         let answers = push(&bench, patches).await;
         let codes: Vec<&str> = answers.iter().map(|answer| code(&answer[0].1)).collect();
         assert_eq!(codes, expected, "{named}: {answers:?}");
@@ -131,7 +161,10 @@ async fn a_207_is_no_success_for_what_was_not_saved() {
 async fn a_batch_over_the_platforms_bound_is_cut_and_a_lost_one_is_unknown() {
     let bench = bench(12).await;
     let patches = |title: &str| -> Vec<Patch> {
-        bench.store.ids()[..10].iter().map(|id| Patch::new(product(*id), vec![text("seo.title", title)])).collect()
+        bench.store.ids()[..10]
+            .iter()
+            .map(|id| Patch::new(product(*id), vec![text("seo.title", title)]))
+            .collect()
     };
     let body = r#"{"errors":{},"status":413,"title":"The request payload is too large. The maximum items allowed in the array is 5."}"#;
     let answer = Response::new(413).with_body(body.as_bytes().to_vec());
@@ -142,7 +175,11 @@ async fn a_batch_over_the_platforms_bound_is_cut_and_a_lost_one_is_unknown() {
     bench.server.faults().push(lost);
     let answers = push(&bench, patches("Lost")).await;
     assert!(answers.iter().all(|answer| code(&answer[0].1) == "unknown"), "{answers:?}");
-    assert_eq!(bench.store.product(bench.store.ids()[0]).unwrap().text("page_title"), "Lost", "and never sent twice");
+    assert_eq!(
+        bench.store.product(bench.store.ids()[0]).unwrap().text("page_title"),
+        "Lost",
+        "and never sent twice"
+    );
 }
 
 #[tokio::test]
@@ -150,8 +187,10 @@ async fn a_picture_that_is_gone_and_an_alternative_text_that_is_cut_are_told() {
     let desk = Desk::open(|store| drop(store.seed_products(8))).await;
     let store = desk.store();
     let id = store.ids().into_iter().find(|id| store.product(*id).unwrap().images.len() > 1).unwrap();
-    let images: Vec<u64> = store.product(id).unwrap().images.iter().map(|row| row.get("id").unwrap().as_id().unwrap()).collect();
-    let picture = |id: u64| Media { id: Some(id.to_string().into()), alt: Some("New".into()), ..Media::default() };
+    let images: Vec<u64> =
+        store.product(id).unwrap().images.iter().map(|row| row.get("id").unwrap().as_id().unwrap()).collect();
+    let picture =
+        |id: u64| Media { id: Some(id.to_string().into()), alt: Some("New".into()), ..Media::default() };
     let change = PatchField::new(
         FieldName::new("media.alt"),
         PatchValue::Media(vec![picture(images[0]), picture(999_999)]),
@@ -163,7 +202,10 @@ async fn a_picture_that_is_gone_and_an_alternative_text_that_is_cut_are_told() {
     let wanted = json!({"media.alt": {"update": {images[1].to_string(): "Longer than five"}}});
     let plan = desk.plan_for(id, wanted).await;
     let receipt = desk.apply(&plan).await;
-    assert!(matches!(receipt.fields[0].outcome, ReceiptOutcome::Conflict(_)), "what was cut has not landed: {receipt}");
+    assert!(
+        matches!(receipt.fields[0].outcome, ReceiptOutcome::Conflict(_)),
+        "what was cut has not landed: {receipt}"
+    );
 }
 
 #[tokio::test]

@@ -42,8 +42,9 @@ async fn windows(plan: Plan, products: usize, foreign: u64, latency: Duration) -
 }
 
 fn used(windows: &[WindowUse]) -> f64 {
-    let (offered, served): (u64, u64) =
-        windows.iter().fold((0, 0), |(offered, served), it| (offered + it.quota - it.foreign, served + it.served));
+    let (offered, served): (u64, u64) = windows
+        .iter()
+        .fold((0, 0), |(offered, served), it| (offered + it.quota - it.foreign, served + it.served));
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let part = served as f64 / offered as f64;
     part
@@ -61,7 +62,8 @@ async fn windows_of_150_and_450_calls_are_used_up_and_nothing_is_refused() {
 
 #[tokio::test]
 async fn a_store_without_a_quota_and_without_headers_is_not_held_back() {
-    let bench = bench_with(|store| drop(store.seed_products(300)), |builder| builder, |settings| settings).await;
+    let bench =
+        bench_with(|store| drop(store.seed_products(300)), |builder| builder, |settings| settings).await;
     let before = bench.clock.elapsed();
     let (records, certificate) = bench.pull(Entity::Product).await;
     assert!(certificate.is_complete() && records.len() == 300, "{certificate}");
@@ -82,7 +84,8 @@ async fn another_client_on_the_same_quota_loses_nothing_of_ours_and_finds_room()
 
 #[tokio::test]
 async fn a_refusal_without_headers_is_waited_out_and_nothing_is_lost() {
-    let bench = bench_with(|store| drop(store.seed_products(30)), |builder| builder, |settings| settings).await;
+    let bench =
+        bench_with(|store| drop(store.seed_products(30)), |builder| builder, |settings| settings).await;
     bench.store.set_conditions(|it| {
         it.bare_refusals = 3;
         it.without_limit_headers = true;
@@ -95,7 +98,8 @@ async fn a_refusal_without_headers_is_waited_out_and_nothing_is_lost() {
 #[tokio::test]
 async fn a_share_of_the_quota_leaves_the_rest_to_the_stores_other_apps() {
     let seed = |store: &lily_connect::testkit::bigcommerce::BigCommerceFake| drop(store.seed_products(3));
-    let build = |builder: lily_connect::testkit::bigcommerce::BigCommerceFakeBuilder| builder.plan(Plan::Standard);
+    let build =
+        |builder: lily_connect::testkit::bigcommerce::BigCommerceFakeBuilder| builder.plan(Plan::Standard);
     let bench = bench_with(seed, build, |settings| settings.quota_share(0.5)).await;
     for _ in 0..200 {
         bench.connector.pull_page(&PullRequest::all(Entity::Brand)).await.unwrap();

@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 
 /// A product with something in every field; its id.
 fn filled(store: &BigCommerceFake, name: &str) -> u64 {
-    let (brand, category) = (store.create_brand(&format!("Brand of {name}")), store.create_category(0, &format!("Of {name}")));
+    let (brand, category) =
+        (store.create_brand(&format!("Brand of {name}")), store.create_category(0, &format!("Of {name}")));
     let id = store.create_product(name, |product| {
         product.set("description", "<p>Long &amp; <em>old</em></p>");
         product.set("page_title", "Old SEO");
@@ -75,8 +76,11 @@ async fn every_field_lands_and_comes_back_to_the_byte() {
     let (desk, ids) = two().await;
     let before = desk.parts();
     let pulled = desk.pulled().await;
-    let enrichments: Vec<_> =
-        ids.iter().zip(["Cap", "Coat"]).map(|(id, name)| desk.wants(&pulled[id], &everything(&pulled[id], name))).collect();
+    let enrichments: Vec<_> = ids
+        .iter()
+        .zip(["Cap", "Coat"])
+        .map(|(id, name)| desk.wants(&pulled[id], &everything(&pulled[id], name)))
+        .collect();
     let plan = desk.plan(&enrichments).await;
     let claims = desk.bench.connector.capabilities().entity(Entity::Product).unwrap();
     let planned: BTreeSet<&str> = plan.changes.iter().map(|change| change.cell.field.as_str()).collect();
@@ -94,17 +98,33 @@ async fn every_field_lands_and_comes_back_to_the_byte() {
     assert!(receipt.fields.iter().all(|field| field.warnings.is_empty()), "{receipt}");
     let stored = desk.store().product(ids[0]).unwrap();
     assert_eq!(stored.text("search_keywords"), " gold ,, sale,Brand new");
-    let custom: Vec<String> = stored.custom_fields.iter().map(|row| format!("{}={}", row.get("name").unwrap().as_str().unwrap(), row.get("value").unwrap().as_str().unwrap())).collect();
+    let custom: Vec<String> = stored
+        .custom_fields
+        .iter()
+        .map(|row| {
+            format!(
+                "{}={}",
+                row.get("name").unwrap().as_str().unwrap(),
+                row.get("value").unwrap().as_str().unwrap()
+            )
+        })
+        .collect();
     assert_eq!(custom, ["Material=Linen", "Material=Silk", "Fit=Wide", "Material=Jute", "New one=1"]);
     desk.undo(&receipt).await;
     let after = desk.parts();
     let left: BTreeSet<(u64, String)> = changed(&before, &after);
     // A custom field that was removed comes back behind the others, with another id; an address that was written stays
     // marked as one that somebody chose.
-    let allowed = |part: &str| part.starts_with("custom_fields ") || part == "custom_url" || part == "search_keywords";
+    let allowed =
+        |part: &str| part.starts_with("custom_fields ") || part == "custom_url" || part == "search_keywords";
     assert!(left.iter().all(|(_, part)| allowed(part)), "{left:?}");
     let stored = desk.store().product(ids[0]).unwrap();
-    let keywords: BTreeSet<String> = stored.text("search_keywords").split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect();
+    let keywords: BTreeSet<String> = stored
+        .text("search_keywords")
+        .split(',')
+        .map(|word| word.trim().to_owned())
+        .filter(|word| !word.is_empty())
+        .collect();
     assert_eq!(keywords, ["gold", "old", "sale"].map(str::to_owned).into());
 }
 
@@ -144,10 +164,12 @@ async fn a_push_of_one_field_leaves_every_other_byte_as_it_was() {
 async fn values_that_a_put_unsets_are_told_and_option_defaults_stay() {
     let (desk, ids) = two().await;
     let options = desk.store().product(ids[0]).unwrap().options;
-    desk.store().set_conditions(|it| it.put_unsets = ["search_keywords".to_owned(), "warranty".to_owned()].into());
+    desk.store()
+        .set_conditions(|it| it.put_unsets = ["search_keywords".to_owned(), "warranty".to_owned()].into());
     let receipt = desk.land(ids[0], json!({"title": "Another"})).await;
     let warnings: Vec<&Warning> = receipt.fields.iter().flat_map(|field| &field.warnings).collect();
-    let told = warnings.iter().any(|warning| matches!(warning, Warning::SiblingMoved { field } if field == "tags"));
+    let told =
+        warnings.iter().any(|warning| matches!(warning, Warning::SiblingMoved { field } if field == "tags"));
     assert!(told, "{warnings:?}");
     assert_eq!(desk.store().product(ids[0]).unwrap().options, options);
 }
@@ -183,22 +205,31 @@ async fn products_go_ten_a_call_and_a_bad_one_keeps_no_other() {
         let desk = Desk::open(|store| drop(store.seed_products(20))).await;
         let pulled = desk.pulled().await;
         let ids: Vec<u64> = pulled.keys().copied().take(20).collect();
-        let enrichments: Vec<_> =
-            ids.iter().map(|id| desk.wants(&pulled[id], &json!({"title": format!("New {id}"), "seo.title": "S"}))).collect();
+        let enrichments: Vec<_> = ids
+            .iter()
+            .map(|id| desk.wants(&pulled[id], &json!({"title": format!("New {id}"), "seo.title": "S"})))
+            .collect();
         let plan = desk.plan(&enrichments).await;
         desk.store().set_conditions(|it| it.batch = habit);
         // A name that somebody took meanwhile.
         desk.store().create_product(&format!("New {}", ids[4]), |_| {});
         let before = desk.bench.server.traffic().count_where(lily_connect::testkit::traffic::Entry::is_write);
         let receipt = desk.apply(&plan).await;
-        let writes = desk.bench.server.traffic().count_where(lily_connect::testkit::traffic::Entry::is_write) - before;
+        let writes =
+            desk.bench.server.traffic().count_where(lily_connect::testkit::traffic::Entry::is_write) - before;
         let outcome = |id: u64, field: &str| {
-            let of = |it: &&lily_connect::sync::FieldReceipt| it.cell.holder.id.as_str() == id.to_string() && it.cell.field.as_str() == field;
+            let of = |it: &&lily_connect::sync::FieldReceipt| {
+                it.cell.holder.id.as_str() == id.to_string() && it.cell.field.as_str() == field
+            };
             receipt.fields.iter().find(of).unwrap().outcome.clone()
         };
         for id in &ids {
             let expected = *id != ids[4];
-            assert_eq!(outcome(*id, "title") == ReceiptOutcome::Applied, expected, "{habit:?} {id}: {receipt}");
+            assert_eq!(
+                outcome(*id, "title") == ReceiptOutcome::Applied,
+                expected,
+                "{habit:?} {id}: {receipt}"
+            );
             assert_eq!(outcome(*id, "seo.title"), ReceiptOutcome::Applied, "{habit:?} {id}: {receipt}");
         }
         // Two batches; the ten of the bad one alone, and what was good of the bad product.
@@ -209,10 +240,22 @@ async fn products_go_ten_a_call_and_a_bad_one_keeps_no_other() {
 #[tokio::test]
 async fn an_address_that_is_taken_is_refused_and_the_rest_of_the_product_lands() {
     let (desk, ids) = two().await;
-    let taken = desk.store().product(ids[1]).unwrap().fields.get("custom_url").unwrap().get("url").unwrap().as_str().unwrap().to_owned();
+    let taken = desk
+        .store()
+        .product(ids[1])
+        .unwrap()
+        .fields
+        .get("custom_url")
+        .unwrap()
+        .get("url")
+        .unwrap()
+        .as_str()
+        .unwrap()
+        .to_owned();
     let plan = desk.plan_for(ids[0], json!({"title": "Free name", "slug": taken})).await;
     let receipt = desk.apply(&plan).await;
-    let outcome = |name: &str| &receipt.fields.iter().find(|it| it.cell.field.as_str() == name).unwrap().outcome;
+    let outcome =
+        |name: &str| &receipt.fields.iter().find(|it| it.cell.field.as_str() == name).unwrap().outcome;
     assert_eq!(outcome("title"), &ReceiptOutcome::Applied, "{receipt}");
     assert!(matches!(outcome("slug"), ReceiptOutcome::Rejected(Rejection::Refused { .. })), "{receipt}");
     assert_eq!(desk.store().product(ids[0]).unwrap().text("name"), "Free name");

@@ -39,7 +39,8 @@ async fn holds(bench: &Bench, what: &str) {
     ] {
         let kept = Kept::default();
         let connector: Arc<dyn Connector> = bench.connector.clone();
-        let pull = Pull::new(connector, Arc::new(MemoryState::new()), entity).page_size(NonZeroU32::new(7).unwrap());
+        let pull =
+            Pull::new(connector, Arc::new(MemoryState::new()), entity).page_size(NonZeroU32::new(7).unwrap());
         let certificate = pull.run(&mut kept.clone(), &|_| {}).await.unwrap();
         let records = kept.0.lock().unwrap().clone();
         assert_eq!(set(ids(&records)), set(expected), "{what}: {entity}");
@@ -62,10 +63,15 @@ async fn every_product_variant_category_and_brand_comes_once_and_is_complete() {
         assert!(!product.variants.value().unwrap().is_empty());
     }
     let with_options = products.iter().filter(|record| match record {
-        Record::Product(product) => product.attributes.value().unwrap().iter().any(|it| it.distinguishes_variants == Some(true)),
+        Record::Product(product) => {
+            product.attributes.value().unwrap().iter().any(|it| it.distinguishes_variants == Some(true))
+        }
         _ => false,
     });
-    assert!(with_options.count() > 20, "options come out of the variants, without the include that cuts pages to ten");
+    assert!(
+        with_options.count() > 20,
+        "options come out of the variants, without the include that cuts pages to ten"
+    );
 }
 
 #[tokio::test]
@@ -90,11 +96,17 @@ async fn rows_that_slip_between_pages_come_twice_and_are_delivered_once() {
     .await;
     bench.store.set_conditions(|it| it.rows_slip = true);
     // A change between two pages moves the rows of lists that nobody sorts.
-    for (nth, path) in [(2, "/v3/catalog/brands"), (2, "/v3/catalog/trees/categories"), (3, "/v3/catalog/products")] {
-        bench.store.after_request(nth, move |request| request.path.ends_with(path), |store| {
-            let id = store.ids()[0];
-            store.edit_product(id, |product| product.set("upc", "0123"));
-        });
+    for (nth, path) in
+        [(2, "/v3/catalog/brands"), (2, "/v3/catalog/trees/categories"), (3, "/v3/catalog/products")]
+    {
+        bench.store.after_request(
+            nth,
+            move |request| request.path.ends_with(path),
+            |store| {
+                let id = store.ids()[0];
+                store.edit_product(id, |product| product.set("upc", "0123"));
+            },
+        );
     }
     holds(&bench, "rows slip").await;
 }
@@ -145,7 +157,9 @@ async fn changes_that_do_not_move_date_modified_are_found_by_the_sweep_of_a_delt
     assert!(first.is_complete(), "{first}");
     bench.clock.advance(std::time::Duration::from_secs(600));
     let store = &bench.store;
-    let with_image = |at: usize| store.ids().into_iter().filter(|id| !store.product(*id).unwrap().images.is_empty()).nth(at).unwrap();
+    let with_image = |at: usize| {
+        store.ids().into_iter().filter(|id| !store.product(*id).unwrap().images.is_empty()).nth(at).unwrap()
+    };
     let (alt, field, silent, gone) = (with_image(1), store.ids()[5], store.ids()[9], store.ids()[20]);
     let moved = |id: u64| store.product(id).unwrap().text("date_modified").to_owned();
     let before = (moved(alt), moved(field));
@@ -195,7 +209,10 @@ async fn settings_of_the_store_are_read_and_a_token_without_that_right_is_no_obs
     let bench = bench(3).await;
     let profile = &bench.connector.info().profile;
     assert_eq!(profile.currency, Some("EUR".parse().unwrap()));
-    assert_eq!(format!("{:?} {:?}", profile.mass_unit, profile.length_unit), "Some(Kilogram) Some(Centimetre)");
+    assert_eq!(
+        format!("{:?} {:?}", profile.mass_unit, profile.length_unit),
+        "Some(Kilogram) Some(Centimetre)"
+    );
     assert_eq!(profile.time_zone.as_deref(), Some("Europe/Berlin"));
     bench.store.grant_scopes(["store_v2_products_read_only", "store_v2_default"]);
     let config = bigcommerce::config(&bench.server.url(), &bench.token).build().unwrap();
@@ -221,7 +238,11 @@ async fn the_official_examples_are_read() {
     };
     let map = |entity, example: &Value, names: Names| {
         // One record stands where a list has several.
-        let rows = if example["data"].is_array() { example["data"].clone() } else { serde_json::json!([example["data"]]) };
+        let rows = if example["data"].is_array() {
+            example["data"].clone()
+        } else {
+            serde_json::json!([example["data"]])
+        };
         let body = Bytes::from(serde_json::json!({ "data": rows }).to_string());
         let items = RawItems::new(entity, body, Shape::ListAt(&["data"])).named(Arc::new(names));
         let page = connector.schema(entity).unwrap().map(&items, &profile).unwrap();
@@ -234,7 +255,10 @@ async fn the_official_examples_are_read() {
     }
     names.insert(Entity::Brand, "36".into(), "OFS".into());
     let product = &map(Entity::Product, &read("products_get_catalog-products-product_id_200.json"), names)[0];
-    assert_eq!((&product["title"], &product["slug"]), (&"1L Le Parfait Jar".into(), &"/all/1l-le-parfait-jar/".into()));
+    assert_eq!(
+        (&product["title"], &product["slug"]),
+        (&"1L Le Parfait Jar".into(), &"/all/1l-le-parfait-jar/".into())
+    );
     assert_eq!(product["price"]["amount"], "7.95");
     assert_eq!(product["brands"][0]["name"], "OFS");
     assert_eq!(product["tags"].as_array().unwrap().len(), 2);

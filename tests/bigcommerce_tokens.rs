@@ -24,7 +24,8 @@ use lily_connect::time::Clock;
 fn app(bench: &bigcommerce::Bench) -> StoreApp {
     let settings = bench.store.settings();
     let app = App::new(settings.client_id, Secret::new(settings.client_secret)).unwrap();
-    let app = StoreApp::new(app, settings.redirect_uri, &["store_v2_products", "store_v2_information"]).unwrap();
+    let app =
+        StoreApp::new(app, settings.redirect_uri, &["store_v2_products", "store_v2_information"]).unwrap();
     app.at(Origin::http(&bench.server.url()).unwrap())
 }
 
@@ -79,7 +80,8 @@ async fn the_older_answer_without_owner_and_account_is_taken() {
 async fn a_store_whose_vault_is_empty_says_that_the_app_must_be_installed() {
     let bench = bench(1).await;
     let vault: Arc<dyn TokenVault> = Arc::new(StateVault::new(Arc::new(MemoryState::new())));
-    let config = BigCommerceConfig::builder("abc123").url(bench.server.url()).installed(vault).private_hosts(true);
+    let config =
+        BigCommerceConfig::builder("abc123").url(bench.server.url()).installed(vault).private_hosts(true);
     let error = config.build().unwrap().connect(&bench.runtime).await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Auth, "not_installed"));
 }
@@ -93,12 +95,34 @@ async fn callbacks_of_the_platform_are_taken_and_forged_foreign_and_old_ones_are
     let good = verify(&bench.store.callback(|_| {})).unwrap();
     assert_eq!(good.store, StoreHash::new("abc123").unwrap());
     for (change, code) in [
-        (Box::new(|it: &mut lily_connect::testkit::bigcommerce::Callback| it.algorithm = Some("none".to_owned()))
-            as Box<dyn FnOnce(&mut lily_connect::testkit::bigcommerce::Callback)>, "jwt_algorithm"),
-        (Box::new(|it: &mut lily_connect::testkit::bigcommerce::Callback| it.audience = Some("other".to_owned())), "jwt_audience_wrong"),
-        (Box::new(|it: &mut lily_connect::testkit::bigcommerce::Callback| it.issuer = Some("other".to_owned())), "callback_issuer_wrong"),
-        (Box::new(|it: &mut lily_connect::testkit::bigcommerce::Callback| it.secret = Some("other".to_owned())), "jwt_signature_wrong"),
-        (Box::new(|it: &mut lily_connect::testkit::bigcommerce::Callback| it.age_seconds = 2 * 86_400), "jwt_expired"),
+        (
+            Box::new(|it: &mut lily_connect::testkit::bigcommerce::Callback| {
+                it.algorithm = Some("none".to_owned())
+            }) as Box<dyn FnOnce(&mut lily_connect::testkit::bigcommerce::Callback)>,
+            "jwt_algorithm",
+        ),
+        (
+            Box::new(|it: &mut lily_connect::testkit::bigcommerce::Callback| {
+                it.audience = Some("other".to_owned())
+            }),
+            "jwt_audience_wrong",
+        ),
+        (
+            Box::new(|it: &mut lily_connect::testkit::bigcommerce::Callback| {
+                it.issuer = Some("other".to_owned())
+            }),
+            "callback_issuer_wrong",
+        ),
+        (
+            Box::new(|it: &mut lily_connect::testkit::bigcommerce::Callback| {
+                it.secret = Some("other".to_owned())
+            }),
+            "jwt_signature_wrong",
+        ),
+        (
+            Box::new(|it: &mut lily_connect::testkit::bigcommerce::Callback| it.age_seconds = 2 * 86_400),
+            "jwt_expired",
+        ),
     ] {
         assert_eq!(verify(&bench.store.callback(change)).unwrap_err().code(), code);
     }

@@ -37,7 +37,8 @@ fn wanted() -> Subscription {
 fn incoming(delivery: &Delivery, now: Timestamp) -> Incoming {
     let mut headers = HeaderMap::new();
     for (name, value) in &delivery.headers {
-        headers.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
+        headers
+            .insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
     }
     Incoming::new(headers, delivery.body.clone(), now).unwrap()
 }
@@ -97,27 +98,39 @@ async fn a_delivery_is_proved_by_signature_or_by_header_as_the_settings_say() {
     assert_eq!(code(webhook::verify(&hash, &late, &keys, Proof::Either)), "webhook_not_fresh");
     let other = StoreHash::new("xyz").unwrap();
     let keys = Keys { signing: Some(&client), own: &own };
-    assert_eq!(code(webhook::verify(&other, &incoming(&signed, now), &keys, Proof::Either)), "webhook_foreign");
+    assert_eq!(
+        code(webhook::verify(&other, &incoming(&signed, now), &keys, Proof::Either)),
+        "webhook_foreign"
+    );
     assert_eq!(webhook::sender(&incoming(&signed, now)).unwrap(), hash);
 }
 
 #[tokio::test]
 async fn a_repetition_is_known_by_its_id_or_its_hash_and_another_event_is_not() {
-    let bench = bench_with(|store| drop(store.seed_products(3)), |builder| builder, |it| it.client_secret(Secret::new(CLIENT))).await;
+    let bench = bench_with(
+        |store| drop(store.seed_products(3)),
+        |builder| builder,
+        |it| it.client_secret(Secret::new(CLIENT)),
+    )
+    .await;
     hooks(&bench).subscribe(&wanted()).await.unwrap();
     let id = bench.store.ids()[0];
     let told = |name: &str| {
         bench.store.edit_product(id, |product| product.set("name", name));
         let delivery = bench.store.take_deliveries().remove(0);
         let incoming = incoming(&delivery, bench.clock.now());
-        let Received::Event(event) = hooks(&bench).verify(&incoming, &[Secret::new(OWN)]).unwrap() else { panic!() };
+        let Received::Event(event) = hooks(&bench).verify(&incoming, &[Secret::new(OWN)]).unwrap() else {
+            panic!()
+        };
         (event, delivery)
     };
     for unsigned in [false, true] {
         bench.store.set_conditions(|it| it.unsigned_deliveries = unsigned);
         let (first, delivery) = told(&format!("One {unsigned}"));
         let again = incoming(&delivery, bench.clock.now());
-        let Received::Event(again) = hooks(&bench).verify(&again, &[Secret::new(OWN)]).unwrap() else { panic!() };
+        let Received::Event(again) = hooks(&bench).verify(&again, &[Secret::new(OWN)]).unwrap() else {
+            panic!()
+        };
         assert_eq!(first.delivery, again.delivery);
         assert_eq!(first.record, Some(RecordRef::new(PLATFORM, Entity::Product, id.to_string())));
         bench.tick();
@@ -173,7 +186,11 @@ async fn what_is_no_delivery_is_refused_by_name() {
         code(hooks(&bench).verify(&incoming, &[Secret::new(OWN)]))
     };
     for body in [
-        "", "[]", "7", "{", "null",
+        "",
+        "[]",
+        "7",
+        "{",
+        "null",
         r#"{"scope":"store/product/updated"}"#,
         r#"{"scope":"store/product/updated","producer":"stores/abc123"}"#,
         r#"{"scope":"store/product/updated","producer":"stores/abc123","data":{"id":0}}"#,
@@ -182,7 +199,10 @@ async fn what_is_no_delivery_is_refused_by_name() {
     ] {
         assert_eq!(read(body), "webhook_unreadable", "{body}");
     }
-    assert_eq!(read(r#"{"scope":"store/product/updated","producer":"stores/other","data":{"id":7}}"#), "webhook_foreign");
+    assert_eq!(
+        read(r#"{"scope":"store/product/updated","producer":"stores/other","data":{"id":7}}"#),
+        "webhook_foreign"
+    );
 }
 
 #[tokio::test]
@@ -196,7 +216,9 @@ async fn every_scope_is_subscribed_to_once_and_a_dead_hook_is_made_anew() {
     assert_eq!((again.made.len(), again.kept.len()), (0, report.made.len()));
     // A second subscription of the same kind to the same address gives the one that there is.
     let same = source.subscribe(&wanted()).await.unwrap();
-    let ids = |some: &[lily_connect::connector::Subscribed]| some.iter().map(|it| it.id.clone()).collect::<BTreeSet<_>>();
+    let ids = |some: &[lily_connect::connector::Subscribed]| {
+        some.iter().map(|it| it.id.clone()).collect::<BTreeSet<_>>()
+    };
     assert_eq!(ids(&same), ids(&report.made));
     let dead = &report.made[1];
     bench.store.deactivate_hook(dead.id.as_str().parse().unwrap());
@@ -207,7 +229,11 @@ async fn every_scope_is_subscribed_to_once_and_a_dead_hook_is_made_anew() {
     assert!(now.iter().all(|it| it.condition(&wanted()) == Condition::Active), "{now:?}");
     assert!(now.iter().any(|it| it.told() == Told::Record(EventKind::Deleted, Entity::Variant)));
     for hook in bench.store.hooks() {
-        let sent: Value = hook.headers().iter().map(|(name, value)| (name.to_lowercase(), Value::from(value.as_str()))).collect();
+        let sent: Value = hook
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_lowercase(), Value::from(value.as_str())))
+            .collect();
         assert_eq!(sent["x-lily-connect"], OWN);
     }
     assert!(!format!("{now:?} {report:?}").contains(OWN));
@@ -226,5 +252,8 @@ async fn an_address_that_the_platform_does_not_deliver_to_is_refused_before_it_i
         assert_eq!(error.code(), "delivery_url_unusable", "{url}");
     }
     let odd = Subscription::new("https://us.example.com/hook", Secret::new("with blank")).unwrap();
-    assert_eq!(public.webhooks().unwrap().subscribe(&odd).await.unwrap_err().code(), "webhook_secret_unusable");
+    assert_eq!(
+        public.webhooks().unwrap().subscribe(&odd).await.unwrap_err().code(),
+        "webhook_secret_unusable"
+    );
 }

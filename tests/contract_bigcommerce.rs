@@ -108,7 +108,8 @@ impl ContractFixture for Shop {
             "description" => "description",
             _ => return false,
         };
-        entity == Entity::Product && self.bench.store.edit_product(number(id), |product| product.set(key, text))
+        entity == Entity::Product
+            && self.bench.store.edit_product(number(id), |product| product.set(key, text))
     }
 
     fn add(&self, entity: Entity) -> Option<ExternalId> {
@@ -168,7 +169,9 @@ impl ContractFixture for Shop {
         };
         let is_page = move |request: &lily_connect::testkit::exchange::Request| {
             // A count is no page.
-            request.path.ends_with(path) && !request.query.contains("limit=1&") && !request.query.ends_with("limit=1")
+            request.path.ends_with(path)
+                && !request.query.contains("limit=1&")
+                && !request.query.ends_with("limit=1")
         };
         self.bench.store.after_request(after_pages, is_page, move |store| {
             for id in &ids {
@@ -204,7 +207,9 @@ impl ContractFixture for Shop {
         let data = match entity {
             Entity::Product => json!({ "type": "product", "id": number(id) }),
             Entity::Category => json!({ "type": "category", "id": number(id) }),
-            Entity::Variant => json!({ "type": "sku", "id": 1, "sku": { "product_id": 77, "variant_id": number(id) } }),
+            Entity::Variant => {
+                json!({ "type": "sku", "id": 1, "sku": { "product_id": 77, "variant_id": number(id) } })
+            }
             _ => return None,
         };
         let scope = match entity {

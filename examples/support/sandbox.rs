@@ -87,7 +87,8 @@ mod stand_in {
     }
 
     async fn bigcommerce() -> Result<Started, Failure> {
-        let store = BigCommerceFake::builder(Arc::new(SystemClock::default())).plan(Plan::Unlimited).seed(7).build();
+        let store =
+            BigCommerceFake::builder(Arc::new(SystemClock::default())).plan(Plan::Unlimited).seed(7).build();
         let _ids = store.seed_products(PRODUCTS);
         let token = store.issue_token("sandbox");
         let settings = store.settings();

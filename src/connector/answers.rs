@@ -105,7 +105,9 @@ impl Written {
             unsent = unsent.or(one.unsent);
         }
         match unsent {
-            Some(error) if nothing_was_sent => Err(Arc::try_unwrap(error).unwrap_or_else(|shared| shared.copied())),
+            Some(error) if nothing_was_sent => {
+                Err(Arc::try_unwrap(error).unwrap_or_else(|shared| shared.copied()))
+            }
             _ => Ok(answers),
         }
     }

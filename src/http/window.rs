@@ -384,7 +384,12 @@ mod tests {
         window.settle(&second, Counted::Not, ms(2));
         assert_eq!(window.wait(1, ms(2)), None);
         let third = window.take(1);
-        let absurd = WindowReading { left: Some(u64::MAX), quota: Some(0), ends_in: None, length: Some(Duration::MAX) };
+        let absurd = WindowReading {
+            left: Some(u64::MAX),
+            quota: Some(0),
+            ends_in: None,
+            length: Some(Duration::MAX),
+        };
         window.settle(&third, Counted::Answered(absurd), ms(3));
         assert!(window.wait(1, ms(3)).is_some(), "the last good word counts");
         for share in [0.0, -1.0, 1.1, f64::NAN] {

@@ -234,9 +234,8 @@ fn comma_list(text: &str) -> Vec<(Text, Option<Text>)> {
         let from = start.saturating_sub(1).saturating_sub(spelling.len());
         *spelling = text.get(from..).unwrap_or(spelling);
     }
-    let spelled = |(name, spelling): (&str, &str)| {
-        (Text::from(name), (name != spelling).then(|| Text::from(spelling)))
-    };
+    let spelled =
+        |(name, spelling): (&str, &str)| (Text::from(name), (name != spelling).then(|| Text::from(spelling)));
     names.into_iter().map(spelled).collect()
 }
 
@@ -397,7 +396,9 @@ pub(super) fn from_number<'a>(
     }
     match transform {
         Transform::OptionalId if number == "0" => Ok(Canon::Null),
-        Transform::Id | Transform::OptionalId | Transform::LastSegment => Ok(Canon::Id(Text::from(number).into())),
+        Transform::Id | Transform::OptionalId | Transform::LastSegment => {
+            Ok(Canon::Id(Text::from(number).into()))
+        }
         Transform::Word(_) => from_text(transform, Cow::Borrowed(number), profile),
         Transform::Bool => Err("not_a_truth_value"),
         _ => Err("not_a_text"),

@@ -349,9 +349,8 @@ macro_rules! term_fields {
 
 fn put_names(place: Option<&mut Field<Vec<Term>>>, names: Vec<(Text, Option<Text>)>) -> bool {
     let Some(place) = place else { return false };
-    *place = Field::Value(
-        names.into_iter().map(|(name, raw_name)| Term { id: None, name, raw_name }).collect(),
-    );
+    *place =
+        Field::Value(names.into_iter().map(|(name, raw_name)| Term { id: None, name, raw_name }).collect());
     true
 }
 

@@ -17,6 +17,4 @@ pub use incoming::{Incoming, MAX_BODY_BYTES};
 pub use notice::{Notice, NoticeKind};
 pub use secret::new_secret;
 pub use signature::{MAX_SECRETS, Signature};
-pub use standard::{
-    STANDARD_ID, STANDARD_SIGNATURE, STANDARD_TIMESTAMP, StandardDelivery, verify_standard,
-};
+pub use standard::{STANDARD_ID, STANDARD_SIGNATURE, STANDARD_TIMESTAMP, StandardDelivery, verify_standard};

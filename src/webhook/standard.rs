@@ -36,21 +36,30 @@ pub struct StandardDelivery<'i> {
 /// # Errors
 /// `Auth` with code `webhook_unsigned` or `webhook_signature_wrong`; `Rejected` with code `webhook_not_fresh`; `Config`
 /// where there is no usable key.
-pub fn verify_standard<'i>(incoming: &'i Incoming, keys: &[impl AsRef<[u8]>]) -> Result<StandardDelivery<'i>> {
+pub fn verify_standard<'i>(
+    incoming: &'i Incoming,
+    keys: &[impl AsRef<[u8]>],
+) -> Result<StandardDelivery<'i>> {
     let unsigned = || {
         Error::new(ErrorKind::Auth, "webhook_unsigned", "the delivery has no signature")
             .with_remedy("answer 401; see that a proxy passes all headers on")
     };
-    let id = incoming.header(STANDARD_ID).filter(|id| !id.is_empty() && id.len() <= MAX_ID).ok_or_else(unsigned)?;
+    let id = incoming
+        .header(STANDARD_ID)
+        .filter(|id| !id.is_empty() && id.len() <= MAX_ID)
+        .ok_or_else(unsigned)?;
     let time = incoming.header(STANDARD_TIMESTAMP).ok_or_else(unsigned)?;
-    let list = incoming.header(STANDARD_SIGNATURE).filter(|list| list.len() <= MAX_LIST).ok_or_else(unsigned)?;
+    let list =
+        incoming.header(STANDARD_SIGNATURE).filter(|list| list.len() <= MAX_LIST).ok_or_else(unsigned)?;
     let mut signed = Vec::with_capacity(id.len() + time.len() + 2 + incoming.body().len());
     for part in [id.as_bytes(), b".", time.as_bytes(), b".", incoming.body()] {
         signed.extend_from_slice(part);
     }
     let mut last = None;
     for signature in list.split(' ').filter_map(|one| one.strip_prefix("v1,")).take(MAX_SIGNATURES) {
-        match Signature::from_base64(Some(signature)).and_then(|signature| signature.must_be_of(&signed, keys)) {
+        match Signature::from_base64(Some(signature))
+            .and_then(|signature| signature.must_be_of(&signed, keys))
+        {
             Ok(()) => {
                 let seconds = time.parse::<i64>().ok().filter(|seconds| seconds.to_string() == time);
                 let sent = seconds.and_then(|seconds| Timestamp::from_unix_seconds(seconds).ok());
@@ -96,13 +105,17 @@ mod tests {
         let by_text = verify_standard(&known, &[b"MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]).unwrap_err();
         assert_eq!(by_text.code(), "webhook_signature_wrong");
         for late in [1_614_265_330 + 301, 1_614_265_330 - 301] {
-            assert_eq!(verify_standard(&incoming(&headers, body, late), &[&key]).unwrap_err().code(), "webhook_not_fresh");
+            assert_eq!(
+                verify_standard(&incoming(&headers, body, late), &[&key]).unwrap_err().code(),
+                "webhook_not_fresh"
+            );
         }
     }
 
     #[test]
     fn id_time_and_body_are_signed_and_any_of_several_signatures_will_do() {
-        let sign = |text: &str, key: &[u8]| STANDARD.encode(Mac::of(text.as_bytes(), key).unwrap().as_bytes());
+        let sign =
+            |text: &str, key: &[u8]| STANDARD.encode(Mac::of(text.as_bytes(), key).unwrap().as_bytes());
         let good = format!("v1,{}", sign("m1.1000.{}", b"key"));
         let other = format!("v1,{}", sign("m1.1000.{}", b"old"));
         let code = |id: &str, time: &str, list: &str, body: &str| {

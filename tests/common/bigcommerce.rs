@@ -18,9 +18,7 @@ use lily_connect::connectors::bigcommerce::{BigCommerce, BigCommerceBuilder, Big
 use lily_connect::model::{Enrichment, Entity, Record, Secret};
 use lily_connect::runtime::Runtime;
 use lily_connect::state::{MemoryState, StateStore};
-use lily_connect::sync::{
-    Approvals, Certificate, Plan, Pull, Push, Receipt, ReceiptOutcome, UndoOutcome,
-};
+use lily_connect::sync::{Approvals, Certificate, Plan, Pull, Push, Receipt, ReceiptOutcome, UndoOutcome};
 use lily_connect::testkit::bigcommerce::{BigCommerceFake, BigCommerceFakeBuilder, Plan as StorePlan};
 use lily_connect::testkit::exchange::{Handler, Request, Response};
 use lily_connect::testkit::server::{Server, Service};
@@ -116,11 +114,8 @@ impl Bench {
 
     /// Answers the next read, or the next write, so.
     pub fn answer_next(&self, writes: bool, response: Response) {
-        let is_meant: fn(&Request) -> bool = if writes {
-            BigCommerceFake::is_write
-        } else {
-            |request| !BigCommerceFake::is_write(request)
-        };
+        let is_meant: fn(&Request) -> bool =
+            if writes { BigCommerceFake::is_write } else { |request| !BigCommerceFake::is_write(request) };
         self.script.lock().unwrap().push_back((is_meant, response));
     }
 
@@ -187,7 +182,9 @@ impl Desk {
         pull.run(&mut sink.clone(), &|_| {}).await.unwrap();
         self.bench.tick();
         let records = sink.0.lock().unwrap();
-        let of = |record: &Record| (record.reference().id.as_str().parse().unwrap(), serde_json::to_value(record).unwrap());
+        let of = |record: &Record| {
+            (record.reference().id.as_str().parse().unwrap(), serde_json::to_value(record).unwrap())
+        };
         records.iter().map(of).collect()
     }
 
@@ -203,7 +200,8 @@ impl Desk {
         };
         let changes: BTreeMap<String, Value> = fields.as_object().unwrap().iter().map(change).collect();
         let made_at = self.bench.runtime.clock().now();
-        serde_json::from_value(json!({ "ref": record["ref"], "made_at": made_at, "fields": changes })).unwrap()
+        serde_json::from_value(json!({ "ref": record["ref"], "made_at": made_at, "fields": changes }))
+            .unwrap()
     }
 
     pub async fn plan(&self, enrichments: &[Enrichment]) -> Plan {

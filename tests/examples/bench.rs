@@ -95,7 +95,10 @@ impl Running {
         command.args(args).current_dir(folder).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if ["LILY_", "BIGCOMMERCE_", "SHOPIFY_", "WOOCOMMERCE_"].iter().any(|prefix| text.starts_with(prefix)) {
+            if ["LILY_", "BIGCOMMERCE_", "SHOPIFY_", "WOOCOMMERCE_"]
+                .iter()
+                .any(|prefix| text.starts_with(prefix))
+            {
                 command.env_remove(name);
             }
         }

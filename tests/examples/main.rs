@@ -1,6 +1,10 @@
 //! The examples as other programs see them: run as processes, judged by exit status, output and files.
 
-#![cfg(all(feature = "testkit", feature = "sqlite", any(feature = "bigcommerce", feature = "shopify", feature = "woocommerce")))]
+#![cfg(all(
+    feature = "testkit",
+    feature = "sqlite",
+    any(feature = "bigcommerce", feature = "shopify", feature = "woocommerce")
+))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -6,8 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::HeaderMap;
 use lily_connect::auth::{
-    App,
-    Authenticator, Claim, Origin, Replaced, StoredTokens, TokenGrant, TokenRecord, TokenSet, TokenSlot,
+    App, Authenticator, Claim, Origin, Replaced, StoredTokens, TokenGrant, TokenRecord, TokenSet, TokenSlot,
     TokenVault, TokenVersion,
 };
 use lily_connect::connectors::shopify::auth::{

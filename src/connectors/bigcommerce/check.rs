@@ -31,8 +31,18 @@ impl BigCommerce {
         let list = |entity| wire::taxons(entity, Detail::IdsOnly, 1, 1);
         let rights: [(&str, &str, Severity, ApiRequest); 4] = [
             ("products", "products and variants cannot be read", Severity::Error, wire::probe()),
-            ("categories", "products come without the names of their categories", Severity::Warning, list(Entity::Category)),
-            ("brands", "products come without the names of their brands", Severity::Warning, list(Entity::Brand)),
+            (
+                "categories",
+                "products come without the names of their categories",
+                Severity::Warning,
+                list(Entity::Category),
+            ),
+            (
+                "brands",
+                "products come without the names of their brands",
+                Severity::Warning,
+                list(Entity::Brand),
+            ),
             ("webhooks", "subscriptions cannot be seen", Severity::Warning, webhook::probe()),
         ];
         for (what, without, severity, call) in rights {

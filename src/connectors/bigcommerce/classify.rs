@@ -52,7 +52,11 @@ impl Classifier for BigClassifier {
                     .with_remedy("choose another name or address"),
             ),
             (413, _) => {
-                let error = made(ErrorKind::TooLarge, "request_too_large", "the request is over a bound of the store");
+                let error = made(
+                    ErrorKind::TooLarge,
+                    "request_too_large",
+                    "the request is over a bound of the store",
+                );
                 let error = match said().number() {
                     Some(most) => error.with_context("most", most.to_string()),
                     None => error,
@@ -93,7 +97,9 @@ impl Classifier for BigClassifier {
                     .with_remedy("ask the merchant to change the plan, or to delete what nobody needs"),
             ),
             (503, Outcome::Retry { error, after }) => Outcome::Retry {
-                error: said().describe(error).with_remedy("wait; a store in maintenance or suspended answers so"),
+                error: said()
+                    .describe(error)
+                    .with_remedy("wait; a store in maintenance or suspended answers so"),
                 after: asked_wait(response).or(after),
             },
             (_, Outcome::Fail(error)) => Outcome::Fail(said().describe(error)),
@@ -131,7 +137,11 @@ mod tests {
         ApiResponse::new(answer, Timestamp::UNIX_EPOCH, 1)
     }
 
-    fn outcome(status: u16, headers: &[(&str, &str)], body: &'static str) -> (&'static str, Error, Option<Duration>) {
+    fn outcome(
+        status: u16,
+        headers: &[(&str, &str)],
+        body: &'static str,
+    ) -> (&'static str, Error, Option<Duration>) {
         // What the table makes of an unknown status: a failure.
         let by_status = match status {
             429 | 503 => Outcome::Retry {
@@ -173,7 +183,10 @@ mod tests {
     #[test]
     fn a_refusal_for_the_quota_waits_as_the_platforms_own_headers_say() {
         let wait = |headers: &[(&str, &str)]| outcome(429, headers, "").2;
-        assert_eq!(wait(&[("X-Retry-After", "15"), ("X-Rate-Limit-Time-Reset-Ms", "900")]), Some(Duration::from_secs(15)));
+        assert_eq!(
+            wait(&[("X-Retry-After", "15"), ("X-Rate-Limit-Time-Reset-Ms", "900")]),
+            Some(Duration::from_secs(15))
+        );
         assert_eq!(wait(&[("x-rate-limit-time-reset-ms", "900")]), Some(Duration::from_millis(900)));
         assert_eq!(wait(&[("x-retry-after", "999999999999")]), Some(LONGEST_WAIT));
         for nothing in [&[][..], &[("x-retry-after", "soon")], &[("x-retry-after", "-1")]] {
@@ -189,10 +202,15 @@ mod tests {
             ("X-Rate-Limit-Time-Reset-Ms", "3000"),
             ("X-Rate-Limit-Time-Window-Ms", "30000"),
         ];
-        let read = |headers: &[(&str, &str)]| BigClassifier.window(&ApiRequest::get("x"), &response(200, headers, ""));
+        let read = |headers: &[(&str, &str)]| {
+            BigClassifier.window(&ApiRequest::get("x"), &response(200, headers, ""))
+        };
         let window = read(&headers).unwrap();
         assert_eq!((window.quota, window.left), (Some(150), Some(35)));
-        assert_eq!((window.ends_in, window.length), (Some(Duration::from_secs(3)), Some(Duration::from_secs(30))));
+        assert_eq!(
+            (window.ends_in, window.length),
+            (Some(Duration::from_secs(3)), Some(Duration::from_secs(30)))
+        );
         assert_eq!(read(&[]), None);
         assert_eq!(read(&[("x-rate-limit-requests-left", "many")]), None);
     }

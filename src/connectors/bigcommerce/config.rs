@@ -299,8 +299,7 @@ impl BigCommerceBuilder {
         self.mapping.apply(Entity::Variant, map::VARIANT)?;
         let url = self.url.as_deref().unwrap_or(API);
         let base = format!("{}/{}", url.trim().trim_end_matches('/'), hash.context());
-        let origin =
-            if base.starts_with("http://") { Origin::http(&base)? } else { Origin::https(&base)? };
+        let origin = if base.starts_with("http://") { Origin::http(&base)? } else { Origin::https(&base)? };
         let credentials = self.given.credentials(&self.tenant, &hash, &origin)?;
         if !(self.quota_share > 0.0 && self.quota_share <= 1.0) {
             return Err(Error::new(
@@ -348,7 +347,10 @@ mod tests {
         };
         let token = |builder: BigCommerceBuilder| builder.access_token(Secret::new("very-secret"));
         assert_eq!(with(|builder| builder).unwrap_err().code(), "setting_missing");
-        assert_eq!(with(|builder| builder.access_token(Secret::new(""))).unwrap_err().code(), "setting_missing");
+        assert_eq!(
+            with(|builder| builder.access_token(Secret::new(""))).unwrap_err().code(),
+            "setting_missing"
+        );
         let odd = token(BigCommerceConfig::builder("abc123")).quota_share(0.0).build().unwrap_err();
         assert_eq!(odd.code(), "quota_share_unusable");
         let odd = token(BigCommerceConfig::builder("abc123")).url("ftp://x").build().unwrap_err();

@@ -103,7 +103,9 @@ impl Connector for BigCommerce {
                 "entity_unsupported",
                 format!("this platform has no list of the kind {}", request.entity),
             )
-            .with_remedy("pull what the capabilities name: keywords, pictures and custom fields stand in the products"));
+            .with_remedy(
+                "pull what the capabilities name: keywords, pictures and custom fields stand in the products",
+            ));
         };
         if request.detail == Detail::Unclocked && claims.unclocked.is_empty() {
             return Err(Error::new(

@@ -97,5 +97,7 @@ impl Credentials {
 
 fn missing() -> Error {
     Error::new(ErrorKind::Config, "setting_missing", "no credentials are set: access_token or installed")
-        .with_remedy("make an API account in the store's control panel under Settings, API, or install the app")
+        .with_remedy(
+            "make an API account in the store's control panel under Settings, API, or install the app",
+        )
 }

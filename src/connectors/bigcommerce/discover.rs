@@ -37,7 +37,8 @@ pub(super) async fn discover(client: ApiClient) -> Result<Found> {
             profile.mass_unit = mass_unit(&store.weight_units);
             profile.length_unit = length_unit(&store.dimension_units);
             profile.time_zone = plain(&store.timezone.name);
-            profile.utc_offset_seconds = Some(store.timezone.raw_offset).filter(|offset| offset.abs() <= 54_000);
+            profile.utc_offset_seconds =
+                Some(store.timezone.raw_offset).filter(|offset| offset.abs() <= 54_000);
             profile.locale = plain(&store.language);
         }
         Err(error) if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::NotFound) => {}

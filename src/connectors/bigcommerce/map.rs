@@ -9,8 +9,8 @@ use crate::model::Entity;
 
 use Direction::{Read, ReadWrite};
 use Transform::{
-    CommaList, Decimal, Html, Id, Length, Mass, Money, OnlyValue, OptionalId, OptionalText, Present, Rfc3339, Text,
-    Word,
+    CommaList, Decimal, Html, Id, Length, Mass, Money, OnlyValue, OptionalId, OptionalText, Present, Rfc3339,
+    Text, Word,
 };
 
 /// Whether shoppers see it.
@@ -196,10 +196,13 @@ mod tests {
     #[test]
     fn a_list_of_ids_without_their_names_has_no_tokens_and_is_told() {
         let page = products(BODY, Names::default());
-        let codes: Vec<(&str, &str)> = page.issues.iter().map(|(_, issue)| (issue.path.as_str(), issue.code)).collect();
+        let codes: Vec<(&str, &str)> =
+            page.issues.iter().map(|(_, issue)| (issue.path.as_str(), issue.code)).collect();
         assert_eq!(codes, [("/categories/*", "name_unknown"), ("/brand_id", "name_unknown")]);
         let base = page.records[0].base();
-        for (field, is_there) in [("categories", false), ("brands", false), ("tags", true), ("attributes", true)] {
+        for (field, is_there) in
+            [("categories", false), ("brands", false), ("tags", true), ("attributes", true)]
+        {
             assert_eq!(base.keys(&FieldName::new(field)).is_some(), is_there, "{field}");
         }
     }
@@ -222,7 +225,8 @@ mod tests {
     fn variants_categories_and_brands_are_read() {
         let map = |entity, rules: &[Rule], body: &str| {
             let map = SchemaMap::compile(PLATFORM, entity, rules).unwrap();
-            let items = RawItems::new(entity, Bytes::copy_from_slice(body.as_bytes()), Shape::ListAt(&["data"]));
+            let items =
+                RawItems::new(entity, Bytes::copy_from_slice(body.as_bytes()), Shape::ListAt(&["data"]));
             let page = map.map(&items, &profile()).unwrap();
             assert_eq!(page.issues, Vec::new());
             serde_json::to_value(&page.records[0]).unwrap()
@@ -232,12 +236,18 @@ mod tests {
             "option_values":[{"id":174,"label":"Beige","option_id":220,"option_display_name":"Color"}]}]}"#;
         let variant = map(Entity::Variant, VARIANT, body);
         assert_eq!(variant["product_ref"]["id"], "192");
-        assert_eq!((&variant["price"]["amount"], &variant["compare_at"]), (&"10.5".into(), &serde_json::Value::Null));
+        assert_eq!(
+            (&variant["price"]["amount"], &variant["compare_at"]),
+            (&"10.5".into(), &serde_json::Value::Null)
+        );
         assert_eq!(variant["options"], serde_json::json!([{"id": "220", "name": "Color", "value": "Beige"}]));
         assert_eq!(variant["media"], serde_json::json!([]));
         let body = r#"{"data":[{"category_id":12,"parent_id":0,"tree_id":1,"name":"Bath","description":"","sort_order":3,"url":{"path":"/bath/"}}]}"#;
         let category = map(Entity::Category, CATEGORY, body);
-        assert_eq!((&category["title"], &category["parent_ref"], &category["slug"]), (&"Bath".into(), &serde_json::Value::Null, &"/bath/".into()));
+        assert_eq!(
+            (&category["title"], &category["parent_ref"], &category["slug"]),
+            (&"Bath".into(), &serde_json::Value::Null, &"/bath/".into())
+        );
         let body = r#"{"data":[{"id":35,"name":"Sagaform","image_url":"","custom_url":{"url":"/brands/Sagaform.html"}}]}"#;
         assert_eq!(map(Entity::Brand, BRAND, body)["slug"], "/brands/Sagaform.html");
     }

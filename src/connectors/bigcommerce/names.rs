@@ -83,7 +83,9 @@ impl BigCommerce {
             };
             for asked in unknown.chunks(MAX_PAGE as usize) {
                 let found = match self.named_by_id(kind, asked, request.lane).await {
-                    Err(error) if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::NotFound) => Vec::new(),
+                    Err(error) if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::NotFound) => {
+                        Vec::new()
+                    }
                     found => found?,
                 };
                 self.names.note(kind, asked, found, now);

@@ -28,9 +28,7 @@ impl BigCommerce {
             (None, Paging::ByNumber) => Position::Number { page: 1, last: 0 },
         };
         let (answered, limit) = self
-            .answered_list(request, |limit| {
-                wire::products(&request.select, request.detail, position, limit)
-            })
+            .answered_list(request, |limit| wire::products(&request.select, request.detail, position, limit))
             .await?;
         let mut page = Page::default();
         answered.fill(&mut page);
@@ -109,7 +107,8 @@ impl BigCommerce {
             let at = |page| Position::Number { page, last: 0 }.cursor();
             if number < pages {
                 page.next = Some(at(number + 1));
-                page.ahead = (number + 2..=pages).take(usize::try_from(MAX_AHEAD).unwrap_or(0)).map(at).collect();
+                page.ahead =
+                    (number + 2..=pages).take(usize::try_from(MAX_AHEAD).unwrap_or(0)).map(at).collect();
             }
             return Ok(());
         }
@@ -124,7 +123,8 @@ impl BigCommerce {
 
     /// A page of all categories or brands.
     pub(super) async fn taxons_page(&self, request: &PullRequest) -> Result<Page> {
-        self.numbered_page(request, |page, limit| wire::taxons(request.entity, request.detail, page, limit)).await
+        self.numbered_page(request, |page, limit| wire::taxons(request.entity, request.detail, page, limit))
+            .await
     }
 
     /// A page of a list that is read by the numbers of pages.
@@ -233,7 +233,11 @@ pub(super) fn page_size(request: &PullRequest) -> u32 {
 
 /// Of the ids of a request, those of its page that can be asked for; the page holds the others as missing, and where
 /// the next one begins.
-pub(super) fn asked(request: &PullRequest, ids: &[ExternalId], most: usize) -> Result<(Page, Vec<ExternalId>)> {
+pub(super) fn asked(
+    request: &PullRequest,
+    ids: &[ExternalId],
+    most: usize,
+) -> Result<(Page, Vec<ExternalId>)> {
     let from = usize::try_from(Position::offset(request.cursor.as_ref())?).unwrap_or(usize::MAX);
     let rest = ids.get(from..).unwrap_or_default();
     let asked = rest.get(..rest.len().min(most)).unwrap_or_default();
@@ -250,7 +254,9 @@ pub(super) fn asked(request: &PullRequest, ids: &[ExternalId], most: usize) -> R
 fn is_too_much(error: &Error) -> bool {
     let server =
         error.kind() == ErrorKind::Unavailable && error.context().iter().any(|(name, _)| *name == "status");
-    server || error.kind() == ErrorKind::TooLarge || matches!(error.code(), "attempt_timeout" | "read_timeout")
+    server
+        || error.kind() == ErrorKind::TooLarge
+        || matches!(error.code(), "attempt_timeout" | "read_timeout")
 }
 
 fn stands_still() -> Error {
@@ -259,7 +265,9 @@ fn stands_still() -> Error {
         "list_stands_still",
         "a list that was asked for behind an id gives what is before it, and says that more follow",
     )
-    .with_remedy("let whatever stands before the store's API look at the query; else read by numbers of pages")
+    .with_remedy(
+        "let whatever stands before the store's API look at the query; else read by numbers of pages",
+    )
 }
 
 pub(super) fn timed(call: ApiRequest, request: &PullRequest) -> ApiRequest {

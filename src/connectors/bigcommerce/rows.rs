@@ -9,7 +9,12 @@ use crate::model::{Attribute, FieldName, Text};
 
 /// The calls that make one list of custom fields of another: rows are changed in place, then added, then removed, so
 /// that whatever breaks off in between leaves too much rather than too little.
-pub(super) fn steps(product: &str, before: &[Attribute], after: &[Attribute], field: &FieldName) -> Result<Vec<Step>> {
+pub(super) fn steps(
+    product: &str,
+    before: &[Attribute],
+    after: &[Attribute],
+    field: &FieldName,
+) -> Result<Vec<Step>> {
     let base = format!("v3/catalog/products/{product}/custom-fields");
     let (mut puts, mut posts, mut deletes) = (Vec::new(), Vec::new(), Vec::new());
     for attribute in after.iter().filter(|attribute| !is_option(attribute)) {
@@ -35,7 +40,9 @@ pub(super) fn steps(product: &str, before: &[Attribute], after: &[Attribute], fi
         }
         deletes.extend(free.map(|row| Step::delete(format!("{base}/{row}"), field)));
     }
-    for gone in before.iter().filter(|known| !is_option(known) && !after.iter().any(|kept| is_same(kept, known))) {
+    for gone in
+        before.iter().filter(|known| !is_option(known) && !after.iter().any(|kept| is_same(kept, known)))
+    {
         for (row, _) in rows(gone)? {
             deletes.push(Step::delete(format!("{base}/{row}"), field));
         }
@@ -81,8 +88,13 @@ mod tests {
 
     fn calls(before: &[Attribute], after: &[Attribute]) -> Vec<String> {
         let shown = |step: Step| {
-            let path = step.path.rsplit_once("custom-fields").map(|(_, rest)| rest.to_owned()).unwrap_or_default();
-            let value = step.body.as_ref().map(|body| format!(" {}={}", body["name"], body["value"])).unwrap_or_default();
+            let path =
+                step.path.rsplit_once("custom-fields").map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+            let value = step
+                .body
+                .as_ref()
+                .map(|body| format!(" {}={}", body["name"], body["value"]))
+                .unwrap_or_default();
             format!("{} {path}{value}", step.method).replace('"', "")
         };
         steps("7", before, after, &FieldName::new("attributes")).unwrap().into_iter().map(shown).collect()

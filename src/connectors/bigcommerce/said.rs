@@ -62,8 +62,11 @@ impl Said {
         match errors {
             // A part that was not saved is told in a body of its own.
             Value::Object(body) if body.contains_key("title") && body.contains_key("status") => {
-                if let Some(title) = body.get("title").and_then(Value::as_str).filter(|_| self.title.is_empty()) {
-                    self.title = title.chars().filter(|letter| !letter.is_control()).take(MAX_TITLE).collect();
+                if let Some(title) =
+                    body.get("title").and_then(Value::as_str).filter(|_| self.title.is_empty())
+                {
+                    self.title =
+                        title.chars().filter(|letter| !letter.is_control()).take(MAX_TITLE).collect();
                 }
                 self.name(body.get("errors").unwrap_or(&Value::Null));
             }
@@ -105,7 +108,8 @@ impl Said {
 
     /// Adds the words to an error.
     pub(super) fn describe(&self, error: Error) -> Error {
-        let error = if self.title.is_empty() { error } else { error.with_context("said", self.title.clone()) };
+        let error =
+            if self.title.is_empty() { error } else { error.with_context("said", self.title.clone()) };
         if self.fields.is_empty() { error } else { error.with_context("fields", self.fields.join(" ")) }
     }
 }
@@ -118,9 +122,13 @@ mod tests {
     fn every_shape_of_a_refusal_is_read_and_no_value_of_it_is_kept() {
         let map = br#"{"status":422,"title":"Bad","type":"x","errors":{"custom_url.url":"'/secret/' is taken","name":"e"}}"#;
         let said = Said::read(map);
-        assert_eq!((said.title.as_str(), said.fields.as_slice()), ("Bad", &["custom_url.url".to_owned(), "name".to_owned()][..]));
+        assert_eq!(
+            (said.title.as_str(), said.fields.as_slice()),
+            ("Bad", &["custom_url.url".to_owned(), "name".to_owned()][..])
+        );
         assert!(said.names("custom_url") && said.names("name") && !said.names("url"));
-        let array = br#"{"errors":[{"status":422,"title":"T","errors":{"0":"m"}},{"errors":{"1.value":"m"}}]}"#;
+        let array =
+            br#"{"errors":[{"status":422,"title":"T","errors":{"0":"m"}},{"errors":{"1.value":"m"}}]}"#;
         assert_eq!(Said::read(array).title, "T");
         assert!(Said::read(array).names("value"));
         let batch = br#"{"batch_errors":[{"status":422,"title":"B","errors":{"sku":"secret"}}]}"#;
@@ -129,7 +137,16 @@ mod tests {
         assert!(Said::read(partly).names("custom_url") && Said::read(partly).title == "P");
         let old = br#"[{"status":404,"message":"The requested resource was not found."}]"#;
         assert_eq!(Said::read(old).title, "The requested resource was not found.");
-        for nothing in [&b""[..], b"<html>", b"null", b"7", br#"{"errors":{}}"#, br#"{"title":7,"errors":"x"}"#, b"{", b"[1"] {
+        for nothing in [
+            &b""[..],
+            b"<html>",
+            b"null",
+            b"7",
+            br#"{"errors":{}}"#,
+            br#"{"title":7,"errors":"x"}"#,
+            b"{",
+            b"[1",
+        ] {
             assert_eq!(Said::read(nothing), Said::default());
         }
     }

@@ -125,7 +125,8 @@ impl BigCommerce {
             page.joint = Joint::Broken;
         }
         walk.said = said;
-        let pages = answered.pagination.total_pages.or_else(|| said.map(|said| said.div_ceil(u64::from(limit))));
+        let pages =
+            answered.pagination.total_pages.or_else(|| said.map(|said| said.div_ceil(u64::from(limit))));
         let goes_on = match pages {
             Some(pages) => walk.page < pages,
             None => answered.count()? >= u64::from(limit),

@@ -125,9 +125,10 @@ impl BigCommerce {
             }
             Some(alive) => {
                 let headers = json!({ "headers": { SECRET_HEADER: secret.expose() } });
-                let call = ApiRequest::write(Method::PUT, format!("{HOOKS}/{}", alive.id), headers.to_string())
-                    .idempotency(Idempotency::Safe)
-                    .attempt_limits(wire::WRITE_TIMEOUT, wire::WRITE_TIMEOUT);
+                let call =
+                    ApiRequest::write(Method::PUT, format!("{HOOKS}/{}", alive.id), headers.to_string())
+                        .idempotency(Idempotency::Safe)
+                        .attempt_limits(wire::WRITE_TIMEOUT, wire::WRITE_TIMEOUT);
                 self.client.execute_with(call, wire::json::<One>).await.map(|one| one.data)
             }
             None => Err(refused),
@@ -216,10 +217,10 @@ impl Item {
     /// The subscription that it is; none where its address is not by us.
     fn ours(self) -> Option<Subscribed> {
         let (address, label) = Subscription::unmarked(&self.destination)?;
-        let status =
-            if self.is_active { SubscriptionStatus::Active } else { SubscriptionStatus::Disabled };
+        let status = if self.is_active { SubscriptionStatus::Active } else { SubscriptionStatus::Disabled };
         let told = topics::of_scope(&self.scope).unwrap_or(Told::Record(EventKind::Other, Entity::Product));
-        let known = Subscribed::new(self.id.to_string(), label, told.topic(), Url::parse(address).ok(), status);
+        let known =
+            Subscribed::new(self.id.to_string(), label, told.topic(), Url::parse(address).ok(), status);
         Some(known.telling(told))
     }
 }
@@ -250,7 +251,10 @@ mod tests {
         assert_eq!(told("store/product/updated"), Told::Record(EventKind::Updated, Entity::Product));
         assert_eq!(told("store/sku/deleted"), Told::Record(EventKind::Deleted, Entity::Variant));
         assert_eq!(told("store/order/created").topic(), EventKind::Other);
-        assert_eq!(item("store/product/updated", ours, false).ours().unwrap().status, SubscriptionStatus::Disabled);
+        assert_eq!(
+            item("store/product/updated", ours, false).ours().unwrap().status,
+            SubscriptionStatus::Disabled
+        );
         assert_eq!(item("store/product/updated", "https://a.example/hook", true).ours(), None);
     }
 }

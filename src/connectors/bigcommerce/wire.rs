@@ -107,7 +107,8 @@ fn get(path: impl Into<Cow<'static, str>>) -> ApiRequest {
 
 /// A page of the list of all products.
 pub(super) fn products(select: &Select, detail: Detail, position: Position, limit: u32) -> ApiRequest {
-    let request = get(PRODUCTS).query("limit", limit.to_string()).query("sort", "id").query("direction", "asc");
+    let request =
+        get(PRODUCTS).query("limit", limit.to_string()).query("sort", "id").query("direction", "asc");
     let request = match position {
         Position::Behind(0) | Position::Offset(_) => request,
         Position::Behind(id) => request.query("id:greater", id.to_string()),
@@ -139,10 +140,7 @@ pub(super) fn product(id: &ExternalId) -> ApiRequest {
 
 /// The products that have a name, whole and to the letter.
 pub(super) fn products_of_name(name: &str) -> ApiRequest {
-    get(PRODUCTS)
-        .query("name", name)
-        .query("limit", MAX_PAGE.to_string())
-        .query("include_fields", "name")
+    get(PRODUCTS).query("name", name).query("limit", MAX_PAGE.to_string()).query("include_fields", "name")
 }
 
 fn detailed(request: ApiRequest, detail: Detail) -> ApiRequest {
@@ -440,9 +438,12 @@ mod tests {
 
     #[test]
     fn a_position_is_read_back_and_a_foreign_one_is_refused() {
-        for position in
-            [Position::Behind(0), Position::Behind(77), Position::Number { page: 3, last: 9 }, Position::Offset(25)]
-        {
+        for position in [
+            Position::Behind(0),
+            Position::Behind(77),
+            Position::Number { page: 3, last: 9 },
+            Position::Offset(25),
+        ] {
             assert_eq!(Position::read(&position.cursor()).unwrap(), position);
         }
         for text in ["", ">", "7", ">-1", ">+1", ">01", "#0/1", "#1", "#/1", "é1", "+", "?1"] {
@@ -453,7 +454,8 @@ mod tests {
 
     #[test]
     fn what_stands_behind_the_records_is_read_without_them_and_wherever_it_stands() {
-        let expected = Pagination { total: Some(246), count: Some(5), total_pages: Some(50), ..Pagination::default() };
+        let expected =
+            Pagination { total: Some(246), count: Some(5), total_pages: Some(50), ..Pagination::default() };
         let meta = r#""meta":{"pagination":{"total":246,"count":5,"total_pages":50,"links":{}}}"#;
         for text in [
             format!(r#"{{"data":[{{"id":1}}],{meta}}}"#),

@@ -36,7 +36,8 @@ pub(super) fn of_products(settings: WriteSettings) -> (Vec<WritableField>, Vec<(
     // No two products of a store have the same name.
     let title = WritableField { unique: true, ..text("title", MAX_NAME, NAME) };
     let seo_title = WritableField { empty: true, ..text("seo.title", MAX_TITLE, PAGE_TITLE) };
-    let seo_description = WritableField { empty: true, ..text("seo.description", MAX_META, TextCheck::PLAIN) };
+    let seo_description =
+        WritableField { empty: true, ..text("seo.description", MAX_META, TextCheck::PLAIN) };
     let mut keywords = WritableField::set(FieldName::new("tags"));
     (keywords.max_bytes, keywords.check) = (MAX_KEYWORD * BYTES, Some(KEYWORD));
     let mut categories = WritableField::set(FieldName::new("categories"));
@@ -73,15 +74,21 @@ pub(super) fn of_products(settings: WriteSettings) -> (Vec<WritableField>, Vec<(
 }
 
 const NAME: TextCheck = TextCheck { name: "name_250", altered: |text| line(text, MAX_NAME) };
-const PAGE_TITLE: TextCheck =
-    TextCheck { name: "page_title_255", altered: |text| (TextCheck::PLAIN.altered)(text).or_else(|| line(text, MAX_TITLE)) };
+const PAGE_TITLE: TextCheck = TextCheck {
+    name: "page_title_255",
+    altered: |text| (TextCheck::PLAIN.altered)(text).or_else(|| line(text, MAX_TITLE)),
+};
 const KEYWORD: TextCheck = TextCheck { name: "keyword", altered: keyword };
 const CUSTOM: TextCheck = TextCheck { name: "custom_field_250", altered: |text| line(text, MAX_CUSTOM) };
 const ALT: TextCheck = TextCheck { name: "alt_255", altered: |text| line(text, MAX_ALT) };
 const SLUG: TextCheck = TextCheck { name: "address", altered: address };
 
 fn line(text: &str, most: usize) -> Option<&'static str> {
-    if text.chars().count() > most { Some("it is longer than the store takes") } else { (TextCheck::ONE_LINE.altered)(text) }
+    if text.chars().count() > most {
+        Some("it is longer than the store takes")
+    } else {
+        (TextCheck::ONE_LINE.altered)(text)
+    }
 }
 
 /// In the list of keywords a comma is what stands between two.
@@ -108,7 +115,17 @@ mod tests {
 
     #[test]
     fn what_the_platform_would_refuse_or_change_is_named() {
-        for wrong in ["blue cap", "/", "//a", "/a//b", "/a/../b", "blue", "/caf\u{e9}/", "/a?b", &format!("/{}", "a".repeat(255))] {
+        for wrong in [
+            "blue cap",
+            "/",
+            "//a",
+            "/a//b",
+            "/a/../b",
+            "blue",
+            "/caf\u{e9}/",
+            "/a?b",
+            &format!("/{}", "a".repeat(255)),
+        ] {
             assert!(address(wrong).is_some(), "{wrong}");
         }
         assert_eq!(address("/all/blue-cap_2/"), None);

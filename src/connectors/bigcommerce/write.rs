@@ -347,7 +347,8 @@ fn keywords(before: &[Term], terms: &[Term]) -> String {
         && before.iter().skip(1).all(|term| term.raw_name.as_deref().is_some_and(|raw| raw.starts_with(' ')));
     let mut text = String::new();
     for (at, term) in terms.iter().enumerate() {
-        let spelled = term.raw_name.as_deref().filter(|raw| raw.trim_matches([',', ' ']).trim() == term.name.as_str());
+        let spelled =
+            term.raw_name.as_deref().filter(|raw| raw.trim_matches([',', ' ']).trim() == term.name.as_str());
         match spelled {
             Some(raw) => text.push_str(raw),
             None => {

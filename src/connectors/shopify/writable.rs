@@ -97,7 +97,6 @@ const HANDLE: TextCheck = TextCheck { name: "handle", altered: handle };
 const CATEGORY: TextCheck = TextCheck { name: "category", altered: category };
 const NO_MARKUP: TextCheck = TextCheck { name: "no_markup", altered: plain_line };
 
-
 fn plain_line(text: &str) -> Option<&'static str> {
     (TextCheck::PLAIN.altered)(text).or_else(|| (ONE_LINE.altered)(text))
 }

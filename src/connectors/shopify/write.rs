@@ -9,9 +9,7 @@ use serde_json::{Map, Value, json};
 use super::connector::Shopify;
 use super::metafields::{self, Types};
 use super::{client, documents, wire};
-use crate::connector::{
-    Answer, FieldAnswer, Outcomes, Patch, PatchField, PatchValue, PushRequest, Written,
-};
+use crate::connector::{Answer, FieldAnswer, Outcomes, Patch, PatchField, PatchValue, PushRequest, Written};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graphql::{Document, UserErrors};
 use crate::model::{Entity, FieldName, Term};

@@ -135,7 +135,8 @@ impl StoreApp {
             .with_context("found", store.as_str().to_owned())
             .with_remedy("answer 403, and keep nothing"));
         }
-        let missing_scopes = self.scopes.iter().filter(|scope| !tokens.scopes.contains(scope)).cloned().collect();
+        let missing_scopes =
+            self.scopes.iter().filter(|scope| !tokens.scopes.contains(scope)).cloned().collect();
         let account = said.account_uuid.filter(|text| text.len() <= MAX_WORD).map(Text::from);
         Ok(Installed { store, tokens, missing_scopes, account })
     }
@@ -151,7 +152,11 @@ impl InstallRequest {
         let scope = query.required("scope")?;
         let store = StoreHash::new(query.required("context")?)?;
         if scope.split_ascii_whitespace().count() > MAX_SCOPES {
-            return Err(Error::new(ErrorKind::Auth, "callback_malformed", "the request asks for too many rights"));
+            return Err(Error::new(
+                ErrorKind::Auth,
+                "callback_malformed",
+                "the request asks for too many rights",
+            ));
         }
         Ok(Self { code: Secret::new(query.required("code")?), scope: scope.into(), store })
     }
@@ -179,10 +184,12 @@ mod tests {
 
     fn app() -> StoreApp {
         let app = App::new("id", Secret::new("hush")).unwrap();
-        StoreApp::new(app, "https://app.example/auth", &["store_v2_products", "store_v2_information"]).unwrap()
+        StoreApp::new(app, "https://app.example/auth", &["store_v2_products", "store_v2_information"])
+            .unwrap()
     }
 
-    const QUERY: &str = "code=c0de&scope=store_v2_products+store_v2_information&context=stores%2Fabc123&account_uuid=1";
+    const QUERY: &str =
+        "code=c0de&scope=store_v2_products+store_v2_information&context=stores%2Fabc123&account_uuid=1";
 
     fn read(body: &str) -> Result<Installed> {
         let request = InstallRequest::parse(QUERY)?;
@@ -195,18 +202,21 @@ mod tests {
         let request = InstallRequest::parse(QUERY).unwrap();
         let asked = app().request(&request);
         let names: Vec<&str> = asked.fields.iter().map(|(name, _)| name.as_ref()).collect();
-        let wanted =
-            ["client_id", "client_secret", "code", "context", "scope", "grant_type", "redirect_uri"];
+        let wanted = ["client_id", "client_secret", "code", "context", "scope", "grant_type", "redirect_uri"];
         assert_eq!(names, wanted);
         let value = |at: usize| asked.fields[at].1.expose().to_owned();
-        assert_eq!((value(3), value(4)), ("stores/abc123".to_owned(), "store_v2_products store_v2_information".to_owned()));
+        assert_eq!(
+            (value(3), value(4)),
+            ("stores/abc123".to_owned(), "store_v2_products store_v2_information".to_owned())
+        );
         assert_eq!((asked.repeat, asked.encoding), (TokenRepeat::Once, TokenEncoding::Json));
         assert!(!format!("{request:?} {asked:?}").contains("c0de"));
     }
 
     #[test]
     fn the_store_is_that_of_the_answer_and_a_changed_profile_is_told() {
-        let good = r#"{"access_token":"t0k","scope":"store_v2_products","context":"stores/abc123","user":{"id":1}}"#;
+        let good =
+            r#"{"access_token":"t0k","scope":"store_v2_products","context":"stores/abc123","user":{"id":1}}"#;
         let installed = read(good).unwrap();
         assert_eq!(installed.store.as_str(), "abc123");
         assert_eq!(installed.tokens.access, Secret::new("t0k"));
@@ -221,11 +231,23 @@ mod tests {
 
     #[test]
     fn what_is_no_installation_is_refused() {
-        for wrong in ["", "code=1", "code=1&scope=a", "code=&scope=a&context=stores/x", "code=1&code=2&scope=a&context=stores/x"] {
+        for wrong in [
+            "",
+            "code=1",
+            "code=1&scope=a",
+            "code=&scope=a&context=stores/x",
+            "code=1&code=2&scope=a&context=stores/x",
+        ] {
             assert_eq!(InstallRequest::parse(wrong).unwrap_err().code(), "callback_malformed", "{wrong}");
         }
-        assert_eq!(InstallRequest::parse("code=1&scope=a&context=X").unwrap_err().code(), "store_hash_unusable");
+        assert_eq!(
+            InstallRequest::parse("code=1&scope=a&context=X").unwrap_err().code(),
+            "store_hash_unusable"
+        );
         let app = App::new("id", Secret::new("hush")).unwrap();
-        assert_eq!(StoreApp::new(app, "http://app.example/auth", &[]).unwrap_err().code(), "redirect_unusable");
+        assert_eq!(
+            StoreApp::new(app, "http://app.example/auth", &[]).unwrap_err().code(),
+            "redirect_unusable"
+        );
     }
 }

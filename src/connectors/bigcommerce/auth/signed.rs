@@ -120,7 +120,8 @@ mod tests {
             assert_eq!(verify(&claims).unwrap_err().code(), code, "{name}");
         }
         let app = App::new("id", Secret::new("other")).unwrap();
-        let error = SignedCallback::verify(&token(&good()), &app, Timestamp::from_unix_seconds(1_000_000).unwrap());
+        let error =
+            SignedCallback::verify(&token(&good()), &app, Timestamp::from_unix_seconds(1_000_000).unwrap());
         assert_eq!(error.unwrap_err().code(), "jwt_signature_wrong");
     }
 

@@ -72,7 +72,8 @@ pub fn verify(store: &StoreHash, incoming: &Incoming, keys: &Keys<'_>, proof: Pr
     }
     let triggered = body.created_at.and_then(|seconds| Timestamp::from_unix_seconds(seconds).ok());
     // The hash is one of the event, the same each time that it is sent; a signed delivery has an id of its own.
-    let delivery = signed_id.or_else(|| body.hash.clone().filter(|hash| !hash.is_empty() && hash.len() <= 200));
+    let delivery =
+        signed_id.or_else(|| body.hash.clone().filter(|hash| !hash.is_empty() && hash.len() <= 200));
     let mut received = match topics::of_scope(&body.scope) {
         Some(Told::Record(kind, entity)) => Received::Event(event(kind, entity, &body, incoming)?),
         Some(Told::Notice(kind)) => Received::Notice(Notice::new(kind, incoming.received())),
@@ -109,7 +110,9 @@ fn prove(incoming: &Incoming, keys: &Keys<'_>, proof: Proof) -> Result<Option<St
         return match verify_standard(incoming, &all) {
             Ok(delivery) => Ok(Some(delivery.id.to_owned())),
             // Without the client secret at hand, the header is all that there is.
-            Err(error) if error.code() == "webhook_signature_wrong" && proof == Proof::Either && by_header() => {
+            Err(error)
+                if error.code() == "webhook_signature_wrong" && proof == Proof::Either && by_header() =>
+            {
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -122,7 +125,8 @@ fn prove(incoming: &Incoming, keys: &Keys<'_>, proof: Proof) -> Result<Option<St
         true => ("webhook_signature_wrong", "the delivery's header has no secret of ours"),
         false => ("webhook_unsigned", "the delivery has neither a signature nor our header"),
     };
-    Err(Error::new(ErrorKind::Auth, code, message).with_remedy("answer 401; see that a proxy passes all headers on"))
+    Err(Error::new(ErrorKind::Auth, code, message)
+        .with_remedy("answer 401; see that a proxy passes all headers on"))
 }
 
 /// Whether the header has the secret; compared in constant time.
@@ -139,7 +143,9 @@ fn read(incoming: &Incoming) -> Result<Body> {
 /// The record that a delivery names. Of a SKU it is the variant, and the product is told beside it.
 fn event(kind: EventKind, entity: Entity, body: &Body, incoming: &Incoming) -> Result<Event> {
     let named = |entity, id: Option<&Value>| {
-        let id = word(id).filter(|id| id.bytes().all(|byte| byte.is_ascii_digit()) && id.parse::<u64>().is_ok_and(|id| id > 0));
+        let id = word(id).filter(|id| {
+            id.bytes().all(|byte| byte.is_ascii_digit()) && id.parse::<u64>().is_ok_and(|id| id > 0)
+        });
         id.map(|id| RecordRef::new(PLATFORM, entity, id))
     };
     let no_record = || unreadable("the delivery names no record of its scope");
