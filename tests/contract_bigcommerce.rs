@@ -20,6 +20,7 @@ use lily_connect::model::{Entity, ExternalId, FieldName, Secret};
 use lily_connect::runtime::Runtime;
 use lily_connect::testkit::bigcommerce::BigCommerceFake;
 use lily_connect::testkit::contract::{ContractFixture, On, Received, Right, Strike, Trouble};
+use lily_connect::testkit::exchange::Request;
 use lily_connect::testkit::faults::{Fault, FaultRule, When};
 use lily_connect::webhook::Incoming;
 use serde_json::{Value, json};
@@ -42,11 +43,16 @@ async fn shop() -> Shop {
     let counted = Arc::clone(&writes);
     // It strikes nothing, and sees each request.
     let seen = FaultRule::new(Fault::status(500)).matching(move |request| {
-        counted.fetch_add(u64::from(BigCommerceFake::is_write(request)), Ordering::Relaxed);
+        counted.fetch_add(u64::from(is_write(request)), Ordering::Relaxed);
         false
     });
     bench.server.faults().push(seen);
     Shop { bench, writes }
+}
+
+/// The check asks for a change of nothing, to learn whether the token may write.
+fn is_write(request: &Request) -> bool {
+    BigCommerceFake::is_write(request) && request.body != b"[]"
 }
 
 fn number(id: &ExternalId) -> u64 {
@@ -167,7 +173,7 @@ impl ContractFixture for Shop {
             Entity::Brand => "/v3/catalog/brands",
             _ => "/v3/catalog/products",
         };
-        let is_page = move |request: &lily_connect::testkit::exchange::Request| {
+        let is_page = move |request: &Request| {
             // A count is no page.
             request.path.ends_with(path)
                 && !request.query.contains("limit=1&")
