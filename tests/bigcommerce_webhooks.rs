@@ -84,8 +84,14 @@ async fn a_delivery_is_proved_by_signature_or_by_header_as_the_settings_say() {
     // Without the client secret the header is all that there is; with neither, nothing is taken.
     assert_eq!(check(&signed, None, &own, Proof::Either), "ok");
     assert_eq!(check(&signed, None, &own, Proof::Signature), "webhook_signature_wrong");
-    assert_eq!(check(&signed, Some(&wrong), &[wrong.clone()], Proof::Either), "webhook_signature_wrong");
-    assert_eq!(check(&unsigned, Some(&client), &[wrong.clone()], Proof::Either), "webhook_signature_wrong");
+    assert_eq!(
+        check(&signed, Some(&wrong), std::slice::from_ref(&wrong), Proof::Either),
+        "webhook_signature_wrong"
+    );
+    assert_eq!(
+        check(&unsigned, Some(&client), std::slice::from_ref(&wrong), Proof::Either),
+        "webhook_signature_wrong"
+    );
     assert_eq!(check(&signed, Some(&client), &[], Proof::Either), "ok", "the secret's own bytes are the key");
     assert_eq!(check(&signed, None, &[], Proof::Either), "webhook_secret_unusable");
     assert_eq!(check(&signed, Some(&client), &[Secret::new("")], Proof::Either), "webhook_secret_unusable");

@@ -365,7 +365,7 @@ mod tests {
         for windows in 1..=4_u64 {
             waits += u64::from(window.wait(1, WINDOW * u32::try_from(windows).unwrap()).is_some());
             if window.known.is_some() {
-                drop(window.take(1));
+                let _taken = window.take(1);
                 window.in_flight = 0;
             }
         }

@@ -18,9 +18,12 @@ const BELIEVED_FOR_WRITES: Duration = Duration::from_secs(60);
 /// The most names that are remembered: all categories and brands that a store can have.
 const MAX_NAMES: usize = 50_000;
 
-/// The names that were read, each with the instant at which it was; no name where the store has none for the id.
+/// A name, where the store has one for the id, and the instant at which it was asked for.
+type Entry = (Option<Text>, Duration);
+
+/// The names that were read.
 #[derive(Debug, Default)]
-pub(super) struct NameTable(Mutex<HashMap<(Entity, u64), (Option<Text>, Duration)>>);
+pub(super) struct NameTable(Mutex<HashMap<(Entity, u64), Entry>>);
 
 impl NameTable {
     /// Of these ids, those whose names are not known, or are older than that.

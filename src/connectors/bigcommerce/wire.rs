@@ -348,7 +348,7 @@ pub(super) fn answered(response: ApiResponse) -> Result<Answered, BodyFault> {
             ));
         }
     }
-    let pagination = pagination(&body).map_err(|error| BodyFault::Broken(error))?;
+    let pagination = pagination(&body).map_err(BodyFault::Broken)?;
     Ok(Answered { body, pagination, server_time, took })
 }
 
