@@ -438,3 +438,30 @@ pub(super) fn from_bool(transform: Transform, truth: bool) -> Result<Canon<'stat
         _ => Err("not_a_text"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_between_commas_keep_the_text_that_they_were_read_from() {
+        for (text, names) in [
+            ("jar, glass", &["jar", "glass"][..]),
+            ("a,,b", &["a", "b"]),
+            (" a ,b,", &["a", "b"]),
+            (",a", &["a"]),
+            ("a,b, ,", &["a", "b"]),
+            ("one", &["one"]),
+            ("", &[]),
+            (" , ", &[]),
+        ] {
+            let read = comma_list(text);
+            assert_eq!(read.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), names, "{text:?}");
+            let spelled: Vec<&str> =
+                read.iter().map(|(name, raw)| raw.as_ref().unwrap_or(name).as_str()).collect();
+            if !names.is_empty() {
+                assert_eq!(spelled.join(","), text, "{text:?}");
+            }
+        }
+    }
+}

@@ -245,9 +245,6 @@ impl SchemaMap {
         given: Given<'_>,
         page: &mut MappedPage,
     ) -> Result<bool, Broken> {
-        if let Some((&"*", rest)) = path.split_first() {
-            return self.lists_at(json, rest, given, page);
-        }
         let Some((step, rest)) = path.split_first() else {
             let is_list = json.peek() == b'[';
             if is_list {
@@ -276,27 +273,6 @@ impl SchemaMap {
             more = json.more(b'}')?;
         }
         Ok(found)
-    }
-
-    /// Reads an array, and in each of its elements the array of records behind these keys; whether it was one. An
-    /// element without such an array has no records.
-    fn lists_at(
-        &self,
-        json: &mut Json<'_>,
-        path: &[&str],
-        given: Given<'_>,
-        page: &mut MappedPage,
-    ) -> Result<bool, Broken> {
-        if json.peek() != b'[' {
-            json.skip()?;
-            return Ok(false);
-        }
-        let mut more = json.open(b']')?;
-        while more {
-            self.list_at(json, path, given, page)?;
-            more = json.more(b']')?;
-        }
-        Ok(true)
     }
 
     /// Reads one record. A value that cannot be read does not fail its neighbours: the record is rejected alone.

@@ -73,7 +73,7 @@ pub enum Shape {
     /// The body is one record.
     One,
     /// The body is an object, and an array of records stands in it behind these keys. An element that is `null`
-    /// is no record. `*` stands for each element of an array on the way.
+    /// is no record.
     ListAt(&'static [&'static str]),
     /// The body is a row of pieces of JSON, as [`RawItems::parts`] has them.
     Parts,

@@ -72,7 +72,7 @@ impl BigCommerce {
         };
         let last = match hint {
             Some(last) => Some(last),
-            None => answered.ids(Entity::Product)?.iter().filter_map(|id| wire::whole(id.as_str())).max(),
+            None => answered.ids()?.iter().filter_map(|id| wire::whole(id.as_str())).max(),
         };
         match last {
             Some(last) if last > behind => Ok(Some(Position::Behind(last))),
@@ -113,7 +113,7 @@ impl BigCommerce {
             return Ok(());
         }
         // Nobody says where it ends: with nothing, or with what came before.
-        let ids = answered.ids(request.entity)?;
+        let ids = answered.ids()?;
         let end = ids.last().and_then(|id| wire::whole(id.as_str())).unwrap_or(0);
         if end != 0 && end != last {
             page.next = Some(Position::Number { page: number + 1, last: end }.cursor());
@@ -189,7 +189,7 @@ impl BigCommerce {
         while !left.is_empty() {
             let call = timed(with_room(wire::products_by_id(&left, request.detail), request), request);
             let answered = self.client.execute_with(call, wire::answered).await?;
-            let found = answered.ids(Entity::Product)?;
+            let found = answered.ids()?;
             let before = left.len();
             left.retain(|id| !found.contains(id));
             let is_cut = answered.pagination.total.is_none_or(|total| total > found.len() as u64);
@@ -212,7 +212,7 @@ impl BigCommerce {
         }
         let call = timed(wire::taxons_by_id(request.entity, &left).lane(request.lane), request);
         let answered = self.client.execute_with(call, wire::answered).await?;
-        let found = answered.ids(request.entity)?;
+        let found = answered.ids()?;
         left.retain(|id| !found.contains(id));
         page.missing.extend(left);
         answered.fill(&mut page);

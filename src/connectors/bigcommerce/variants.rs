@@ -101,7 +101,7 @@ impl BigCommerce {
         let position = Position::Behind(behind);
         let call = wire::products(&request.select, Detail::IdsOnly, position, limit).lane(request.lane);
         let answered = self.client.execute_with(timed(call, request), wire::answered).await?;
-        let ids = answered.ids(Entity::Product)?;
+        let ids = answered.ids()?;
         let window: Vec<u64> = ids.iter().filter_map(|id| wire::whole(id.as_str())).collect();
         let goes_on = answered.pagination.total.is_none_or(|total| total > window.len() as u64);
         let last = window.iter().copied().max().filter(|last| *last > behind);
@@ -155,7 +155,7 @@ impl BigCommerce {
         for id in known {
             let call = timed(wire::variant(&id).lane(request.lane), request);
             let answered = self.client.execute_with(call, wire::answered).await?;
-            if !answered.ids(Entity::Variant)?.contains(&id) {
+            if !answered.ids()?.contains(&id) {
                 page.missing.push(id);
                 continue;
             }

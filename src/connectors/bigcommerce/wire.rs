@@ -277,13 +277,12 @@ impl Answered {
     }
 
     /// The ids of the records.
-    pub(super) fn ids(&self, entity: Entity) -> Result<Vec<ExternalId>> {
+    pub(super) fn ids(&self) -> Result<Vec<ExternalId>> {
         #[derive(Deserialize)]
         struct Id {
             #[serde(alias = "category_id")]
             id: u64,
         }
-        let _ = id_key(entity);
         let data: Data<Vec<Id>> = read(&self.body)?;
         Ok(data.data.into_iter().map(|id| ExternalId::from(id.id.to_string())).collect())
     }
