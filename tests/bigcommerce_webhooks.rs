@@ -176,7 +176,7 @@ async fn the_published_samples_are_read() {
     }
     let Received::Notice(notice) = read("store_information_updated.json").unwrap() else { panic!() };
     assert_eq!(notice.kind, NoticeKind::StoreChanged);
-    for file in ["store_order_created.json", "store_cart_updated.json", "store_metafield_created.json"] {
+    for file in ["store_order_created.json", "store_cart_updated.json", "store_shipment_updated.json"] {
         let Received::Event(event) = read(file).unwrap() else { panic!("{file}") };
         assert_eq!((event.topic, event.record), (EventKind::Other, None), "{file}");
     }
