@@ -44,7 +44,7 @@ impl BigCommerce {
                 }
             }
             Position::Number { page: number, last } => {
-                self.number(&mut page, &answered, number, last, limit, request)?;
+                self.number(&mut page, &answered, number, last, limit)?;
             }
             Position::Offset(_) => return Err(wire::unreadable_cursor()),
         }
@@ -95,7 +95,6 @@ impl BigCommerce {
         number: u64,
         last: u64,
         limit: u32,
-        request: &PullRequest,
     ) -> Result<()> {
         page.total = total(answered);
         let pages = answered.pagination.total_pages.or_else(|| {
@@ -144,7 +143,7 @@ impl BigCommerce {
         let answered = self.client.execute_with(call, wire::answered).await?;
         let mut page = Page::default();
         answered.fill(&mut page);
-        self.number(&mut page, &answered, number, last, limit, request)?;
+        self.number(&mut page, &answered, number, last, limit)?;
         page.items = vec![RawItems::new(request.entity, answered.body, DATA)];
         Ok(page)
     }
