@@ -3,16 +3,20 @@
 //! The last line on standard output is `{"records":n,"sum":s,"seconds":x}`: how many records, the sum of their
 //! numeric ids, and how long it took.
 
+use std::collections::{HashSet, VecDeque};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use clap::Parser;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
 use lily_connect::connector::{Connector, PullRequest, Purpose};
+use lily_connect::connectors::bigcommerce::{BigCommerceConfig, Paging};
 use lily_connect::connectors::shopify::ShopifyConfig;
 use lily_connect::connectors::woocommerce::WooCommerceConfig;
-use lily_connect::model::{Entity, LengthUnit, MassUnit, Record, Secret, StoreProfile};
+use lily_connect::model::{Cursor, Entity, LengthUnit, MassUnit, Record, Secret, StoreProfile};
 use lily_connect::runtime::Runtime;
 use lily_connect::state::{MemoryState, SinkMark};
 use lily_connect::sync::{Delivery, Pull, Rejected, Sink};
@@ -28,7 +32,7 @@ const FIRST_ID: u64 = 7_000_000_000_000;
 struct Args {
     /// The address, such as http://127.0.0.1:8080.
     base: String,
-    /// What to read: `woo` or `shopify` for the catalogue, `ping` for SIZE products by id, one after the other.
+    /// What to read: `woo`, `shopify` or `bc` for the catalogue, `ping` for SIZE products by id, one after the other.
     platform: Platform,
     /// How many records a page has.
     size: NonZeroU32,
@@ -40,6 +44,7 @@ struct Args {
 enum Platform {
     Woo,
     Shopify,
+    Bc,
     Ping,
 }
 
@@ -77,6 +82,18 @@ async fn bench(args: Args) -> Result<Ended, Failure> {
                 .build()?;
             Arc::new(config.connect(&runtime).await?)
         }
+        Platform::Bc => {
+            // The yardstick's server looks at no filter, so its list is read by the numbers of pages.
+            let config = BigCommerceConfig::builder("bench")
+                .url(args.base)
+                .access_token(Secret::new("bench"))
+                .private_hosts(true)
+                .max_in_flight(args.concurrency)
+                .paging(Paging::ByNumber)
+                .profile(profile)
+                .build()?;
+            Arc::new(config.connect(&runtime).await?)
+        }
     };
     let mut sum = Sum::default();
     let complete = match args.platform {
@@ -84,8 +101,8 @@ async fn bench(args: Args) -> Result<Ended, Failure> {
             ping(&*connector, args.size, &mut sum).await?;
             true
         }
-        Platform::Shopify => {
-            pages(&*connector, args.size, &mut sum).await?;
+        Platform::Shopify | Platform::Bc => {
+            pages(&*connector, args.size, args.concurrency, &mut sum).await?;
             true
         }
         Platform::Woo => {
@@ -104,21 +121,38 @@ async fn bench(args: Args) -> Result<Ended, Failure> {
     Ok(Ended::fully_if(complete))
 }
 
-/// Reads and maps page after page. The yardstick's server does not count, so that a pull would prove its list by a
-/// sweep, which there reads whole products again; the runner compares count and sum.
-async fn pages(connector: &dyn Connector, size: NonZeroU32, sum: &mut Sum) -> Result<(), Failure> {
+/// Reads and maps page after page, with as many in flight as asked where a page names those behind it. The yardstick's
+/// servers of these platforms count nothing or look at no filter, so that a pull would prove its list by a sweep, which
+/// there reads whole products again; the runner compares count and sum.
+async fn pages(
+    connector: &dyn Connector,
+    size: NonZeroU32,
+    concurrency: NonZeroU32,
+    sum: &mut Sum,
+) -> Result<(), Failure> {
     let schema = connector.schema(Entity::Product).ok_or("no map of products")?;
     let mut request = PullRequest::all(Entity::Product);
     request.page_size = Some(size);
+    let in_flight = usize::try_from(concurrency.get())?;
+    let mut flight = FuturesOrdered::new();
+    let mut known = VecDeque::from([None]);
+    let mut asked = HashSet::new();
     loop {
-        let page = connector.pull_page(&request).await?;
+        while flight.len() < in_flight
+            && let Some(cursor) = known.pop_front()
+        {
+            let request = request.at(cursor);
+            flight.push_back(async move { connector.pull_page(&request).await });
+        }
+        let Some(page) = flight.next().await else { return Ok(()) };
+        let page = page?;
         for items in &page.items {
             sum.write(&schema.map(items, &connector.info().profile)?.records).await?;
         }
-        if page.next.is_none() {
-            return Ok(());
-        }
-        request.cursor = page.next;
+        // What is asked for already is not asked for again.
+        let behind = page.next.into_iter().chain(page.ahead);
+        let fresh: Vec<Cursor> = behind.filter(|cursor| asked.insert(cursor.as_str().to_owned())).collect();
+        known.extend(fresh.into_iter().map(Some));
     }
 }
 

@@ -1,8 +1,9 @@
 //! Serves the stand-in of a platform on loopback, for other programs: `sandbox --platform woocommerce`, `shopify`,
-//! `magento` or `ga4`.
+//! `bigcommerce`, `magento` or `ga4`.
 //!
 //! The first line on standard output is `{"address":…,"url":…,"key":…,"secret":…}`, for Shopify with `token`,
-//! `shop`, `client_id` and `client_secret` in place of the last two, for Magento with `consumer_key`, `consumer_secret`,
+//! `shop`, `client_id` and `client_secret` in place of the last two, for BigCommerce with `token`,
+//! `store_hash`, `client_id` and `client_secret`, for Magento with `consumer_key`, `consumer_secret`,
 //! `token` and `token_secret`, for Google Analytics with `property`, `credentials_file`, a service account's,
 //! `measurement_id` and `api_secret`. All of them are made up, and open nothing
 //! else. It serves until it is interrupted or terminated.
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use lily_connect::testkit::bigcommerce::{BigCommerceFake, Plan};
 use lily_connect::testkit::exchange::Transport;
 use lily_connect::testkit::faults::FaultSpec;
 use lily_connect::testkit::ga4::Ga4Fake;
@@ -66,6 +68,7 @@ enum Platform {
     Shopify,
     Ga4,
     Magento,
+    Bigcommerce,
 }
 
 fn main() -> ExitCode {
@@ -84,6 +87,7 @@ async fn serve(args: Args) -> Result<Ended, Failure> {
         Platform::Shopify => shopify(&args)?,
         Platform::Ga4 => ga4(&args)?,
         Platform::Magento => magento(&args)?,
+        Platform::Bigcommerce => bigcommerce(&args)?,
     };
     let service = stand_in.service;
     if let Some(faults) = args.faults {
@@ -264,6 +268,34 @@ fn magento(args: &Args) -> Result<StandIn, Failure> {
             ("MAGENTO_TOKEN_SECRET", keys.access_token_secret),
         ],
         _folder: None,
+    })
+}
+
+fn bigcommerce(args: &Args) -> Result<StandIn, Failure> {
+    if args.catalog.is_some() || args.variations > 0 {
+        return Err("--catalog and --variations are for woocommerce; use --products".into());
+    }
+    // Without a quota: whoever tries a client here does not wait for windows to end.
+    let store =
+        BigCommerceFake::builder(Arc::new(SystemClock::default())).plan(Plan::Unlimited).seed(7).build();
+    store.seed_products(args.products.unwrap_or(20));
+    let token = store.issue_token("sandbox");
+    store.allow_local_destinations(true);
+    store.deliver_at_once(true);
+    let settings = store.settings();
+    Ok(StandIn {
+        service: Service::new(store.clone()),
+        connector: "bigcommerce",
+        names: vec!["api.bigcommerce.com".to_owned()],
+        keys: vec![
+            ("token", token.clone()),
+            ("store_hash", settings.store_hash.clone()),
+            ("client_id", settings.client_id),
+            ("client_secret", settings.client_secret),
+        ],
+        holds: format!("{} products and {} variants", store.ids().len(), store.variant_ids().len()),
+        address: "BIGCOMMERCE_URL",
+        variables: vec![("BIGCOMMERCE_STORE_HASH", settings.store_hash), ("BIGCOMMERCE_ACCESS_TOKEN", token)],
     })
 }
 

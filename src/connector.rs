@@ -20,6 +20,7 @@ mod answers;
 mod bulk;
 mod deletions;
 mod jobs;
+mod marked;
 mod webhooks;
 
 pub use answers::{Outcomes, Written};

@@ -9,6 +9,11 @@
 //! | `LILY_ALLOW_PRIVATE_HOSTS` | `1` allows private and loopback hosts |
 //! | `LILY_EXTRA_CA_FILE` | a PEM file with further certificate authorities |
 //! | `LILY_MAPPING_FILE` | a TOML file with what the store has elsewhere (`docs/mapping.md`; feature `overrides`) |
+//! | `BIGCOMMERCE_STORE_HASH`, `BIGCOMMERCE_ACCESS_TOKEN` | the store's hash, as in the API path `stores/HASH`, and the token of its API account |
+//! | `BIGCOMMERCE_CLIENT_SECRET` | the API account's client secret, which signs deliveries |
+//! | `BIGCOMMERCE_URL` | another address than the platform's own, such as that of a test server |
+//! | `BIGCOMMERCE_WRITE_SLUGS` | `1` allows addresses of products to be written |
+//! | `BIGCOMMERCE_QUOTA_SHARE` | which share of the store's quota is ours, above 0 and at most 1 (default 1) |
 //! | `GA4_PROPERTY` | the property's number |
 //! | `GA4_CREDENTIALS_FILE`, else `GOOGLE_APPLICATION_CREDENTIALS` | the JSON file of a service account's key, or of gcloud's application default login |
 //! | `GA4_MEASUREMENT_ID`, `GA4_API_SECRET` | the web stream that events are sent to (default: none are sent) |
@@ -41,19 +46,29 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(feature = "shopify")]
+use crate::auth::App;
 use crate::connector::Connector;
+#[cfg(feature = "bigcommerce")]
+use crate::connectors::bigcommerce::BigCommerceConfig;
 #[cfg(feature = "ga4")]
 use crate::connectors::ga4::{Ga4Config, ItemIds};
 #[cfg(feature = "magento")]
 use crate::connectors::magento::{CloudProject, MagentoBuilder, MagentoConfig};
 #[cfg(feature = "shopify")]
-use crate::connectors::shopify::{ShopifyBuilder, ShopifyConfig, auth::App};
+use crate::connectors::shopify::{ShopifyBuilder, ShopifyConfig};
 #[cfg(feature = "woocommerce")]
 use crate::connectors::woocommerce::{KeyInQuery, SeoPlugin, WooCommerceConfig};
 use crate::error::{Error, ErrorKind, Result};
-#[cfg(any(feature = "magento", feature = "shopify", feature = "woocommerce"))]
+#[cfg(any(feature = "bigcommerce", feature = "magento", feature = "shopify", feature = "woocommerce"))]
 use crate::mapping::Overrides;
-#[cfg(any(feature = "ga4", feature = "magento", feature = "shopify", feature = "woocommerce"))]
+#[cfg(any(
+    feature = "ga4",
+    feature = "bigcommerce",
+    feature = "magento",
+    feature = "shopify",
+    feature = "woocommerce"
+))]
 use crate::model::Secret;
 use crate::runtime::Runtime;
 #[cfg(feature = "vault")]
@@ -62,10 +77,10 @@ use crate::transport::ReqwestTransport;
 
 /// The largest file that a variable may name, in bytes.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
-#[cfg(any(feature = "magento", feature = "shopify", feature = "woocommerce"))]
+#[cfg(any(feature = "bigcommerce", feature = "magento", feature = "shopify", feature = "woocommerce"))]
 const MAPPING_FILE: &str = "LILY_MAPPING_FILE";
 /// Every platform that this crate has a connector for, each also the name of its feature.
-const PLATFORMS: [&str; 4] = ["ga4", "magento", "shopify", "woocommerce"];
+const PLATFORMS: [&str; 5] = ["bigcommerce", "ga4", "magento", "shopify", "woocommerce"];
 
 /// The settings of a store of any platform that this build knows.
 ///
@@ -82,6 +97,9 @@ const PLATFORMS: [&str; 4] = ["ga4", "magento", "shopify", "woocommerce"];
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ConnectorConfig {
+    /// A BigCommerce store.
+    #[cfg(feature = "bigcommerce")]
+    BigCommerce(BigCommerceConfig),
     /// A Google Analytics property.
     #[cfg(feature = "ga4")]
     Ga4(Box<Ga4Config>),
@@ -133,6 +151,29 @@ impl ConnectorConfig {
                     .build()
                     .map_err(|error| in_variable(in_mapping(error, file.as_deref()), "MAGENTO_URL"))?;
                 Ok(Self::Magento(config))
+            }
+            #[cfg(feature = "bigcommerce")]
+            "bigcommerce" => {
+                let (mapping, file) = variables.mapping()?;
+                let token = variables.required("BIGCOMMERCE_ACCESS_TOKEN")?;
+                let mut builder = BigCommerceConfig::builder(variables.required("BIGCOMMERCE_STORE_HASH")?)
+                    .access_token(Secret::new(token))
+                    .private_hosts(variables.switch("LILY_ALLOW_PRIVATE_HOSTS")?)
+                    .write_slugs(variables.switch("BIGCOMMERCE_WRITE_SLUGS")?)
+                    .mapping(mapping);
+                if let Some(secret) = variables.optional("BIGCOMMERCE_CLIENT_SECRET")? {
+                    builder = builder.client_secret(Secret::new(secret));
+                }
+                if let Some(url) = variables.optional("BIGCOMMERCE_URL")? {
+                    builder = builder.url(url);
+                }
+                if let Some(share) = variables.share("BIGCOMMERCE_QUOTA_SHARE")? {
+                    builder = builder.quota_share(share);
+                }
+                let config = builder
+                    .build()
+                    .map_err(|error| in_variable(in_mapping(error, file.as_deref()), "BIGCOMMERCE_URL"))?;
+                Ok(Self::BigCommerce(config))
             }
             #[cfg(feature = "shopify")]
             "shopify" => {
@@ -194,7 +235,13 @@ impl ConnectorConfig {
     /// # Errors
     /// What the platform's own `connect` says.
     #[cfg_attr(
-        not(any(feature = "ga4", feature = "magento", feature = "shopify", feature = "woocommerce")),
+        not(any(
+            feature = "ga4",
+            feature = "bigcommerce",
+            feature = "magento",
+            feature = "shopify",
+            feature = "woocommerce"
+        )),
         expect(
             clippy::unused_async,
             unused_variables,
@@ -203,6 +250,8 @@ impl ConnectorConfig {
     )]
     pub async fn connect(&self, runtime: &Runtime) -> Result<Arc<dyn Connector>> {
         match *self {
+            #[cfg(feature = "bigcommerce")]
+            Self::BigCommerce(ref config) => Ok(Arc::new(config.connect(runtime).await?)),
             #[cfg(feature = "ga4")]
             Self::Ga4(ref config) => Ok(Arc::new(config.connect(runtime).await?)),
             #[cfg(feature = "magento")]
@@ -443,13 +492,19 @@ impl Variables<'_> {
         }
     }
 
-    #[cfg(feature = "shopify")]
+    #[cfg(any(feature = "bigcommerce", feature = "shopify"))]
     fn share(&self, name: &'static str) -> Result<Option<f64>> {
         let Some(text) = self.optional(name)? else { return Ok(None) };
         text.parse().map(Some).map_err(|_| wrong(name, "variable_wrong", "must be a number such as 0.5"))
     }
 
-    #[cfg(any(feature = "ga4", feature = "magento", feature = "shopify", feature = "woocommerce"))]
+    #[cfg(any(
+        feature = "ga4",
+        feature = "bigcommerce",
+        feature = "magento",
+        feature = "shopify",
+        feature = "woocommerce"
+    ))]
     fn switch(&self, name: &'static str) -> Result<bool> {
         match self.optional(name)?.as_deref() {
             None | Some("0") => Ok(false),
@@ -479,7 +534,7 @@ impl Variables<'_> {
     }
 
     /// The overrides of the connector's map, and the file that they stand in.
-    #[cfg(any(feature = "magento", feature = "shopify", feature = "woocommerce"))]
+    #[cfg(any(feature = "bigcommerce", feature = "magento", feature = "shopify", feature = "woocommerce"))]
     fn mapping(&self) -> Result<(Overrides, Option<std::path::PathBuf>)> {
         let path = (self.0)(MAPPING_FILE).filter(|path| !path.is_empty());
         let Some(path) = path.map(std::path::PathBuf::from) else { return Ok((Overrides::default(), None)) };
@@ -521,7 +576,7 @@ fn may_be_shown(platform: &str) -> bool {
     platform.len() <= 20 && platform.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-#[cfg(any(feature = "magento", feature = "shopify", feature = "woocommerce"))]
+#[cfg(any(feature = "bigcommerce", feature = "magento", feature = "shopify", feature = "woocommerce"))]
 fn in_variable(error: Error, name: &'static str) -> Error {
     if error.code() == "origin_invalid" {
         error.with_remedy(format!("set {name} to the store's address, in the form https://shop.example"))
@@ -529,13 +584,15 @@ fn in_variable(error: Error, name: &'static str) -> Error {
         error.with_context("variable", "MAGENTO_STORE_VIEW")
     } else if error.code() == "shop_domain_invalid" {
         error.with_context("variable", "SHOPIFY_SHOP")
+    } else if error.code() == "store_hash_unusable" {
+        error.with_context("variable", "BIGCOMMERCE_STORE_HASH")
     } else {
         error
     }
 }
 
 /// Names the file of an error about overrides.
-#[cfg(any(feature = "magento", feature = "shopify", feature = "woocommerce"))]
+#[cfg(any(feature = "bigcommerce", feature = "magento", feature = "shopify", feature = "woocommerce"))]
 fn in_mapping(error: Error, file: Option<&Path>) -> Error {
     match file {
         Some(file) if error.code().starts_with("override") => {
@@ -714,6 +771,62 @@ mod tests {
             assert!(odd.contains("MAGENTO_CREATE_OPTIONS must be 1 or 0"), "{odd}");
             let text = refused(&[STORE[0], ("MAGENTO_URL", "shop.example"), TOKEN]);
             assert!(text.contains("MAGENTO_URL"), "{text}");
+        }
+    }
+
+    #[cfg(feature = "bigcommerce")]
+    mod bigcommerce {
+        use super::*;
+
+        const STORE: [(&str, &str); 2] =
+            [("LILY_CONNECTOR", "bigcommerce"), ("BIGCOMMERCE_STORE_HASH", "abc123")];
+        const TOKEN: (&str, &str) = ("BIGCOMMERCE_ACCESS_TOKEN", SECRET);
+
+        fn with<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+            STORE.iter().chain(more).copied().collect()
+        }
+
+        #[test]
+        fn a_store_is_read_and_shows_no_secret() {
+            let read = config(&with(&[TOKEN, ("BIGCOMMERCE_CLIENT_SECRET", SECRET)])).unwrap();
+            let ConnectorConfig::BigCommerce(store) = &read else { panic!("{read:?}") };
+            assert_eq!(store.store().account.as_str(), "abc123");
+            assert!(!format!("{read:?}").contains(SECRET), "{read:?}");
+        }
+
+        #[test]
+        fn each_variable_is_read_from_a_file() {
+            let folder = tempfile::tempdir().unwrap();
+            let file = |name: &str, text: &str| {
+                let path = folder.path().join(name);
+                std::fs::write(&path, format!("{text}\n")).unwrap();
+                path.to_str().unwrap().to_owned()
+            };
+            let (hash, token) = (file("hash", "abc123"), file("token", SECRET));
+            let (secret, url) = (file("secret", SECRET), file("url", "https://api.example"));
+            let all = [
+                STORE[0],
+                ("BIGCOMMERCE_STORE_HASH_FILE", hash.as_str()),
+                ("BIGCOMMERCE_ACCESS_TOKEN_FILE", token.as_str()),
+                ("BIGCOMMERCE_CLIENT_SECRET_FILE", secret.as_str()),
+                ("BIGCOMMERCE_URL_FILE", url.as_str()),
+            ];
+            let read = config(&all).unwrap();
+            assert!(!format!("{read:?}").contains(SECRET), "{read:?}");
+        }
+
+        #[test]
+        fn a_missing_or_wrong_variable_is_named() {
+            assert!(refused(&STORE).contains("BIGCOMMERCE_ACCESS_TOKEN"));
+            assert!(refused(&[STORE[0], TOKEN]).contains("BIGCOMMERCE_STORE_HASH"));
+            let odd = refused(&[STORE[0], ("BIGCOMMERCE_STORE_HASH", "Not A Hash"), TOKEN]);
+            assert!(odd.contains("variable=BIGCOMMERCE_STORE_HASH"), "{odd}");
+            assert!(refused(&with(&[TOKEN, ("BIGCOMMERCE_URL", "api.example")])).contains("BIGCOMMERCE_URL"));
+            for share in ["half", "0", "1.5", "NaN"] {
+                assert!(config(&with(&[TOKEN, ("BIGCOMMERCE_QUOTA_SHARE", share)])).is_err(), "{share}");
+            }
+            let odd = refused(&with(&[TOKEN, ("BIGCOMMERCE_WRITE_SLUGS", "yes")]));
+            assert!(odd.contains("BIGCOMMERCE_WRITE_SLUGS must be 1 or 0"), "{odd}");
         }
     }
 

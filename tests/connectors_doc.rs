@@ -1,6 +1,7 @@
 //! `docs/connectors.md` is made from the maps and capabilities, so it cannot lie.
 #![cfg(all(
     feature = "testkit",
+    feature = "bigcommerce",
     feature = "ga4",
     feature = "magento",
     feature = "shopify",
@@ -14,6 +15,7 @@ use std::fmt::Write;
 
 use common::bench;
 use lily_connect::connector::Connector;
+use lily_connect::connectors::bigcommerce::BigCommerceConfig;
 use lily_connect::connectors::ga4::Ga4Config;
 use lily_connect::connectors::magento::MagentoConfig;
 use lily_connect::connectors::shopify::ShopifyConfig;
@@ -85,8 +87,22 @@ async fn the_table_of_fields_is_what_the_maps_say() {
         .profile(StoreProfile::unknown())
         .build()
         .unwrap();
+    let bigcommerce = BigCommerceConfig::builder("abc123")
+        .access_token(Secret::new("t"))
+        .write_slugs(true)
+        .profile(StoreProfile::unknown())
+        .build()
+        .unwrap();
+    let bigcommerce = bigcommerce.connect(&bench.runtime).await.unwrap();
     let magento = magento.connect(&bench.runtime).await.unwrap();
-    let tables = [table(&ga4), table(&magento), table(&shopify), table(&*french), table(&*bench.connector)];
+    let tables = [
+        table(&bigcommerce),
+        table(&ga4),
+        table(&magento),
+        table(&shopify),
+        table(&*french),
+        table(&*bench.connector),
+    ];
     let made = format!("{head}{}", tables.concat());
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/connectors.md");
     if std::env::var_os("LILY_UPDATE_DOCS").is_some() {

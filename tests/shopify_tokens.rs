@@ -9,9 +9,10 @@ mod shopify;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lily_connect::auth::App;
 use lily_connect::auth::{TokenRecord, TokenSet, TokenVault, TokenVersion};
 use lily_connect::connector::Connector;
-use lily_connect::connectors::shopify::auth::{App, ShopDomain, app_slot, offline_slot};
+use lily_connect::connectors::shopify::auth::{ShopDomain, app_slot, offline_slot};
 use lily_connect::connectors::shopify::{Shopify, ShopifyBuilder, ShopifyConfig};
 use lily_connect::error::{ErrorKind, Result};
 use lily_connect::model::Secret;

@@ -15,6 +15,7 @@ mod stand_in {
     use std::collections::BTreeMap;
 
     use lily_connect::ConnectorConfig;
+    use lily_connect::testkit::bigcommerce::{BigCommerceFake, Plan};
     use lily_connect::testkit::ga4::Ga4Fake;
     use lily_connect::testkit::magento::MagentoFake;
     use lily_connect::testkit::server::{Server, Service};
@@ -39,23 +40,23 @@ mod stand_in {
     impl Sandbox {
         /// Starts the stand-in of the platform that `LILY_CONNECTOR` names, else of the first that is built in.
         pub(in super::super) async fn start() -> Result<Self, Failure> {
-            let first = match (cfg!(feature = "woocommerce"), cfg!(feature = "shopify")) {
-                (true, _) => "woocommerce",
-                (false, true) => "shopify",
-                (false, false) => "magento",
+            let first = match () {
+                () if cfg!(feature = "woocommerce") => "woocommerce",
+                () if cfg!(feature = "shopify") => "shopify",
+                () if cfg!(feature = "bigcommerce") => "bigcommerce",
+                () => "magento",
             };
             let named = std::env::var_os("LILY_CONNECTOR").filter(|name| !name.is_empty());
             let name = named.unwrap_or_else(|| first.into()).into_string().unwrap_or_default();
             let (server, own) = match name.as_str() {
+                "bigcommerce" => bigcommerce().await?,
                 "ga4" => ga4().await?,
                 "magento" => magento().await?,
                 "shopify" => shopify().await?,
                 "woocommerce" => woocommerce().await?,
                 _ => {
-                    return Err(
-                        "with LILY_SANDBOX=1, LILY_CONNECTOR must be ga4, magento, shopify or woocommerce"
-                            .into(),
-                    );
+                    let names = "bigcommerce, ga4, magento, shopify or woocommerce";
+                    return Err(format!("with LILY_SANDBOX=1, LILY_CONNECTOR must be {names}").into());
                 }
             };
             let variables: BTreeMap<&str, String> = own
@@ -123,6 +124,22 @@ mod stand_in {
             ("MAGENTO_CONSUMER_SECRET", keys.consumer_secret),
             ("MAGENTO_TOKEN", keys.access_token),
             ("MAGENTO_TOKEN_SECRET", keys.access_token_secret),
+        ];
+        Ok((server, variables))
+    }
+
+    async fn bigcommerce() -> Result<Started, Failure> {
+        let store =
+            BigCommerceFake::builder(Arc::new(SystemClock::default())).plan(Plan::Unlimited).seed(7).build();
+        let _ids = store.seed_products(PRODUCTS);
+        let token = store.issue_token("sandbox");
+        let settings = store.settings();
+        let server = Service::new(store).start().await?;
+        let variables = vec![
+            ("BIGCOMMERCE_STORE_HASH", settings.store_hash),
+            ("BIGCOMMERCE_URL", server.url()),
+            ("BIGCOMMERCE_ACCESS_TOKEN", token),
+            ("BIGCOMMERCE_CLIENT_SECRET", settings.client_secret),
         ];
         Ok((server, variables))
     }

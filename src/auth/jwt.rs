@@ -86,6 +86,12 @@ impl Claims {
         self.0.get(name)?.as_str()
     }
 
+    /// A claim, whatever it is.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
     /// A claim that is a time, in whole seconds since the start of 1970.
     fn time(&self, name: &str) -> Result<Option<i64>> {
         let Some(value) = self.0.get(name) else { return Ok(None) };

@@ -2,6 +2,7 @@
 //! Nothing here sends.
 
 mod answer;
+mod app;
 mod basic;
 mod grant;
 mod header_key;
@@ -10,6 +11,7 @@ mod none;
 mod oauth1;
 mod origin;
 mod percent;
+mod query;
 mod query_key;
 #[cfg(feature = "jwt")]
 mod rs256;
@@ -25,6 +27,7 @@ use crate::model::Secret;
 use crate::time::{Entropy, Timestamp};
 
 pub use answer::read_token_answer;
+pub use app::App;
 pub use basic::Basic;
 pub use grant::{
     GRANT_REFUSED, TOKEN_CLOCK_OFF, TokenAnswer, TokenEncoding, TokenGrant, TokenRepeat, TokenRequest,
@@ -34,6 +37,7 @@ pub use jwt::{Claims, Hs256};
 pub use none::NoCredentials;
 pub use oauth1::{OAuth1, ParameterOrder};
 pub use origin::Origin;
+pub use query::CallbackQuery;
 pub use query_key::QueryKey;
 #[cfg(feature = "jwt")]
 pub use rs256::{JwtBearer, Rs256};

@@ -1,6 +1,7 @@
 //! What became of a patch, out of the answers to the calls that wrote it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::{Answer, FieldAnswer, Patch};
 use crate::error::{Effect, Error, Result};
@@ -11,7 +12,7 @@ use crate::model::FieldName;
 pub struct Outcomes {
     said: HashMap<FieldName, FieldAnswer>,
     sent: bool,
-    unsent: Option<Error>,
+    unsent: Option<Arc<Error>>,
 }
 
 /// What became of one patch.
@@ -20,7 +21,7 @@ pub struct Written {
     /// Its answer.
     pub answer: Answer,
     /// Why nothing of it was sent, where nothing was.
-    pub unsent: Option<Error>,
+    pub unsent: Option<Arc<Error>>,
 }
 
 impl Outcomes {
@@ -37,7 +38,8 @@ impl Outcomes {
     }
 
     /// A call failed: it was lost, refused by the platform, or not sent.
-    pub fn failed(&mut self, fields: &[FieldName], error: Error) {
+    pub fn failed(&mut self, fields: &[FieldName], error: impl Into<Arc<Error>>) {
+        let error = error.into();
         if error.effect() == Effect::Possible {
             self.sent = true;
             self.note(fields, &FieldAnswer::Unknown { why: error.to_string() });
@@ -53,7 +55,8 @@ impl Outcomes {
     }
 
     /// Nothing of these fields is sent, for this reason.
-    pub fn held_back(&mut self, fields: &[FieldName], error: Error) {
+    pub fn held_back(&mut self, fields: &[FieldName], error: impl Into<Arc<Error>>) {
+        let error = error.into();
         self.note(fields, &FieldAnswer::refused(&error));
         self.unsent.get_or_insert(error);
     }
@@ -102,7 +105,9 @@ impl Written {
             unsent = unsent.or(one.unsent);
         }
         match unsent {
-            Some(error) if nothing_was_sent => Err(error),
+            Some(error) if nothing_was_sent => {
+                Err(Arc::try_unwrap(error).unwrap_or_else(|shared| shared.copied()))
+            }
             _ => Ok(answers),
         }
     }

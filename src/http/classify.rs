@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{StatusCode, header};
 use url::Url;
 
-use super::{ApiRequest, ApiResponse, BudgetReading};
+use super::{ApiRequest, ApiResponse, BudgetReading, WindowReading};
 use crate::error::{Effect, Error, ErrorKind, Retry};
 use crate::time::Timestamp;
 
@@ -51,6 +51,14 @@ pub trait Classifier: fmt::Debug + Send + Sync + 'static {
     /// `None` where there is enough of each. It is asked for each answer, refusals too. The whole store waits for so
     /// long: calls with less time are refused at once, with the time.
     fn rest(&self, request: &ApiRequest, response: &ApiResponse) -> Option<Duration> {
+        let _ = (request, response);
+        None
+    }
+
+    /// Reads what an answer says of the window that calls are counted in; `None` where it says nothing. It is asked
+    /// for each answer, refusals too, where the client has a window
+    /// ([`ApiClientBuilder::window`](super::ApiClientBuilder::window)).
+    fn window(&self, request: &ApiRequest, response: &ApiResponse) -> Option<WindowReading> {
         let _ = (request, response);
         None
     }

@@ -468,6 +468,9 @@ impl<'a> Call<'a> {
         if let Some(rest) = client.classifier.rest(self.request, &response) {
             client.gate.pause(client.shared.clock().elapsed().saturating_add(rest));
         }
+        if permit.is_counted() {
+            permit.counted(client.classifier.window(self.request, &response).unwrap_or_default());
+        }
         if permit.is_metered() {
             let reading = client.classifier.budget(self.request, &response).unwrap_or_default();
             let refused =

@@ -16,7 +16,8 @@ use tokio::sync::Notify;
 
 use super::allowance::{ErrorAllowance, ServerErrors};
 use super::budget::{Ask, Budget, BudgetSettings, Reservation, Spent};
-use super::reading::BudgetReading;
+use super::reading::{BudgetReading, WindowReading};
+use super::window::{Counted, Taken, Window, WindowSettings};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::model::Lane;
 use crate::time::Clock;
@@ -78,6 +79,7 @@ struct State {
     rate: Option<Rate>,
     ceiling: Option<Ceiling>,
     budget: Option<Budget>,
+    window: Option<Window>,
     paused_until: Duration,
     /// How many server errors may be provoked, and those that count.
     allowance: Option<ErrorAllowance>,
@@ -95,9 +97,16 @@ struct Waiter {
     wake: Arc<Notify>,
 }
 
+/// What was taken for a call of what the store gives out.
+#[derive(Debug, Default)]
+struct Charged {
+    points: Option<Reservation>,
+    calls: Option<Taken>,
+}
+
 /// What stands between a call and its turn.
 enum Turn {
-    Taken(Option<Reservation>),
+    Taken(Charged),
     In(Duration),
     /// In that time, or when a call in flight gives points back.
     InOrAfterAnother(Duration),
@@ -115,6 +124,7 @@ impl Gate {
                 rate: None,
                 ceiling: None,
                 budget: None,
+                window: None,
                 paused_until: Duration::ZERO,
                 allowance: None,
                 errors: ServerErrors::default(),
@@ -168,6 +178,20 @@ impl Gate {
         Ok(())
     }
 
+    /// Counts calls in the windows that the store tells of.
+    ///
+    /// # Errors
+    /// `Config` where the settings are not usable.
+    pub(super) fn count_in_windows(&self, settings: WindowSettings) -> Result<()> {
+        settings.check()?;
+        let mut state = self.lock();
+        match &mut state.window {
+            Some(window) => window.configure(settings),
+            None => state.window = Some(Window::new(settings)),
+        }
+        Ok(())
+    }
+
     /// Waits for a turn from `now` on, at most until an instant of the clock. The permit counts as in flight until it is
     /// dropped.
     ///
@@ -186,8 +210,8 @@ impl Gate {
             let mut state = self.lock();
             let first =
                 state.interactive.is_empty() && (lane == Lane::Interactive || state.backfill.is_empty());
-            if first && let Turn::Taken(reservation) = state.turn(cost, ask.as_ref(), now)? {
-                return Ok(Permit::new(self, reservation));
+            if first && let Turn::Taken(charged) = state.turn(cost, ask.as_ref(), now)? {
+                return Ok(Permit::new(self, charged));
             }
             Place::behind(self, &mut state, lane)
         };
@@ -197,9 +221,9 @@ impl Gate {
                 let mut state = self.lock();
                 if state.head().is_some_and(|head| head.ticket == place.ticket) {
                     match state.turn(cost, ask.as_ref(), now)? {
-                        Turn::Taken(reservation) => {
+                        Turn::Taken(charged) => {
                             place.leave(&mut state);
-                            return Ok(Permit::new(self, reservation));
+                            return Ok(Permit::new(self, charged));
                         }
                         turn => turn,
                     }
@@ -278,6 +302,7 @@ impl Gate {
             && state.paused_until <= now
             && !allowance.is_some_and(|allowance| state.errors.any(allowance, now))
             && state.budget.as_mut().is_none_or(|budget| budget.is_full(now))
+            && state.window.as_ref().is_none_or(|window| window.is_over(now))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -293,6 +318,9 @@ impl State {
         }
         if now < self.paused_until {
             return Ok(Turn::In(self.paused_until - now));
+        }
+        if let Some(wait) = self.window.as_mut().and_then(|window| window.wait(cost, now)) {
+            return Ok(Turn::In(wait));
         }
         let mut metered = ask.zip(self.budget.as_mut());
         if let Some((ask, budget)) = &mut metered
@@ -319,12 +347,19 @@ impl State {
             }
         }
         self.in_flight += 1;
-        Ok(Turn::Taken(metered.map(|(ask, budget)| budget.take(ask))))
+        let points = metered.map(|(ask, budget)| budget.take(ask));
+        Ok(Turn::Taken(Charged { points, calls: self.window.as_mut().map(|window| window.take(cost)) }))
     }
 
     fn settle(&mut self, taken: &Reservation, spent: Spent, now: Duration) {
         if let Some(budget) = &mut self.budget {
             budget.settle(taken, spent, now);
+        }
+    }
+
+    fn count(&mut self, taken: &Taken, counted: Counted, now: Duration) {
+        if let Some(window) = &mut self.window {
+            window.settle(taken, counted, now);
         }
     }
 
@@ -389,19 +424,31 @@ impl Drop for Place<'_> {
 #[derive(Debug)]
 pub(super) struct Permit<'a> {
     gate: &'a Gate,
-    /// What was taken of the budget, until the call has told what it cost.
-    reservation: Option<Reservation>,
+    /// What was taken, until the call has told what it cost.
+    charged: Charged,
     sent: bool,
 }
 
 impl<'a> Permit<'a> {
-    fn new(gate: &'a Gate, reservation: Option<Reservation>) -> Self {
-        Self { gate, reservation, sent: false }
+    fn new(gate: &'a Gate, charged: Charged) -> Self {
+        Self { gate, charged, sent: false }
     }
 
     /// Whether the budget waits to be told what the call cost.
     pub(super) fn is_metered(&self) -> bool {
-        self.reservation.is_some()
+        self.charged.points.is_some()
+    }
+
+    /// Whether the store's window waits to be told what the answer says.
+    pub(super) fn is_counted(&self) -> bool {
+        self.charged.calls.is_some()
+    }
+
+    /// The call was answered, and this is what the answer says of the window.
+    pub(super) fn counted(&mut self, reading: WindowReading) {
+        if let Some(taken) = self.charged.calls.take() {
+            self.gate.lock().count(&taken, Counted::Answered(reading), self.gate.clock.elapsed());
+        }
     }
 
     /// The call is sent now: from here on, it may cost something.
@@ -416,7 +463,7 @@ impl<'a> Permit<'a> {
 
     /// The call was answered, or refused for its cost.
     pub(super) fn answered(&mut self, reading: BudgetReading, refused: bool) {
-        if let Some(taken) = self.reservation.take() {
+        if let Some(taken) = self.charged.points.take() {
             self.gate.lock().settle(&taken, Spent::Answered { reading, refused }, self.gate.clock.elapsed());
         }
     }
@@ -425,7 +472,11 @@ impl<'a> Permit<'a> {
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         let mut state = self.gate.lock();
-        if let Some(taken) = self.reservation.take() {
+        if let Some(taken) = self.charged.calls.take() {
+            let counted = if self.sent { Counted::Unknown } else { Counted::Not };
+            state.count(&taken, counted, self.gate.clock.elapsed());
+        }
+        if let Some(taken) = self.charged.points.take() {
             let spent = if self.sent { Spent::Unknown } else { Spent::Nothing };
             state.settle(&taken, spent, self.gate.clock.elapsed());
         }

@@ -1,4 +1,6 @@
-//! What a store's answers say of its points.
+//! What a store's answers say of its points, or of the calls that it lets pass.
+
+use std::time::Duration;
 
 /// What one answer says of the points: each part may be missing.
 ///
@@ -32,4 +34,17 @@ impl BudgetReading {
             restore_per_second: self.restore_per_second.filter(|rate| number(rate) && *rate >= 0.01),
         }
     }
+}
+
+/// What one answer says of a window in which calls are counted: each part may be missing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WindowReading {
+    /// The calls that one window has.
+    pub quota: Option<u64>,
+    /// Those that were left when the request had been counted.
+    pub left: Option<u64>,
+    /// How long it was until the window's end.
+    pub ends_in: Option<Duration>,
+    /// How long a window is.
+    pub length: Option<Duration>,
 }

@@ -17,6 +17,7 @@ use super::classify::{Classifier, StatusTable};
 use super::client::{ApiClient, Route};
 use super::rate::Rate;
 use super::shared::Shared;
+use super::window::WindowSettings;
 use crate::auth::{Authenticator, Origin};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::StoreKey;
@@ -34,6 +35,8 @@ pub struct ClientSettings {
     pub budget: Option<BudgetSettings>,
     /// The most server errors that are provoked in a time (default no bound).
     pub errors: Option<ErrorAllowance>,
+    /// How the store's window of calls is used, where it counts them so (default not at all).
+    pub window: Option<WindowSettings>,
     /// The most attempts of a call, the first included (default 5).
     pub attempts: u32,
     /// The waits between attempts.
@@ -55,6 +58,7 @@ impl Default for ClientSettings {
             rate: None,
             budget: None,
             errors: None,
+            window: None,
             attempts: 5,
             backoff: Backoff::default(),
             retry_after_cap: Duration::from_secs(300),
@@ -155,6 +159,14 @@ impl ApiClientBuilder {
         self
     }
 
+    /// Says that the store counts calls in windows, and tells of them in its answers (default not). The classifier
+    /// reads what they say; until the first one, nothing is held back.
+    #[must_use]
+    pub fn window(mut self, window: WindowSettings) -> Self {
+        self.settings.window = Some(window);
+        self
+    }
+
     /// Sets the most attempts of a call, the first included (default 5).
     #[must_use]
     pub fn attempts(mut self, attempts: u32) -> Self {
@@ -165,8 +177,8 @@ impl ApiClientBuilder {
     /// Makes the client; nothing is sent.
     ///
     /// # Errors
-    /// `Config` where the user agent cannot be a header, there would be no attempt, or the rate or the
-    /// budget is unusable.
+    /// `Config` where the user agent cannot be a header, there would be no attempt, or the rate, the budget or the
+    /// window is unusable.
     pub fn build(self) -> Result<ApiClient> {
         let user_agent = HeaderValue::from_str(&self.settings.user_agent).map_err(|_| {
             Error::new(
@@ -184,8 +196,12 @@ impl ApiClientBuilder {
             .zip(Authority::try_from(&base[Position::BeforeHost..Position::AfterPort]).ok())
             .ok_or_else(|| Error::new(ErrorKind::Config, "origin_invalid", "the address cannot be a URI"))?;
         let (gate, host) = self.shared.store(&self.store, &self.origin.authority(), self.settings.breaker);
-        gate.configure(self.settings.max_in_flight, self.settings.rate, self.settings.budget)?;
-        gate.allow_errors(self.settings.errors);
+        let settings = &self.settings;
+        gate.configure(settings.max_in_flight, settings.rate, settings.budget)?;
+        if let Some(window) = settings.window {
+            gate.count_in_windows(window)?;
+        }
+        gate.allow_errors(settings.errors);
         Ok(ApiClient {
             shared: self.shared,
             store: self.store,

@@ -34,8 +34,10 @@ impl Transform {
             | Self::EscapedText
             | Self::Html
             | Self::OptionalHtml
-            | Self::JsonList(_) => Kind::Text,
-            Self::Id | Self::LastSegment => Kind::Id,
+            | Self::JsonList(_)
+            | Self::OnlyValue
+            | Self::CommaList => Kind::Text,
+            Self::Id | Self::OptionalId | Self::LastSegment => Kind::Id,
             Self::Bool | Self::Present => Kind::Bool,
             Self::Decimal => Kind::Decimal,
             Self::Money | Self::MoneyWith { .. } => Kind::Money,
@@ -54,7 +56,7 @@ impl Transform {
 
     /// Whether one value of the wire can be several canonical ones.
     pub(super) const fn is_list(self) -> bool {
-        matches!(self, Self::JsonList(_))
+        matches!(self, Self::JsonList(_) | Self::OnlyValue)
     }
 
     /// Whether a canonical field of that kind takes what the transform gives. A word is a text, too.
@@ -78,6 +80,8 @@ pub(super) enum Canon<'a> {
         raw: Text,
         of_type: &'static str,
     },
+    /// Names of a list, each with its spelling where that is another.
+    Names(Vec<(Text, Option<Text>)>),
     Id(ExternalId),
     Bool(bool),
     Decimal(Decimal),
@@ -178,7 +182,10 @@ pub(super) fn from_text<'a>(
     profile: &StoreProfile,
 ) -> Result<Canon<'a>, Fault> {
     match transform {
-        Transform::Text | Transform::Html => plain(text),
+        Transform::Text | Transform::Html | Transform::OnlyValue => plain(text),
+        Transform::CommaList => Ok(Canon::Names(comma_list(&text))),
+        Transform::OptionalId if matches!(&*text, "" | "0") => Ok(Canon::Null),
+        Transform::OptionalId => from_text(Transform::Id, text, profile),
         Transform::OptionalText | Transform::OptionalHtml if text.is_empty() => Ok(Canon::Null),
         Transform::OptionalText | Transform::OptionalHtml => plain(text),
         Transform::EscapedText => escaped(text),
@@ -220,6 +227,29 @@ fn last_segment(text: &str) -> Result<Canon<'static>, Fault> {
         return Err("not_an_id");
     }
     Ok(Canon::Id(Text::from(last).into()))
+}
+
+/// The names between commas. What holds none goes to the spelling of the one behind it, and at the end to that of the
+/// one before it.
+fn comma_list(text: &str) -> Vec<(Text, Option<Text>)> {
+    let mut names: Vec<(&str, &str)> = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    for part in text.split(',') {
+        let end = at + part.len();
+        let name = part.trim();
+        if !name.is_empty() {
+            names.push((name, text.get(start..end).unwrap_or(part)));
+            start = end + 1;
+        }
+        at = end + 1;
+    }
+    if let Some((_, spelling)) = names.last_mut().filter(|_| start <= text.len()) {
+        let from = start.saturating_sub(1).saturating_sub(spelling.len());
+        *spelling = text.get(from..).unwrap_or(spelling);
+    }
+    let spelled =
+        |(name, spelling): (&str, &str)| (Text::from(name), (name != spelling).then(|| Text::from(spelling)));
+    names.into_iter().map(spelled).collect()
 }
 
 fn json_list<'a>(text: Cow<'a, str>, of_type: &'static str) -> Result<Canon<'a>, Fault> {
@@ -378,7 +408,10 @@ pub(super) fn from_number<'a>(
         return Err("not_a_whole_number");
     }
     match transform {
-        Transform::Id | Transform::LastSegment => Ok(Canon::Id(Text::from(number).into())),
+        Transform::OptionalId if number == "0" => Ok(Canon::Null),
+        Transform::Id | Transform::OptionalId | Transform::LastSegment => {
+            Ok(Canon::Id(Text::from(number).into()))
+        }
         Transform::Word(_) => from_text(transform, Cow::Borrowed(number), profile),
         Transform::Bool => Err("not_a_truth_value"),
         _ => Err("not_a_text"),
@@ -416,5 +449,32 @@ pub(super) fn from_bool(transform: Transform, truth: bool) -> Result<Canon<'stat
         _ if !truth => Ok(Canon::Null),
         _ if transform.is_decimal() => Err("not_a_decimal"),
         _ => Err("not_a_text"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_between_commas_keep_the_text_that_they_were_read_from() {
+        for (text, names) in [
+            ("jar, glass", &["jar", "glass"][..]),
+            ("a,,b", &["a", "b"]),
+            (" a ,b,", &["a", "b"]),
+            (",a", &["a"]),
+            ("a,b, ,", &["a", "b"]),
+            ("one", &["one"]),
+            ("", &[]),
+            (" , ", &[]),
+        ] {
+            let read = comma_list(text);
+            assert_eq!(read.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), names, "{text:?}");
+            let spelled: Vec<&str> =
+                read.iter().map(|(name, raw)| raw.as_ref().unwrap_or(name).as_str()).collect();
+            if !names.is_empty() {
+                assert_eq!(spelled.join(","), text, "{text:?}");
+            }
+        }
     }
 }

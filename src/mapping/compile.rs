@@ -227,12 +227,22 @@ fn add(tree: &mut Tree, entity: Entity, rules: &[Rule], rule: &Rule) -> Result<(
     if wildcards > MAX_ARRAYS {
         return Err(invalid(format!("a place can name at most {MAX_ARRAYS} arrays within one another")));
     }
-    if wildcards > lists.len() {
+    if wildcards > lists.len() && lists.is_empty() {
         return Err(invalid("an array's elements need a list field, or a key that selects one of them"));
     }
     // An object stands for a list of one where the field has a list more than the place has arrays.
-    let mut singles = lists.len() - wildcards;
-    if rule.transform.is_list() {
+    let mut singles = lists.len().saturating_sub(wildcards);
+    if rule.transform == Transform::CommaList {
+        // One text of the wire stands for the list of terms that the field names.
+        if singles != 1 || lists.len() != 1 || !rule.field.ends_with("[].name") {
+            return Err(invalid("names in one text need the name of a list of terms"));
+        }
+        lists.pop();
+        singles = 0;
+    } else if rule.transform == Transform::OnlyValue && rule.field.ends_with("[].values[]") {
+        lists.pop();
+        singles = lists.len().saturating_sub(wildcards);
+    } else if rule.transform.is_list() {
         // One text of the wire stands for the innermost list.
         if singles == 0 || !rule.field.ends_with("[]") {
             return Err(invalid(
@@ -254,6 +264,10 @@ fn add(tree: &mut Tree, entity: Entity, rules: &[Rule], rule: &Rule) -> Result<(
             _ => return Err(invalid("a selected element must be followed by another key of it")),
         }
     }
+    // Where the place has arrays more than the field has lists, the outer ones are read as if they were one: the
+    // elements of all of them are one list's.
+    let mut flat = wildcards.saturating_sub(lists.len());
+    let is_flat = flat > 0;
     let mut at = ROOT;
     for (depth, step) in steps.iter().enumerate() {
         if singles == 1 && !alone && depth + 1 == steps.len() {
@@ -263,7 +277,14 @@ fn add(tree: &mut Tree, entity: Entity, rules: &[Rule], rule: &Rule) -> Result<(
             begin_list(tree, at, entity, lists.remove(0), true)?;
         }
         if matches!(step, Step::Each) {
-            begin_list(tree, at, entity, lists.remove(0), false)?;
+            if flat > 0 {
+                flat -= 1;
+            } else {
+                begin_list(tree, at, entity, lists.remove(0), false)?;
+                if is_flat && let Some(list) = node_mut(tree, at)?.list.as_mut() {
+                    list.is_shared = true;
+                }
+            }
         }
         at = child(tree, at, step)?;
     }

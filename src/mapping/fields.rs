@@ -357,6 +357,9 @@ macro_rules! term_fields {
                 name: $name,
                 kind: Kind::Text,
                 put: |r, c| {
+                    if let Canon::Names(names) = c {
+                        return put_names(product(r).map(|p| &mut p.$list), names);
+                    }
                     let Some(term) = product(r).and_then(|p| last(&mut p.$list)) else { return false };
                     term.raw_name = c.raw();
                     set_plain(Some(&mut term.name), c, Canon::text)
@@ -364,6 +367,13 @@ macro_rules! term_fields {
             },
         ]
     };
+}
+
+fn put_names(place: Option<&mut Field<Vec<Term>>>, names: Vec<(Text, Option<Text>)>) -> bool {
+    let Some(place) = place else { return false };
+    *place =
+        Field::Value(names.into_iter().map(|(name, raw_name)| Term { id: None, name, raw_name }).collect());
+    true
 }
 
 static PRODUCT_SHARED: [FieldDef; 22] = shared_fields!(product);

@@ -12,6 +12,7 @@ mod json;
 mod overrides;
 mod parts;
 mod rule;
+mod scattered;
 mod walk;
 mod write;
 
@@ -20,8 +21,8 @@ use std::fmt;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Entity, ExternalId, Field, FieldName, Inheritance, Normaliser, Platform, RawItems, Record, RecordRef,
-    Shape, StoreProfile, Tokens,
+    Entity, ExternalId, Field, FieldName, Inheritance, Names, Normaliser, Platform, RawItems, Record,
+    RecordRef, Shape, StoreProfile, Tokens,
 };
 use cells::CellAccess;
 use compile::Tree;
@@ -47,6 +48,24 @@ pub struct SchemaMap {
     cells: Vec<TokenRule>,
     /// Whether attributes have namespaces, and keys within them.
     has_namespaces: bool,
+    /// Whether one attribute may stand in several places of the wire.
+    is_scattered: bool,
+    /// The lists of terms of which the wire has ids and no names, each with its place.
+    by_id: Vec<(Entity, String)>,
+}
+
+/// The lists of a product that hold terms: by the rules for id and name, and the kind of their entries.
+const TERMS: [(&str, &str, Entity); 3] = [
+    ("categories[].id", "categories[].name", Entity::Category),
+    ("tags[].id", "tags[].name", Entity::Tag),
+    ("brands[].id", "brands[].name", Entity::Brand),
+];
+
+/// What comes in beside the bytes.
+#[derive(Debug, Clone, Copy)]
+struct Given<'g> {
+    profile: &'g StoreProfile,
+    names: Option<&'g Names>,
 }
 
 struct TokenRule {
@@ -111,7 +130,9 @@ impl SchemaMap {
         let cells = cells::of(entity)
             .iter()
             .filter_map(|def| {
-                let rule = rules.iter().find(|rule| rule.field == def.rule)?;
+                let read_by = |field: &str| rules.iter().find(|rule| rule.field == field);
+                let id_of = |name: &str| TERMS.iter().find(|terms| terms.1 == name).map(|terms| terms.0);
+                let rule = read_by(def.rule).or_else(|| id_of(def.rule).and_then(read_by))?;
                 let normaliser = match def.access {
                     CellAccess::Text(_)
                     | CellAccess::TermId(_)
@@ -127,16 +148,21 @@ impl SchemaMap {
                         true => rule.field.starts_with(def.part_of),
                         false => rule.field == def.part_of,
                     })
-                    .map(|rule| match rule.from.split_once("/*/").filter(|_| def.access.is_list()) {
+                    .map(|rule| rule.from.strip_suffix("/*").unwrap_or(&rule.from))
+                    .map(|from| match from.split_once("/*/").filter(|_| def.access.is_list()) {
                         Some((list, _)) => list.to_owned(),
-                        None => rule.from.to_string(),
+                        None => from.to_owned(),
                     })
                     .collect();
                 Some(TokenRule { field: def.field.clone(), access: def.access, normaliser, places })
             })
             .collect();
         let has_namespaces = rules.iter().any(|rule| rule.field == "attributes[].namespace");
-        Ok(Self { blank, rules: rules.to_vec(), tree, cells, has_namespaces })
+        let is_scattered = rules.iter().any(|rule| rule.transform == Transform::OnlyValue);
+        let read_by = |field: &str| rules.iter().find(|rule| rule.field == field);
+        let by_id = TERMS.iter().filter(|(_, name, _)| read_by(name).is_none());
+        let by_id = by_id.filter_map(|(id, _, kind)| Some((*kind, read_by(id)?.from.to_string()))).collect();
+        Ok(Self { blank, rules: rules.to_vec(), tree, cells, has_namespaces, is_scattered, by_id })
     }
 
     /// The kind of record that it maps.
@@ -172,15 +198,16 @@ impl SchemaMap {
             .map_err(|error| broken("not UTF-8").with_context("offset", error.valid_up_to().to_string()))?;
         let mut page = MappedPage::default();
         let mut json = Json::new(body);
+        let given = Given { profile, names: items.names.as_deref() };
         let read = match items.shape {
-            Shape::List => self.list(&mut json, profile, false, &mut page),
-            Shape::One => self.one(&mut json, profile, false, &mut page),
-            Shape::ListAt(path) => match self.list_at(&mut json, path, profile, &mut page) {
+            Shape::List => self.list(&mut json, given, false, &mut page),
+            Shape::One => self.one(&mut json, given, false, &mut page),
+            Shape::ListAt(path) => match self.list_at(&mut json, path, given, &mut page) {
                 Ok(false) => return Err(broken("without the list that was asked for")),
                 read => read.map(drop),
             },
             Shape::Parts => {
-                self.parts(body, items, profile, &mut page)?;
+                self.parts(body, items, given, &mut page)?;
                 json.back_to(body.len());
                 Ok(())
             }
@@ -199,7 +226,7 @@ impl SchemaMap {
     fn list(
         &self,
         json: &mut Json<'_>,
-        profile: &StoreProfile,
+        given: Given<'_>,
         skips_null: bool,
         page: &mut MappedPage,
     ) -> Result<(), Broken> {
@@ -208,7 +235,7 @@ impl SchemaMap {
         }
         let mut more = json.open(b']')?;
         while more {
-            self.one(json, profile, skips_null, page)?;
+            self.one(json, given, skips_null, page)?;
             more = json.more(b']')?;
         }
         Ok(())
@@ -219,13 +246,13 @@ impl SchemaMap {
         &self,
         json: &mut Json<'_>,
         path: &[&str],
-        profile: &StoreProfile,
+        given: Given<'_>,
         page: &mut MappedPage,
     ) -> Result<bool, Broken> {
         let Some((step, rest)) = path.split_first() else {
             let is_list = json.peek() == b'[';
             if is_list {
-                self.list(json, profile, true, page)?
+                self.list(json, given, true, page)?
             } else {
                 json.skip()?
             }
@@ -245,7 +272,7 @@ impl SchemaMap {
                 // Which of the two counts cannot be told.
                 return Err(Broken);
             } else {
-                found = self.list_at(json, rest, profile, page)?;
+                found = self.list_at(json, rest, given, page)?;
             }
             more = json.more(b'}')?;
         }
@@ -256,13 +283,13 @@ impl SchemaMap {
     fn one(
         &self,
         json: &mut Json<'_>,
-        profile: &StoreProfile,
+        given: Given<'_>,
         skips_null: bool,
         page: &mut MappedPage,
     ) -> Result<(), Broken> {
         json.peek();
         let start = json.at();
-        let mut out = self.out(profile);
+        let mut out = self.out(given);
         match out.record(json) {
             Ok(is_null) if is_null && skips_null => {}
             Ok(_) => self.finish(out, page),
@@ -279,18 +306,28 @@ impl SchemaMap {
         Ok(())
     }
 
-    fn out<'m>(&'m self, profile: &'m StoreProfile) -> Out<'m> {
-        Out::new(&self.tree, profile, self.blank.clone())
+    fn out<'m>(&'m self, given: Given<'m>) -> Out<'m> {
+        Out::new(&self.tree, given, self.blank.clone())
     }
 
     fn finish(&self, out: Out<'_>, page: &mut MappedPage) {
-        let Out { mut record, issues, raws, profile, unread, .. } = out;
+        let Out { mut record, mut issues, raws, given, unread, .. } = out;
         let id = record.reference().id.clone();
         if id.as_str().is_empty() {
-            let mut issues = issues;
             issues.push(MapIssue { path: "/".to_owned(), code: "has_no_id" });
             page.rejected.push(RejectedRecord { id: None, issues });
             return;
+        }
+        if self.is_scattered {
+            scattered::gather(&mut record);
+        }
+        let mut unread: Vec<&str> =
+            unread.iter().map(|node| self.tree.node(*node).pattern.as_str()).collect();
+        for (kind, place) in &self.by_id {
+            if !name_by_id(&mut record, *kind, given.names) {
+                issues.push(MapIssue { path: place.clone(), code: "name_unknown" });
+                unread.push(place);
+            }
         }
         page.dropped_fields += issues.len() as u64;
         for issue in issues {
@@ -298,11 +335,10 @@ impl SchemaMap {
                 page.issues.push((id.clone(), issue));
             }
         }
-        record.place(profile, raws);
+        record.place(given.profile, raws);
         if self.has_namespaces {
             name_by_key(&mut record);
         }
-        let unread: Vec<&str> = unread.iter().map(|node| self.tree.node(*node).pattern.as_str()).collect();
         self.add_tokens(&mut record, &unread);
         page.records.push(record);
     }
@@ -335,6 +371,25 @@ fn inherit(inherited: &[Inheritance], records: &mut [Record]) {
             record.base_mut().inherit(field, key.as_deref());
         }
     }
+}
+
+/// Gives the terms of a list that have an id alone their names; whether each has one now.
+fn name_by_id(record: &mut Record, kind: Entity, names: Option<&Names>) -> bool {
+    let Record::Product(product) = record else { return true };
+    let list = match kind {
+        Entity::Category => &mut product.categories,
+        Entity::Tag => &mut product.tags,
+        _ => &mut product.brands,
+    };
+    let Field::Value(terms) = list else { return true };
+    let mut all = true;
+    for term in terms {
+        match term.id.as_ref().zip(names).and_then(|(id, names)| names.get(kind, id)) {
+            Some(name) => term.name = name.clone(),
+            None => all = false,
+        }
+    }
+    all
 }
 
 /// Gives attributes without a name the key that they have in their namespace.

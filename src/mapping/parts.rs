@@ -6,9 +6,9 @@
 use super::compile::NodeId;
 use super::json::{Broken, Json};
 use super::walk::Out;
-use super::{MappedPage, SchemaMap, broken, reject};
+use super::{Given, MappedPage, SchemaMap, broken, reject};
 use crate::error::Result;
-use crate::model::{PartKind, Place, RawItems, StoreProfile};
+use crate::model::{PartKind, Place, RawItems};
 
 /// The lists that a body's parts name, each looked up once.
 struct Places<'m> {
@@ -43,7 +43,7 @@ impl SchemaMap {
         &self,
         body: &str,
         items: &RawItems,
-        profile: &StoreProfile,
+        given: Given<'_>,
         page: &mut MappedPage,
     ) -> Result<()> {
         let mut places = Places { map: self, known: Vec::new() };
@@ -59,7 +59,7 @@ impl SchemaMap {
             match part.kind {
                 PartKind::Record => {
                     self.close(open.take(), page);
-                    let mut out = self.out(profile);
+                    let mut out = self.out(given);
                     let is_broken = whole(&mut json, |json| out.record(json).map(drop)).is_err();
                     lists.iter().for_each(|list| out.begin_once(*list));
                     open = Some(Open { out, is_broken });

@@ -68,6 +68,8 @@ pub enum Transform {
     OptionalHtml,
     /// An id: text or a whole number.
     Id,
+    /// An id, where 0 and the empty text say that there is none.
+    OptionalId,
     /// The last part of an id that is written as a path, without its query: `7` of `app://shop/Thing/7?x=1`. The
     /// way back is the connector's.
     LastSegment,
@@ -111,6 +113,11 @@ pub enum Transform {
     /// value. Such a spelling is kept whole. Where the type of the values stands before them on the wire and does not begin with this word,
     /// the text is one value whatever it looks like.
     JsonList(&'static str),
+    /// One text that is the only value of a list.
+    OnlyValue,
+    /// The names of a list of terms in one text, parted by commas. Each keeps its spelling, blanks included, so that
+    /// the spellings of all make the text again.
+    CommaList,
     /// A word of the platform, with the canonical word for it. A truth value reads as `true` or `false`.
     Word(&'static [(&'static str, &'static str)]),
 }

@@ -3,10 +3,12 @@
 
 use std::fmt;
 
+use super::Given;
 use super::canon::{self, Canon, Fault};
 use super::compile::{List, MAX_ARRAYS, MAX_CONTESTS, Node, NodeId, ROOT, Target, Tree};
 use super::json::{Broken, Json};
-use crate::model::{Record, StoreProfile, Text};
+use super::rule::Transform;
+use crate::model::{Record, Text};
 
 /// The most issues that are kept of one record; more are counted by the record's rejection all the same.
 const MAX_ISSUES: usize = 32;
@@ -31,7 +33,7 @@ impl fmt::Display for MapIssue {
 #[derive(Debug)]
 pub(super) struct Out<'m> {
     pub(super) tree: &'m Tree,
-    pub(super) profile: &'m StoreProfile,
+    pub(super) given: Given<'m>,
     pub(super) record: Record,
     pub(super) issues: Vec<MapIssue>,
     /// The platform's spelling of fields whose canonical text does not lead back to it.
@@ -49,10 +51,10 @@ pub(super) struct Out<'m> {
 }
 
 impl<'m> Out<'m> {
-    pub(super) fn new(tree: &'m Tree, profile: &'m StoreProfile, record: Record) -> Self {
+    pub(super) fn new(tree: &'m Tree, given: Given<'m>, record: Record) -> Self {
         Self {
             tree,
-            profile,
+            given,
             record,
             issues: Vec::new(),
             raws: Vec::new(),
@@ -108,13 +110,20 @@ impl<'m> Out<'m> {
             Ok(value) => value,
             Err(fault) => return self.issue(at, fault),
         };
+        // A text that says that there is none takes no other rule's place.
+        let is_none = matches!(value, Canon::Null) && target.transform == Transform::OptionalText;
         if let Some((contest, rank)) = target.contest
             && let Some(best) = self.ranks.get_mut(contest)
         {
+            if is_none && best.is_some() {
+                return;
+            }
             if best.is_some_and(|best| best > rank) {
                 return;
             }
-            *best = Some(rank);
+            if !is_none {
+                *best = Some(rank);
+            }
         }
         if !self.raws.is_empty() {
             // A spelling of the value that this one replaces.
@@ -213,7 +222,10 @@ impl Out<'_> {
         if let Some(target) = node.target {
             if let Some(list) = node.list {
                 self.begin(list);
-                if json.begins_with(b"\"\"") || json.begins_with(b"null") {
+                let is_none = json.begins_with(b"\"\"")
+                    || json.begins_with(b"null")
+                    || (target.transform == Transform::OptionalId && is_zero(json));
+                if is_none {
                     return json.skip();
                 }
                 (list.def.open)(&mut self.record);
@@ -380,12 +392,12 @@ impl Out<'_> {
                 if read.has_nul {
                     Err("has_nul")
                 } else {
-                    canon::from_text(transform, read.text, self.profile)
+                    canon::from_text(transform, read.text, self.given.profile)
                 }
             }
             b'n' => {
                 json.word("null")?;
-                Ok(Canon::Null)
+                Ok(if transform == Transform::CommaList { Canon::Names(Vec::new()) } else { Canon::Null })
             }
             b't' => {
                 json.word("true")?;
@@ -399,11 +411,17 @@ impl Out<'_> {
                 let raw = json.raw()?;
                 canon::from_container(transform, raw, is_empty(raw))
             }
-            _ => canon::from_number(transform, json.number()?, self.profile),
+            _ => canon::from_number(transform, json.number()?, self.given.profile),
         };
         self.put(at, target, value);
         Ok(())
     }
+}
+
+/// Whether the value that begins here is the number 0, or its text.
+fn is_zero(json: &mut Json<'_>) -> bool {
+    let is_other = |json: &mut Json<'_>| [b"0.", b"0e", b"0E"].iter().any(|start| json.begins_with(*start));
+    json.begins_with(b"\"0\"") || (json.begins_with(b"0") && !is_other(json))
 }
 
 /// Whether an array or object in its raw spelling has nothing.

@@ -204,6 +204,8 @@ pub struct WritableField {
     pub max_bytes: usize,
     /// Whether the empty text can be written.
     pub empty: bool,
+    /// For a list, how many entries it can have at most, where the platform keeps few.
+    pub max_entries: Option<usize>,
     /// Whether the value can be taken away again, so that none is there.
     pub removable: bool,
     /// For a list, whether its last entry can be taken out.
@@ -243,6 +245,7 @@ impl WritableField {
             html: false,
             max_bytes: 64 * 1024,
             empty: false,
+            max_entries: None,
             removable: false,
             can_be_emptied: true,
             one_entry: false,

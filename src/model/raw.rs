@@ -1,10 +1,11 @@
 //! Records as they came from the wire.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Entity, ExternalId, FieldName, RecordRef, Text};
+use super::{Entity, ExternalId, FieldName, Names, RecordRef, Text};
 
 /// Records as they came: one response, kept whole.
 ///
@@ -23,6 +24,9 @@ pub struct RawItems {
     pub below: Option<RecordRef>,
     /// The pieces of the body, in their order, where the shape is [`Shape::Parts`].
     pub parts: Vec<RawPart>,
+    /// The names of what the records point at by id alone, where their own bytes do not say them: without one, a list
+    /// of such ids has no tokens.
+    pub names: Option<Arc<Names>>,
     /// The lists that each record of [`Shape::Parts`] has, so that they are empty where no part says more.
     pub lists: &'static [Place],
     /// The values that are not the records' own but are shown from another language or view.
@@ -47,7 +51,16 @@ impl RawItems {
     /// Wraps a response's body.
     #[must_use]
     pub fn new(entity: Entity, body: Bytes, shape: Shape) -> Self {
-        Self { entity, body, shape, below: None, parts: Vec::new(), lists: &[], inherited: Vec::new() }
+        Self {
+            entity,
+            body,
+            shape,
+            below: None,
+            parts: Vec::new(),
+            names: None,
+            lists: &[],
+            inherited: Vec::new(),
+        }
     }
 
     /// Wraps a body that is a row of pieces: records, and what belongs to lists of the record before.
@@ -60,6 +73,15 @@ impl RawItems {
     #[must_use]
     pub fn below(mut self, parent: RecordRef) -> Self {
         self.below = Some(parent);
+        self
+    }
+}
+
+impl RawItems {
+    /// Says the names of what the records point at by id.
+    #[must_use]
+    pub fn named(mut self, names: Arc<Names>) -> Self {
+        self.names = Some(names);
         self
     }
 }

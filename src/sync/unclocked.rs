@@ -162,6 +162,11 @@ fn print_of(record: &Record, fields: &[FieldName], scratch: &mut Vec<u8>) -> u64
                     put(out, attribute.namespace.as_deref());
                 }
             });
+            for (_, text) in
+                [("slug", &product.slug), ("gtin", &product.gtin)].iter().filter(|(name, _)| listed(name))
+            {
+                put(scratch, text.value().map(|text| text.as_str()));
+            }
         }
         Record::Variant(variant) => {
             let texts = [("title", &variant.title), ("description", &variant.description)];

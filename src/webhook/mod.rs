@@ -9,6 +9,7 @@ mod incoming;
 mod notice;
 mod secret;
 mod signature;
+mod standard;
 
 pub use event::{Event, EventKind, Received};
 pub use freshness::must_be_fresh;
@@ -16,3 +17,4 @@ pub use incoming::{Incoming, MAX_BODY_BYTES};
 pub use notice::{Notice, NoticeKind};
 pub use secret::new_secret;
 pub use signature::{MAX_SECRETS, Signature};
+pub use standard::{STANDARD_ID, STANDARD_SIGNATURE, STANDARD_TIMESTAMP, StandardDelivery, verify_standard};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, header};
+use lily_connect::testkit::bigcommerce::{BigCommerceFake, Plan};
 use lily_connect::testkit::exchange::{Handler, Request, Transport};
 use lily_connect::testkit::faults::{Fault, FaultRule};
 use lily_connect::testkit::magento::{GLOBAL, Integration, MagentoFake};
@@ -26,6 +27,7 @@ pub(crate) enum Platform {
     WooCommerce,
     Shopify,
     Magento,
+    BigCommerce,
 }
 
 impl Platform {
@@ -34,6 +36,7 @@ impl Platform {
             Self::WooCommerce => "woocommerce",
             Self::Shopify => "shopify",
             Self::Magento => "magento",
+            Self::BigCommerce => "bigcommerce",
         }
     }
 
@@ -43,6 +46,7 @@ impl Platform {
             Self::WooCommerce => "WOOCOMMERCE_URL",
             Self::Shopify => "SHOPIFY_URL",
             Self::Magento => "MAGENTO_URL",
+            Self::BigCommerce => "BIGCOMMERCE_URL",
         }
     }
 
@@ -51,6 +55,7 @@ impl Platform {
         match self {
             Self::WooCommerce => Entity::ALL.to_vec(),
             Self::Shopify | Self::Magento => vec![Entity::Product, Entity::Variant, Entity::Category],
+            Self::BigCommerce => vec![Entity::Product, Entity::Variant, Entity::Category, Entity::Brand],
         }
     }
 
@@ -58,14 +63,14 @@ impl Platform {
     pub(crate) const fn rounds(self) -> u32 {
         match self {
             Self::WooCommerce => 20,
-            Self::Shopify | Self::Magento => 10,
+            Self::Shopify | Self::Magento | Self::BigCommerce => 10,
         }
     }
 
     /// How many calls change a product's texts and its tags.
     pub(crate) const fn calls_of_a_push(self) -> usize {
         match self {
-            Self::WooCommerce | Self::Magento => 1,
+            Self::WooCommerce | Self::Magento | Self::BigCommerce => 1,
             Self::Shopify => 2,
         }
     }
@@ -75,7 +80,7 @@ impl Platform {
     /// The field of a list that a push changes, and the change.
     pub(crate) fn list_change(self) -> (&'static str, Value) {
         match self {
-            Self::WooCommerce | Self::Shopify => ("tags", json!({"add": ["Ours"]})),
+            Self::WooCommerce | Self::Shopify | Self::BigCommerce => ("tags", json!({"add": ["Ours"]})),
             // An attribute that simple products do not have.
             Self::Magento => ("attributes", json!({"update": {"Size": ["XL"]}})),
         }
@@ -87,6 +92,7 @@ pub(crate) enum Fake {
     WooCommerce(WooStore, ApiKey),
     Shopify(ShopifyFake, String),
     Magento(MagentoFake, Box<Integration>),
+    BigCommerce(BigCommerceFake, String),
 }
 
 impl Fake {
@@ -96,6 +102,7 @@ impl Fake {
             Platform::WooCommerce => Self::woocommerce(|store| drop(store.seed_sample())),
             Platform::Shopify => Self::shopify(20, 7),
             Platform::Magento => Self::magento(20, 7),
+            Platform::BigCommerce => Self::bigcommerce(20, 7),
         }
     }
 
@@ -108,6 +115,7 @@ impl Fake {
             // Its stand-in takes longer for a product, so these are fewer.
             Platform::Shopify => Self::shopify(products / 4, seed),
             Platform::Magento => Self::magento(products / 8, seed),
+            Platform::BigCommerce => Self::bigcommerce(products, seed),
         }
     }
 
@@ -133,11 +141,20 @@ impl Fake {
         Self::Magento(store, Box::new(keys))
     }
 
+    fn bigcommerce(products: usize, seed: u64) -> Self {
+        let clock = Arc::new(SystemClock::default());
+        let store = BigCommerceFake::builder(clock).plan(Plan::Unlimited).seed(seed).build();
+        store.seed_products(products);
+        let token = store.issue_token("of_the_examples");
+        Self::BigCommerce(store, token)
+    }
+
     pub(crate) const fn platform(&self) -> Platform {
         match self {
             Self::Magento(..) => Platform::Magento,
             Self::WooCommerce(..) => Platform::WooCommerce,
             Self::Shopify(..) => Platform::Shopify,
+            Self::BigCommerce(..) => Platform::BigCommerce,
         }
     }
 
@@ -150,6 +167,7 @@ impl Fake {
                 service
             }
             Self::Magento(store, _) => Service::new(store.clone()),
+            Self::BigCommerce(store, _) => Service::new(store.clone()),
         }
     }
 
@@ -158,13 +176,14 @@ impl Fake {
             Self::WooCommerce(store, _) => store.handle(request),
             Self::Shopify(shop, _) => shop.handle(request),
             Self::Magento(store, _) => store.handle(request),
+            Self::BigCommerce(store, _) => store.handle(request),
         }
     }
 
     pub(crate) fn secrets(&self) -> Vec<&str> {
         match self {
             Self::WooCommerce(_, key) => vec![&key.consumer_key, &key.consumer_secret],
-            Self::Shopify(_, token) => vec![token],
+            Self::Shopify(_, token) | Self::BigCommerce(_, token) => vec![token],
             Self::Magento(_, keys) => {
                 vec![&keys.consumer_key, &keys.consumer_secret, &keys.access_token, &keys.access_token_secret]
             }
@@ -193,6 +212,10 @@ impl Fake {
                 ("MAGENTO_CONSUMER_SECRET", keys.consumer_secret.clone()),
                 ("MAGENTO_TOKEN", keys.access_token.clone()),
                 ("MAGENTO_TOKEN_SECRET", keys.access_token_secret.clone()),
+            ],
+            Self::BigCommerce(store, token) => vec![
+                ("BIGCOMMERCE_STORE_HASH", store.settings().store_hash),
+                ("BIGCOMMERCE_ACCESS_TOKEN", token.clone()),
             ],
         });
         all
@@ -238,6 +261,12 @@ impl Fake {
                 }
                 store.category_ids().into_iter().for_each(|id| add("category", id));
             }
+            Self::BigCommerce(store, _) => {
+                store.ids().into_iter().for_each(|id| add("product", id));
+                store.variant_ids().into_iter().for_each(|id| add("variant", id));
+                store.category_ids().into_iter().for_each(|id| add("category", id));
+                store.brand_ids().into_iter().for_each(|id| add("brand", id));
+            }
         }
         all
     }
@@ -261,6 +290,7 @@ impl Fake {
                     store.ids().into_iter().map(|id| store.product(id).unwrap().children.len()).sum();
                 (store.product_count(), children)
             }
+            Self::BigCommerce(store, _) => (store.ids().len(), store.variant_ids().len()),
         }
     }
 
@@ -285,6 +315,19 @@ impl Fake {
                 shop.snapshot().into_iter().map(strip).collect()
             }
             Self::Magento(store, _) => store.snapshot().into_iter().map(|all| format!("{all:?}")).collect(),
+            Self::BigCommerce(store, _) => {
+                let strip = |text: &str| {
+                    let mut json: Value = serde_json::from_str(text).unwrap();
+                    json.as_object_mut().unwrap().remove("date_modified");
+                    // One that was put back stands behind the others.
+                    let keywords = json["search_keywords"].as_str().unwrap().to_owned();
+                    let mut keywords: Vec<&str> = keywords.split(',').map(str::trim).collect();
+                    keywords.sort_unstable();
+                    json["search_keywords"] = keywords.join(",").into();
+                    json.to_string()
+                };
+                store.snapshot().iter().map(|(_, text)| strip(text)).collect()
+            }
         }
     }
 
@@ -306,6 +349,11 @@ impl Fake {
                 let attributes = product.values[&GLOBAL].keys().filter(own).count();
                 (product.own(GLOBAL, "name").unwrap().to_owned(), attributes)
             }
+            Self::BigCommerce(store, _) => {
+                let product = store.product(id).unwrap();
+                let keywords = product.text("search_keywords").split(',');
+                (product.text("name").to_owned(), keywords.filter(|word| !word.trim().is_empty()).count())
+            }
         }
     }
 
@@ -320,6 +368,10 @@ impl Fake {
             }
             Self::Shopify(shop, _) => shop.calls().iter().filter(|call| call.mutation).count(),
             Self::Magento(..) => server.traffic().count_where(Entry::is_write),
+            // Its check sends an empty batch, `[]`.
+            Self::BigCommerce(..) => {
+                server.traffic().count_where(|entry| entry.is_write() && entry.body_bytes != 2)
+            }
         }
     }
 
@@ -338,6 +390,7 @@ impl Fake {
                 let is_page = |entry: &Entry| entry.query.contains("pageSize%5D=100");
                 server.traffic().count_where(|entry| entry.path.ends_with("/V1/products") && is_page(entry))
             }
+            Self::BigCommerce(..) => server.traffic().count_where(|entry| entry.query.contains("limit=")),
         }
     }
 
@@ -349,6 +402,9 @@ impl Fake {
             Self::WooCommerce(..) => rule.on_method("POST").on_path("/products/").after(1),
             Self::Shopify(..) => rule.matching(ShopifyFake::asks("productUpdate")),
             Self::Magento(..) => rule.on_method("POST").on_path("/V1/products"),
+            Self::BigCommerce(..) => {
+                rule.matching(|request| BigCommerceFake::is_write(request) && request.body.len() != 2)
+            }
         }
     }
 
@@ -374,6 +430,11 @@ impl Fake {
                 let broken = format!("{whole}\\ud800");
                 (whole, broken)
             }
+            Self::BigCommerce(store, _) if BigCommerceFake::is_product_list(request) => {
+                let id = store.ids()[0];
+                (format!("\"id\":{id},\"name\""), "\"id\":[],\"name\"".to_owned())
+            }
+            Self::BigCommerce(..) => return response,
         };
         let text = String::from_utf8(response.body).unwrap();
         response.body = text.replace(&whole, &broken).into_bytes();

@@ -3,7 +3,7 @@
 #![cfg(all(
     feature = "testkit",
     feature = "sqlite",
-    any(feature = "magento", feature = "shopify", feature = "woocommerce")
+    any(feature = "bigcommerce", feature = "magento", feature = "shopify", feature = "woocommerce")
 ))]
 #![allow(
     clippy::unwrap_used,
@@ -36,10 +36,11 @@ use lily_connect::{JsonlSink, Pull, SqliteState, StateStore};
 use serde_json::{Value, json};
 
 /// The platform of tests that are about no platform.
-const FIRST: Platform = match (cfg!(feature = "woocommerce"), cfg!(feature = "shopify")) {
-    (true, _) => Platform::WooCommerce,
-    (false, true) => Platform::Shopify,
-    (false, false) => Platform::Magento,
+const FIRST: Platform = match () {
+    () if cfg!(feature = "woocommerce") => Platform::WooCommerce,
+    () if cfg!(feature = "shopify") => Platform::Shopify,
+    () if cfg!(feature = "bigcommerce") => Platform::BigCommerce,
+    () => Platform::Magento,
 };
 
 /// Runs tests that take a platform with each that is built in.
@@ -69,6 +70,15 @@ macro_rules! on_each_platform {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
                 super::$name(super::Platform::Magento).await;
+            })*
+        }
+
+        #[cfg(feature = "bigcommerce")]
+        mod bigcommerce {
+            $($(#[$when])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(super::Platform::BigCommerce).await;
             })+
         }
     };
@@ -508,6 +518,7 @@ fn bad_arguments_and_missing_variables_exit_1_and_say_what_is_wrong() {
         ("sandbox", &["--platform", "woocommerce", "--listen", "192.0.2.1:80"]),
         ("sandbox", &["--platform", "woocommerce", "--faults", "rate=2"]),
         ("sandbox", &["--platform", "shopify", "--catalog", "missing.json"]),
+        ("sandbox", &["--platform", "bigcommerce", "--catalog", "missing.json"]),
         ("bench_read", &["http://127.0.0.1:9", "shopify", "100", "1"]),
     ] {
         let ran = run(&none, name, args);
@@ -558,7 +569,7 @@ async fn the_sandbox_serves_what_other_programs_connect_to(platform: Platform) {
     let args = match platform {
         Platform::WooCommerce => &["--products", "120", "--variations", "30"][..],
         // Its points run out as those of a shop do, so these are few.
-        Platform::Shopify | Platform::Magento => &["--products", "12"],
+        Platform::Shopify | Platform::Magento | Platform::BigCommerce => &["--products", "12"],
     };
     let args = [&["--platform", platform.name()], args].concat();
     let mut running = Running::start(folder.path(), &BTreeMap::new(), "sandbox", &args);
@@ -579,6 +590,9 @@ async fn the_sandbox_serves_what_other_programs_connect_to(platform: Platform) {
             vec![("WOOCOMMERCE_KEY", text("key")), ("WOOCOMMERCE_SECRET", text("secret"))]
         }
         Platform::Shopify => vec![("SHOPIFY_SHOP", text("shop")), ("SHOPIFY_ACCESS_TOKEN", text("token"))],
+        Platform::BigCommerce => {
+            vec![("BIGCOMMERCE_STORE_HASH", text("store_hash")), ("BIGCOMMERCE_ACCESS_TOKEN", text("token"))]
+        }
         Platform::Magento => vec![
             ("MAGENTO_CONSUMER_KEY", text("consumer_key")),
             ("MAGENTO_CONSUMER_SECRET", text("consumer_secret")),
@@ -609,6 +623,7 @@ async fn the_sandbox_serves_what_other_programs_connect_to(platform: Platform) {
             let bench = Running::start(other.path(), &env, "bench_read", &args).end();
             assert_eq!(bench.code, Some(1), "the yardstick's key is none of the sandbox's: {bench:?}");
         }
+        Platform::BigCommerce => assert_eq!(found["product"].len(), 12),
         Platform::Shopify => {
             assert_eq!(found["product"].len(), 12);
             // The credentials of the app lead there, too.

@@ -6,11 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::HeaderMap;
 use lily_connect::auth::{
-    Authenticator, Claim, Origin, Replaced, StoredTokens, TokenGrant, TokenRecord, TokenSet, TokenSlot,
+    App, Authenticator, Claim, Origin, Replaced, StoredTokens, TokenGrant, TokenRecord, TokenSet, TokenSlot,
     TokenVault, TokenVersion,
 };
 use lily_connect::connectors::shopify::auth::{
-    App, RefreshGrant, ShopApp, ShopDomain, offline_slot, permanent_token_refused, refreshing_token,
+    RefreshGrant, ShopApp, ShopDomain, offline_slot, permanent_token_refused, refreshing_token,
 };
 use lily_connect::error::Result;
 use lily_connect::http::{

@@ -3,13 +3,13 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::auth::{App, ShopDomain};
+use super::auth::ShopDomain;
 use super::connector::Shopify;
 use super::credentials::{Credentials, Given, Way};
 use super::discover::{Found, discover};
 use super::writable::WriteSettings;
 use super::{PLATFORM, client, map};
-use crate::auth::{Authenticator, Origin, TokenVault};
+use crate::auth::{App, Authenticator, Origin, TokenVault};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::Overrides;
 use crate::model::{Entity, Secret, StoreKey, StoreProfile, Text, View};

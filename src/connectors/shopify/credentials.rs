@@ -4,10 +4,10 @@ use std::mem::discriminant;
 use std::sync::Arc;
 
 use super::auth::{
-    App, ClientCredentials, RefreshGrant, ShopApp, ShopDomain, app_slot, offline_slot, refreshing_token,
+    ClientCredentials, RefreshGrant, ShopApp, ShopDomain, app_slot, offline_slot, refreshing_token,
     static_token,
 };
-use crate::auth::{Authenticator, Origin, TokenGrant, TokenSlot, TokenVault};
+use crate::auth::{App, Authenticator, Origin, TokenGrant, TokenSlot, TokenVault};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::TokenClient;
 use crate::model::Secret;

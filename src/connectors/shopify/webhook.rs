@@ -33,11 +33,6 @@ use crate::webhook::{EventKind, Incoming, Received};
 
 pub use delivery::{sender, verify};
 
-/// How the mark in an address begins; the label follows.
-const MARK: &str = "lily-connect=";
-/// The longest address that is read or sent.
-const MAX_ADDRESS: usize = 2_048;
-
 #[async_trait]
 impl WebhookSource for Shopify {
     fn verify(&self, incoming: &Incoming, secrets: &[Secret]) -> Result<Received> {
@@ -55,7 +50,7 @@ impl WebhookSource for Shopify {
 
     async fn subscribe(&self, wanted: &Subscription) -> Result<Vec<Subscribed>> {
         wanted.must_be_of_known_topics()?;
-        let address = self.address(wanted)?;
+        let address = wanted.marked_address(self.private_hosts)?;
         let mut made = Vec::new();
         for (name, topic) in topics::subscribable().filter(|(_, topic)| wanted.wants(topic.told)) {
             made.extend(self.subscribe_to(name, topic, wanted, &address).await?.ours());
@@ -121,25 +116,6 @@ impl Shopify {
         let there = all.into_iter().find(|known| known.topic == name && known.uri == address);
         there.ok_or_else(|| refused(&created.user_errors, wanted.delivery_url.query()))
     }
-
-    /// The address with the mark of the label.
-    fn address(&self, wanted: &Subscription) -> Result<String> {
-        let url = &wanted.delivery_url;
-        let unusable = |message: &'static str| {
-            Error::new(ErrorKind::Config, "delivery_url_unusable", message)
-                .with_remedy("take deliveries by https, at an address that the platform can reach")
-        };
-        // A test server is near, and has no certificate.
-        if url.scheme() != "https" && !self.private_hosts {
-            return Err(unusable("the platform delivers by https only"));
-        }
-        let sign = if url.query().is_some() { '&' } else { '?' };
-        let address = format!("{url}{sign}{MARK}{}", wanted.label);
-        if address.len() > MAX_ADDRESS {
-            return Err(unusable("the delivery address is too long"));
-        }
-        Ok(address)
-    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -163,7 +139,7 @@ struct Item {
 impl Item {
     /// The subscription that it is; none where its address is not by us.
     fn ours(self) -> Option<Subscribed> {
-        let (address, label) = unmarked(&self.uri)?;
+        let (address, label) = Subscription::unmarked(&self.uri)?;
         let id = ExternalId::from(wire::number_of(&self.id));
         if !wire::is_id(&id) {
             return None;
@@ -178,17 +154,6 @@ impl Item {
         let known = Subscribed::new(id, label, told.topic(), Url::parse(address).ok(), status);
         Some(known.telling(told))
     }
-}
-
-/// The address before the mark, and the label in it.
-fn unmarked(uri: &str) -> Option<(&str, &str)> {
-    if uri.len() > MAX_ADDRESS {
-        return None;
-    }
-    let (before, label) = uri.rsplit_once(MARK)?;
-    let address = before.strip_suffix(['?', '&'])?;
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (!label.is_empty() && label.bytes().all(plain)).then_some((address, label))
 }
 
 fn gid(id: &ExternalId) -> String {

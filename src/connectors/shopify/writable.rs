@@ -105,24 +105,20 @@ impl Rights {
     }
 }
 
-const ONE_LINE: TextCheck = TextCheck { name: "one_line", altered: one_line };
+/// Blanks at the ends are taken off by the platform (UNVERIFIED), and a line break has no place in a name.
+const ONE_LINE: TextCheck = TextCheck::ONE_LINE;
 const TAG: TextCheck = TextCheck { name: "tag", altered: tag };
 const HANDLE: TextCheck = TextCheck { name: "handle", altered: handle };
 const CATEGORY: TextCheck = TextCheck { name: "category", altered: category };
-const NO_MARKUP: TextCheck = TextCheck { name: "no_markup", altered: markup };
+const NO_MARKUP: TextCheck = TextCheck { name: "no_markup", altered: plain_line };
 
-/// Blanks at the ends are taken off by the platform (UNVERIFIED), and a line break has no place in a name.
-fn one_line(text: &str) -> Option<&'static str> {
-    match text {
-        _ if text.trim() != text => Some("blanks at its ends are taken off"),
-        _ if text.contains(['\n', '\r']) => Some("it has one line only"),
-        _ => None,
-    }
+fn plain_line(text: &str) -> Option<&'static str> {
+    (TextCheck::PLAIN.altered)(text).or_else(|| (ONE_LINE.altered)(text))
 }
 
 /// In lists of tags a comma is what stands between two.
 fn tag(text: &str) -> Option<&'static str> {
-    if text.contains(',') { Some("a comma splits a tag in two") } else { one_line(text) }
+    if text.contains(',') { Some("a comma splits a tag in two") } else { (ONE_LINE.altered)(text) }
 }
 
 fn handle(text: &str) -> Option<&'static str> {
@@ -138,11 +134,4 @@ fn category(text: &str) -> Option<&'static str> {
     let is_top = top.len() == 2 && top.bytes().all(|byte| byte.is_ascii_lowercase());
     let is_number = |step: &str| !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit());
     (!is_top || !steps.all(is_number)).then_some("a category is named by its id, such as aa-1-13-8")
-}
-
-fn markup(text: &str) -> Option<&'static str> {
-    let mut after = text.split('<').skip(1).map(|rest| rest.bytes().next());
-    let opens =
-        |byte: Option<u8>| matches!(byte, Some(b'/' | b'!')) || byte.is_some_and(|b| b.is_ascii_alphabetic());
-    if after.any(opens) { Some("this is plain text, and has markup") } else { one_line(text) }
 }

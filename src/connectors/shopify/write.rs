@@ -1,6 +1,6 @@
 //! Writing: each patch becomes as few mutations as its fields need, and none that replaces a list.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
 use futures_util::StreamExt;
@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use super::connector::Shopify;
 use super::metafields::{self, Types};
 use super::{client, documents, language, options, wire};
-use crate::connector::{Answer, FieldAnswer, Patch, PatchField, PatchValue, PushRequest};
-use crate::error::{Effect, Error, ErrorKind, Result};
+use crate::connector::{Answer, FieldAnswer, Outcomes, Patch, PatchField, PatchValue, PushRequest, Written};
+use crate::error::{Error, ErrorKind, Result};
 use crate::graphql::{Document, UserErrors};
 use crate::model::{Entity, FieldName, Term};
 
@@ -86,93 +86,46 @@ impl Step {
     }
 }
 
-/// What became of one patch.
-struct Written {
-    answer: Answer,
-    /// Why nothing of it was sent, where nothing was.
-    unsent: Option<Error>,
-}
-
 impl Shopify {
     /// Writes the patches, and answers once per patch, in order.
     pub(super) async fn write_all(&self, request: &PushRequest) -> Result<Vec<Answer>> {
         let writes: Vec<_> = request.patches.iter().map(|patch| self.write_one(patch, request)).collect();
-        let written: Vec<Written> = stream::iter(writes).buffered(AT_ONCE).collect().await;
-        let nothing_was_sent = written.iter().all(|one| one.unsent.is_some());
-        let (mut answers, mut unsent) = (Vec::with_capacity(written.len()), None);
-        for one in written {
-            answers.push(one.answer);
-            unsent = unsent.or(one.unsent);
-        }
-        // Nothing was sent at all: the caller is told why, once.
-        match unsent {
-            Some(error) if nothing_was_sent => Err(error),
-            _ => Ok(answers),
-        }
+        Written::answers(stream::iter(writes).buffered(AT_ONCE).collect().await)
     }
 
     async fn write_one(&self, patch: &Patch, request: &PushRequest) -> Written {
-        let mut said: HashMap<FieldName, FieldAnswer> = HashMap::new();
-        let (mut sent, mut unsent) = (false, None);
+        let mut outcomes = Outcomes::new();
         match self.types(patch).await.and_then(|types| self.steps(patch, &types)) {
             Ok(steps) => {
                 let mut steps = VecDeque::from(steps);
                 while let Some(step) = steps.pop_front() {
                     // Somebody else is at these metafields, or they were lost: nothing of them is deleted.
                     let is_open = |field: &FieldName| {
-                        said.get(field).is_some_and(|said| *said != FieldAnswer::Accepted)
+                        outcomes.of(field).is_some_and(|said| *said != FieldAnswer::Accepted)
                     };
                     if step.root == "metafieldsDelete" && step.fields.iter().any(is_open) {
                         continue;
                     }
-                    let answer = match self.take(&step, request).await {
+                    match self.take(&step, request).await {
                         Ok(answer) => {
-                            sent = true;
                             // It was refused whole: what is good of it goes without the rest.
                             if let (FieldAnswer::Refused { .. }, Some(halves)) = (&answer, step.halves()) {
+                                outcomes.said(&[], &answer);
                                 halves.into_iter().rev().for_each(|half| steps.push_front(half));
                                 continue;
                             }
-                            answer
+                            outcomes.said(&step.fields, &answer);
                         }
-                        Err(error) if error.effect() == Effect::Possible => {
-                            sent = true;
-                            FieldAnswer::Unknown { why: error.to_string() }
-                        }
-                        Err(error) => {
-                            let answer = refused(&error);
-                            // What the platform answered was sent.
-                            let is_answer = error.context().iter().any(|(name, _)| *name == "status");
-                            sent |= is_answer;
-                            if !is_answer {
-                                unsent = Some(error);
-                            }
-                            answer
-                        }
-                    };
-                    for field in step.fields {
-                        let worst = match said.remove(&field) {
-                            Some(before) => worse(before, answer.clone()),
-                            None => answer.clone(),
-                        };
-                        said.insert(field, worst);
+                        Err(error) => outcomes.failed(&step.fields, error),
                     }
                 }
             }
             Err(error) => {
-                said.extend(patch.changes.iter().map(|change| (change.field.clone(), refused(&error))));
-                unsent = Some(error);
+                let all: Vec<FieldName> = patch.changes.iter().map(|change| change.field.clone()).collect();
+                outcomes.held_back(&all, error);
             }
         }
-        let fields = patch.changes.iter().map(|change| {
-            // A list that is as it should be took no call.
-            let answer = said.get(&change.field).cloned().unwrap_or(FieldAnswer::Accepted);
-            (change.field.clone(), answer)
-        });
-        Written {
-            answer: Answer::new(patch.target.clone(), fields.collect()),
-            unsent: unsent.filter(|_| !sent),
-        }
+        outcomes.written(patch)
     }
 
     /// Sends one mutation, and reads what it refused.
@@ -419,19 +372,6 @@ pub(super) fn said_by(errors: &UserErrors) -> FieldAnswer {
             why: format!("the store refused it: {} ({})", error.message, error.field_path()),
         },
     }
-}
-
-fn worse(one: FieldAnswer, other: FieldAnswer) -> FieldAnswer {
-    match (&one, &other) {
-        (FieldAnswer::Unknown { .. }, _) => one,
-        (_, FieldAnswer::Unknown { .. }) => other,
-        (FieldAnswer::Refused { .. }, _) => one,
-        (FieldAnswer::Accepted, _) => other,
-    }
-}
-
-fn refused(error: &Error) -> FieldAnswer {
-    FieldAnswer::Refused { code: error.code().to_owned(), why: error.to_string() }
 }
 
 pub(super) fn not_writable(field: &FieldName) -> Error {

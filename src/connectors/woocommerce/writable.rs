@@ -70,7 +70,7 @@ pub(super) fn of_products(
     for name in ["seo.title", "seo.description", "seo.focus_keyword"] {
         let mut field = WritableField::text(FieldName::new(name), Normaliser::Exact1);
         (field.max_bytes, field.removable, field.empty) = (MAX_SEO_BYTES, true, true);
-        field.check = Some(NO_MARKUP);
+        field.check = Some(TextCheck::PLAIN);
         match seo {
             Some(_) => writable.push(field),
             None => unavailable.push((field.field, Unavailable::SeoPluginNotDetected)),
@@ -96,8 +96,6 @@ const PLAIN_FIELD: TextCheck = TextCheck { name: "plain_field", altered: plain_f
 const ATTRIBUTE: TextCheck = TextCheck { name: "attribute", altered: attribute };
 /// A slug: what WordPress would make of it itself.
 const SLUG: TextCheck = TextCheck { name: "slug", altered: slug };
-/// Kept byte for byte, and shown in a page's head.
-const NO_MARKUP: TextCheck = TextCheck { name: "no_markup", altered: markup };
 
 fn plain_field(text: &str) -> Option<&'static str> {
     let blanks = text.as_bytes().windows(2).any(|pair| pair == b"  ");
@@ -125,13 +123,6 @@ fn slug(text: &str) -> Option<&'static str> {
     (!plain || ends).then_some("a slug has small letters, digits and single hyphens between them")
 }
 
-fn markup(text: &str) -> Option<&'static str> {
-    let mut after = text.split('<').skip(1).map(|rest| rest.bytes().next());
-    let opens =
-        |byte: Option<u8>| matches!(byte, Some(b'/' | b'!')) || byte.is_some_and(|b| b.is_ascii_alphabetic());
-    after.any(opens).then_some("this is plain text, and has markup")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,7 +136,5 @@ mod tests {
             assert!(slug(wrong).is_some(), "{wrong}");
         }
         assert_eq!(slug("blue-cap-2"), None);
-        assert!(markup("x <script>").is_some() && markup("</b>").is_some());
-        assert_eq!(markup("5 < 6 & 7 > 2 <3"), None);
     }
 }

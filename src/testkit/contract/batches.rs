@@ -23,9 +23,11 @@ async fn patches(
     let steps = walk(&*fixture.connector(), &request, claim).await?;
     let records: Vec<Record> = steps.into_iter().flat_map(|step| step.records).collect();
     let mut patches = Vec::with_capacity(ids.len());
-    for id in ids {
+    for (at, id) in (0..).zip(ids) {
         let record = records.iter().find(|record| record.reference().id == *id);
         let record = record.ok_or_else(|| claim.violated(format!("no record {id} by id")))?;
+        // No two records may have the same value of some fields.
+        let number = if field.unique { number.saturating_mul(1_000).saturating_add(at) } else { number };
         patches.push(patch(fixture, record, &[field], number, claim).await?);
     }
     Ok(patches)

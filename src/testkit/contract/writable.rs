@@ -57,6 +57,12 @@ fn text(field: &WritableField, number: u32) -> Option<String> {
     some.into_iter().find(kept)
 }
 
+/// Whether the keys of a list are pictures, which a push neither makes nor removes; they may be a record's own, or
+/// shown by several.
+fn is_of_pictures(field: &WritableField) -> bool {
+    field.shared_holder.is_some() || field.field.as_str() == "media.alt"
+}
+
 /// A new value for a field.
 enum Sample {
     /// A text.
@@ -83,7 +89,7 @@ async fn sample(
             known_name(fixture, field, record, claim).await?.map(Sample::Name)
         }
         Some(ListKind::Set) => new.map(|name| Sample::Name(Term { name: name.into(), ..Term::default() })),
-        Some(_) if field.shared_holder.is_some() => {
+        Some(_) if is_of_pictures(field) => {
             entries.first().zip(new).map(|(entry, new)| Sample::Keyed(entry.key.clone(), new.into()))
         }
         Some(_) if cells::is_fixed(record, &field.field) => {
@@ -160,10 +166,12 @@ pub(super) async fn patch(
             Sample::Name(term) => {
                 let mut terms = terms(record, &field.field);
                 terms.retain(|_| !field.one_entry);
+                // A list that is full takes another one in the place of its own only.
+                terms.truncate(field.max_entries.map_or(usize::MAX, |most| most.saturating_sub(1)));
                 terms.push(term);
                 PatchValue::Terms(terms)
             }
-            Sample::Keyed(key, value) if field.shared_holder.is_some() => {
+            Sample::Keyed(key, value) if is_of_pictures(field) => {
                 PatchValue::Media(media(record, &key, value.as_str().unwrap_or_default()))
             }
             Sample::Keyed(key, value) if cells::is_fixed(record, &field.field) => {
@@ -286,9 +294,11 @@ pub(super) async fn enrichment(
                 continue;
             }
             Sample::Name(term) => {
-                let instead = terms(record, &field.field).into_iter().filter(|_| field.one_entry);
-                let remove = instead.map(|term| term.name).collect();
-                Edit { add: vec![term.name], remove, ..Edit::default() }
+                let own = cells::entries(record, &field.field).unwrap_or_default();
+                let most = if field.one_entry { Some(1) } else { field.max_entries };
+                let kept = most.map_or(usize::MAX, |most| most.saturating_sub(1));
+                let names = own.iter().skip(kept).filter_map(|entry| entry.value.as_text().map(Text::from));
+                Edit { add: vec![term.name], remove: names.collect(), ..Edit::default() }
             }
             Sample::Keyed(key, value) => Edit { update: BTreeMap::from([(key, value)]), ..Edit::default() },
         };

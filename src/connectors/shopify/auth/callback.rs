@@ -1,11 +1,11 @@
 //! The authorization code flow: where the merchant is sent, and what comes back.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use url::{Url, form_urlencoded};
 
-use super::{App, ShopDomain};
+use super::ShopDomain;
+use crate::auth::{App, CallbackQuery};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Mac, Secret};
 use crate::time::{Entropy, Timestamp};
@@ -13,9 +13,6 @@ use crate::webhook::new_secret;
 
 use super::exchange::Access;
 
-/// The longest query that is looked at, and the most parameters of one.
-const MAX_QUERY: usize = 8 * 1024;
-const MAX_PARAMETERS: usize = 64;
 /// How far the time of a callback may be off, either way (`hmac-validator.ts` of shopify-app-js).
 const WINDOW_SECONDS: u64 = 90;
 /// The parameters that are read: each may be there once.
@@ -92,7 +89,7 @@ impl fmt::Debug for Authorised {
 
 /// The query of a request that Shopify sent a browser to the app with. `Debug` shows none of it.
 pub struct Callback<'a> {
-    parameters: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    query: CallbackQuery<'a>,
 }
 
 impl<'a> Callback<'a> {
@@ -101,15 +98,7 @@ impl<'a> Callback<'a> {
     /// # Errors
     /// `Auth` with code `callback_malformed` where it is too long, or has a parameter twice that is read.
     pub fn parse(query: &'a str) -> Result<Self> {
-        if query.len() > MAX_QUERY {
-            return Err(malformed());
-        }
-        let parameters: Vec<_> = form_urlencoded::parse(query.as_bytes()).take(MAX_PARAMETERS + 1).collect();
-        let once = |name: &str| parameters.iter().filter(|(key, _)| key == name).count() <= 1;
-        if parameters.len() > MAX_PARAMETERS || !READ.iter().all(|name| once(name)) {
-            return Err(malformed());
-        }
-        Ok(Self { parameters })
+        Ok(Self { query: CallbackQuery::parse(query, &READ)? })
     }
 
     /// Checks all that tells a callback of Shopify from a forged, a replayed and a foreign one: the shop's domain,
@@ -162,7 +151,7 @@ impl<'a> Callback<'a> {
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref())
+        self.query.get(name)
     }
 
     /// The texts that Shopify may have signed: all parameters but the signatures, sorted by name and encoded
@@ -172,12 +161,8 @@ impl<'a> Callback<'a> {
     /// several times (as `key[]`) stood apart and are joined by commas. Each of these texts leads back to the
     /// same parameters that are read, so all are taken.
     fn signed_texts(&self) -> Vec<String> {
-        let mut sorted: Vec<(&str, &str)> = self
-            .parameters
-            .iter()
-            .map(|(key, value)| (key.as_ref(), value.as_ref()))
-            .filter(|(key, _)| !matches!(*key, "hmac" | "signature"))
-            .collect();
+        let mut sorted: Vec<(&str, &str)> =
+            self.query.pairs().filter(|(key, _)| !matches!(*key, "hmac" | "signature")).collect();
         sorted.sort_by(|one, other| one.0.cmp(other.0));
         let mut joined: Vec<(&str, String)> = Vec::with_capacity(sorted.len());
         for (key, value) in &sorted {
@@ -204,7 +189,7 @@ impl<'a> Callback<'a> {
 
 impl fmt::Debug for Callback<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Callback").field("parameters", &self.parameters.len()).finish()
+        f.debug_tuple("Callback").field(&self.query).finish()
     }
 }
 
@@ -384,9 +369,9 @@ mod tests {
             let query = format!("{}&{name}=x", signed(GOOD));
             assert_eq!(code(&query, "nonce-1", TIME), "callback_malformed", "{name}");
         }
-        let long = signed(&format!("{GOOD}&x={}", "x".repeat(MAX_QUERY)));
+        let long = signed(&format!("{GOOD}&x={}", "x".repeat(8 * 1024)));
         assert_eq!(code(&long, "nonce-1", TIME), "callback_malformed");
-        let many = signed(&format!("{GOOD}{}", "&x=1".repeat(MAX_PARAMETERS)));
+        let many = signed(&format!("{GOOD}{}", "&x=1".repeat(64)));
         assert_eq!(code(&many, "nonce-1", TIME), "callback_malformed");
         for odd in ["", "&&&", "=", "%", "hmac", "shop=%ff"] {
             assert_ne!(code(odd, "x", TIME), "ok");

@@ -26,7 +26,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::http::{RefreshingToken, RefreshingTokenBuilder, TokenClient};
 use crate::model::{Secret, StoreKey};
 
-pub use app::{App, ShopApp};
+pub use app::ShopApp;
 pub use assertion::{AssertionSource, ClientAssertion};
 pub use callback::{Authorised, Callback, authorise_url, new_state};
 pub use domain::ShopDomain;
@@ -89,6 +89,7 @@ pub fn refreshing_token(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::App;
     use crate::runtime::Runtime;
     use crate::state::{MemoryState, StateVault};
 

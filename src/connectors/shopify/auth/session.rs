@@ -4,7 +4,8 @@ use std::fmt;
 
 use url::Url;
 
-use super::{App, ShopDomain};
+use super::ShopDomain;
+use crate::auth::App;
 use crate::auth::Hs256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Secret, Text};

@@ -1,30 +1,10 @@
 use super::*;
 
+const MARK: &str = "lily-connect=";
+
 fn item(topic: &str, uri: &str) -> Item {
     let id = "gid://shopify/WebhookSubscription/892403750".to_owned();
     Item { id, topic: topic.to_owned(), uri: uri.to_owned(), format: "JSON".to_owned() }
-}
-
-#[test]
-fn an_address_is_ours_by_its_mark_alone_and_comes_back_as_it_was() {
-    let base = "https://a.example/hook";
-    for address in [base, "https://a.example/hook?", "https://a.example/hook?shop=7&x="] {
-        let sign = if address.contains('?') { '&' } else { '?' };
-        let marked = format!("{address}{sign}{MARK}main-2");
-        assert_eq!(unmarked(&marked), Some((address, "main-2")));
-    }
-    for foreign in [
-        base.to_owned(),
-        format!("{base}/{MARK}main"),
-        format!("{base}?{MARK}"),
-        format!("{base}?{MARK}Main"),
-        format!("{base}?{MARK}main&x=1"),
-        format!("{base}?x{MARK}main"),
-        format!("{base}?{}={MARK}main", "x".repeat(MAX_ADDRESS)),
-        format!("pubsub://project:topic{MARK}main"),
-    ] {
-        assert_eq!(unmarked(&foreign), None, "{foreign}");
-    }
 }
 
 #[test]

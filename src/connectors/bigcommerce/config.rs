@@ -1,0 +1,362 @@
+//! Settings of a store: checked without a call; [`BigCommerceConfig::connect`] is the step that calls.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use super::classify::BigClassifier;
+use super::connector::BigCommerce;
+use super::credentials::{Credentials, Given, Way};
+use super::discover::{Found, discover};
+use super::webhook::Proof;
+use super::writable::WriteSettings;
+use super::{PLATFORM, map};
+use crate::auth::{Authenticator, Origin, TokenVault};
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::{ApiClient, WindowSettings};
+use crate::mapping::Overrides;
+use crate::model::{Entity, Secret, StoreKey, StoreProfile, Text};
+use crate::runtime::Runtime;
+
+/// Where the platform's API stands.
+const API: &str = "https://api.bigcommerce.com";
+/// The longest store hash that is taken; those that were seen have ten characters.
+const MAX_HASH: usize = 32;
+
+/// A store's hash: the short word that stands in its API's addresses.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoreHash(Text);
+
+impl StoreHash {
+    /// Takes a hash, or a context, `stores/` and the hash.
+    ///
+    /// # Errors
+    /// `Config` with code `store_hash_unusable` where it is not 1 to 32 lower-case letters and digits.
+    pub fn new(text: &str) -> Result<Self> {
+        let hash = text.trim();
+        let hash = hash.strip_prefix("stores/").unwrap_or(hash);
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        if hash.is_empty() || hash.len() > MAX_HASH || !hash.bytes().all(plain) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "store_hash_unusable",
+                "a store's hash has 1 to 32 lower-case letters and digits",
+            )
+            .with_remedy("copy it from the API path of the API account: stores/HASH"));
+        }
+        Ok(Self(hash.into()))
+    }
+
+    /// The hash.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The store as the platform names it in tokens and deliveries.
+    #[must_use]
+    pub fn context(&self) -> String {
+        format!("stores/{}", self.0)
+    }
+}
+
+impl fmt::Display for StoreHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How the list of products is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Paging {
+    /// Each page behind the last id of the one before: nothing slips between two pages.
+    #[default]
+    ById,
+    /// By the numbers of pages, several of them at once. A product that is deleted meanwhile moves others to the page
+    /// before, where nobody looks again; a sweep of ids finds them.
+    ByNumber,
+}
+
+/// How to reach a BigCommerce store.
+///
+/// ```
+/// # use lily_connect::connectors::bigcommerce::BigCommerceConfig;
+/// # use lily_connect::model::Secret;
+/// let config = BigCommerceConfig::builder("abc123")
+///     .access_token(Secret::new("token"))
+///     .build()?;
+/// # Ok::<(), lily_connect::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct BigCommerceConfig {
+    pub(super) hash: StoreHash,
+    origin: Origin,
+    credentials: Credentials,
+    store: StoreKey,
+    pub(super) client_secret: Option<Secret>,
+    pub(super) proof: Proof,
+    pub(super) private_hosts: bool,
+    max_in_flight: NonZeroU32,
+    quota_share: f64,
+    pub(super) paging: Paging,
+    profile: Option<StoreProfile>,
+    pub(super) writes: WriteSettings,
+    mapping: Overrides,
+}
+
+impl BigCommerceConfig {
+    /// Begins with the store's hash, as it stands in the API path of its API account.
+    #[must_use]
+    pub fn builder(store_hash: impl Into<String>) -> BigCommerceBuilder {
+        BigCommerceBuilder {
+            hash: store_hash.into(),
+            url: None,
+            given: Given::default(),
+            client_secret: None,
+            proof: Proof::default(),
+            tenant: "default".into(),
+            private_hosts: false,
+            max_in_flight: NonZeroU32::MIN.saturating_add(1),
+            quota_share: 1.0,
+            paging: Paging::default(),
+            profile: None,
+            writes: WriteSettings::default(),
+            mapping: Overrides::default(),
+        }
+    }
+
+    /// The store, as everything that is kept about it is keyed.
+    #[must_use]
+    pub fn store(&self) -> &StoreKey {
+        &self.store
+    }
+
+    /// What this store has elsewhere than the connector's map says.
+    #[must_use]
+    pub fn mapping(&self) -> &Overrides {
+        &self.mapping
+    }
+
+    /// Reads the store's profile, unless one was supplied, and gives the connector.
+    ///
+    /// # Errors
+    /// `Auth` or `Forbidden` where the token is refused; else what the pipeline says.
+    pub async fn connect(&self, runtime: &Runtime) -> Result<BigCommerce> {
+        let client = self.client(runtime)?;
+        let found = match &self.profile {
+            Some(profile) => Found { client, profile: profile.clone() },
+            None => discover(client).await?,
+        };
+        BigCommerce::new(found, runtime.clone(), self)
+    }
+
+    fn client(&self, runtime: &Runtime) -> Result<ApiClient> {
+        runtime
+            .client(
+                self.store.clone(),
+                self.origin.clone(),
+                self.credentials.open(runtime, &self.origin, self.private_hosts)?,
+            )
+            .classifier(Arc::new(BigClassifier))
+            .private_hosts(self.private_hosts)
+            .max_in_flight(self.max_in_flight)
+            .window(WindowSettings::new().share(self.quota_share))
+            .build()
+    }
+}
+
+/// Settings of a [`BigCommerceConfig`].
+#[derive(Debug, Clone)]
+pub struct BigCommerceBuilder {
+    hash: String,
+    url: Option<String>,
+    given: Given,
+    client_secret: Option<Secret>,
+    proof: Proof,
+    tenant: Text,
+    private_hosts: bool,
+    max_in_flight: NonZeroU32,
+    quota_share: f64,
+    paging: Paging,
+    profile: Option<StoreProfile>,
+    writes: WriteSettings,
+    mapping: Overrides,
+}
+
+impl BigCommerceBuilder {
+    /// Sets the token of a store-level API account, or of an app in the store.
+    #[must_use]
+    pub fn access_token(mut self, token: Secret) -> Self {
+        self.given.way(Way::Token(token));
+        self
+    }
+
+    /// Sets a vault that holds the token of an app in the store, under
+    /// [`app_slot`](super::auth::app_slot): [`StoreApp`](super::auth::StoreApp) gets it when the merchant installs the
+    /// app. A token that the platform takes no more is looked for there again.
+    #[must_use]
+    pub fn installed(mut self, vault: Arc<dyn TokenVault>) -> Self {
+        self.given.way(Way::Installed(vault));
+        self
+    }
+
+    /// Sets an authenticator of the application's own.
+    #[must_use]
+    pub fn authenticator(mut self, authenticator: Arc<dyn Authenticator>) -> Self {
+        self.given.way(Way::Authenticator(authenticator));
+        self
+    }
+
+    /// Sets the client secret of the API account or app, with which the platform signs deliveries. It is tried beside
+    /// the secrets that a delivery is verified with.
+    #[must_use]
+    pub fn client_secret(mut self, secret: Secret) -> Self {
+        self.client_secret = Some(secret).filter(|secret| !secret.is_empty());
+        self
+    }
+
+    /// Sets what proves a delivery (default: a signature, or the header that our subscriptions ask for).
+    #[must_use]
+    pub fn webhook_proof(mut self, proof: Proof) -> Self {
+        self.proof = proof;
+        self
+    }
+
+    /// Sets another address than the platform's own, such as that of a test server.
+    #[must_use]
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
+    /// Sets whose store it is (default `default`).
+    #[must_use]
+    pub fn tenant(mut self, tenant: impl Into<Text>) -> Self {
+        self.tenant = tenant.into();
+        self
+    }
+
+    /// Allows loopback and private addresses (default forbidden).
+    #[must_use]
+    pub fn private_hosts(mut self, allowed: bool) -> Self {
+        self.private_hosts = allowed;
+        self
+    }
+
+    /// Sets the most calls in flight at the store (default 2).
+    #[must_use]
+    pub fn max_in_flight(mut self, calls: NonZeroU32) -> Self {
+        self.max_in_flight = calls;
+        self
+    }
+
+    /// Sets which share of the store's quota is ours, above 0 and at most 1 (default 1): the rest is left to the
+    /// store's other apps, which draw from the same quota.
+    #[must_use]
+    pub fn quota_share(mut self, share: f64) -> Self {
+        self.quota_share = share;
+        self
+    }
+
+    /// Sets how the list of products is read (default by id).
+    #[must_use]
+    pub fn paging(mut self, paging: Paging) -> Self {
+        self.paging = paging;
+        self
+    }
+
+    /// Supplies the profile: connecting then makes no call.
+    #[must_use]
+    pub fn profile(mut self, profile: StoreProfile) -> Self {
+        self.profile = Some(profile);
+        self
+    }
+
+    /// Allows addresses of products to be written, each with a redirect from the one before (default forbidden).
+    #[must_use]
+    pub fn write_slugs(mut self, allowed: bool) -> Self {
+        self.writes.slugs = allowed;
+        self
+    }
+
+    /// Says what this store has elsewhere than the connector's map says (default nothing).
+    #[must_use]
+    pub fn mapping(mut self, overrides: Overrides) -> Self {
+        self.mapping = overrides;
+        self
+    }
+
+    /// Checks the settings; nothing is sent.
+    ///
+    /// # Errors
+    /// `Config` where the hash or the address is unusable, credentials are missing or of several kinds, the share is
+    /// out of bounds, or the overrides of the map do not fit it.
+    pub fn build(self) -> Result<BigCommerceConfig> {
+        let hash = StoreHash::new(&self.hash)?;
+        let rules = self.mapping.apply(Entity::Product, map::PRODUCT)?;
+        map::must_write_content(&self.mapping, &rules)?;
+        self.mapping.apply(Entity::Variant, map::VARIANT)?;
+        let url = self.url.as_deref().unwrap_or(API);
+        let base = format!("{}/{}", url.trim().trim_end_matches('/'), hash.context());
+        let origin = if base.starts_with("http://") { Origin::http(&base)? } else { Origin::https(&base)? };
+        let credentials = self.given.credentials(&self.tenant, &hash, &origin)?;
+        if !(self.quota_share > 0.0 && self.quota_share <= 1.0) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "quota_share_unusable",
+                "the share of the store's quota must be above 0 and at most 1",
+            ));
+        }
+        Ok(BigCommerceConfig {
+            store: StoreKey::new(self.tenant, PLATFORM, hash.as_str()),
+            hash,
+            origin,
+            credentials,
+            client_secret: self.client_secret,
+            proof: self.proof,
+            private_hosts: self.private_hosts,
+            max_in_flight: self.max_in_flight,
+            quota_share: self.quota_share,
+            paging: self.paging,
+            profile: self.profile,
+            writes: self.writes,
+            mapping: self.mapping,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_one_word_and_a_context_leads_to_it() {
+        for text in ["abc123", "stores/abc123", " abc123 "] {
+            assert_eq!(StoreHash::new(text).unwrap().as_str(), "abc123");
+        }
+        for wrong in ["", "stores/", "ABC", "a/b", "../v2", "a b", &"a".repeat(33), "stores/stores/a"] {
+            assert_eq!(StoreHash::new(wrong).unwrap_err().code(), "store_hash_unusable", "{wrong}");
+        }
+    }
+
+    #[test]
+    fn wrong_settings_are_named_without_a_call_and_without_a_secret() {
+        let with = |change: fn(BigCommerceBuilder) -> BigCommerceBuilder| {
+            change(BigCommerceConfig::builder("abc123")).build().map(drop)
+        };
+        let token = |builder: BigCommerceBuilder| builder.access_token(Secret::new("very-secret"));
+        assert_eq!(with(|builder| builder).unwrap_err().code(), "setting_missing");
+        assert_eq!(
+            with(|builder| builder.access_token(Secret::new(""))).unwrap_err().code(),
+            "setting_missing"
+        );
+        let odd = token(BigCommerceConfig::builder("abc123")).quota_share(0.0).build().unwrap_err();
+        assert_eq!(odd.code(), "quota_share_unusable");
+        let odd = token(BigCommerceConfig::builder("abc123")).url("ftp://x").build().unwrap_err();
+        assert_eq!(odd.code(), "origin_invalid");
+        let good = token(BigCommerceConfig::builder("abc123")).client_secret(Secret::new("also-secret"));
+        let shown = format!("{good:?} {:?}", good.clone().build().unwrap());
+        assert!(!shown.contains("very-secret") && !shown.contains("also-secret"), "{shown}");
+    }
+}

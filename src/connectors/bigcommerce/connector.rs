@@ -1,0 +1,146 @@
+//! The connector: what it is, and which way each question goes.
+
+use async_trait::async_trait;
+
+use super::config::{BigCommerceConfig, Paging, StoreHash};
+use super::discover::{Found, capabilities};
+use super::names::NameTable;
+use super::webhook::Proof;
+use super::{PLATFORM, map};
+use crate::connector::{
+    Answer, Connector, ConnectorInfo, Detail, Health, Known, LookUp, Page, PullRequest, PushRequest, Select,
+    WebhookSource,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::ApiClient;
+use crate::mapping::SchemaMap;
+use crate::model::{Capabilities, DeltaClock, Entity, Secret};
+use crate::runtime::Runtime;
+
+const API_VERSION: &str = "v3";
+
+/// A connected BigCommerce store.
+#[derive(Debug)]
+pub struct BigCommerce {
+    pub(super) client: ApiClient,
+    pub(super) runtime: Runtime,
+    pub(super) hash: StoreHash,
+    pub(super) client_secret: Option<Secret>,
+    pub(super) proof: Proof,
+    pub(super) private_hosts: bool,
+    pub(super) paging: Paging,
+    info: ConnectorInfo,
+    pub(super) capabilities: Capabilities,
+    pub(super) products: SchemaMap,
+    variants: SchemaMap,
+    categories: SchemaMap,
+    brands: SchemaMap,
+    pub(super) names: NameTable,
+}
+
+impl BigCommerce {
+    pub(super) fn new(found: Found, runtime: Runtime, config: &BigCommerceConfig) -> Result<Self> {
+        let mapping = config.mapping();
+        let products = mapping.apply(Entity::Product, map::PRODUCT)?;
+        let variants = mapping.apply(Entity::Variant, map::VARIANT)?;
+        let mut capabilities = capabilities(config);
+        for claims in &mut capabilities.entities {
+            let own = match claims.entity {
+                Entity::Product => map::PRODUCT,
+                Entity::Variant => map::VARIANT,
+                Entity::Category => map::CATEGORY,
+                _ => map::BRAND,
+            };
+            mapping.narrow(own, claims);
+        }
+        Ok(Self {
+            capabilities,
+            products: SchemaMap::compile(PLATFORM, Entity::Product, &products)?,
+            variants: SchemaMap::compile(PLATFORM, Entity::Variant, &variants)?,
+            categories: SchemaMap::compile(PLATFORM, Entity::Category, map::CATEGORY)?,
+            brands: SchemaMap::compile(PLATFORM, Entity::Brand, map::BRAND)?,
+            info: ConnectorInfo::new(config.store().clone(), API_VERSION, found.profile),
+            client: found.client,
+            runtime,
+            hash: config.hash.clone(),
+            client_secret: config.client_secret.clone(),
+            proof: config.proof,
+            private_hosts: config.private_hosts,
+            paging: config.paging,
+            names: NameTable::default(),
+        })
+    }
+}
+
+#[async_trait]
+impl Connector for BigCommerce {
+    fn info(&self) -> &ConnectorInfo {
+        &self.info
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn schema(&self, entity: Entity) -> Option<&SchemaMap> {
+        match entity {
+            Entity::Product => Some(&self.products),
+            Entity::Variant => Some(&self.variants),
+            Entity::Category => Some(&self.categories),
+            Entity::Brand => Some(&self.brands),
+            _ => None,
+        }
+    }
+
+    async fn check(&self) -> Result<Health> {
+        Ok(self.examine().await)
+    }
+
+    async fn pull_page(&self, request: &PullRequest) -> Result<Page> {
+        let Some(claims) = self.capabilities.entity(request.entity) else {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "entity_unsupported",
+                format!("this platform has no list of the kind {}", request.entity),
+            )
+            .with_remedy(
+                "pull what the capabilities name: keywords, pictures and custom fields stand in the products",
+            ));
+        };
+        if request.detail == Detail::Unclocked && claims.unclocked.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "detail_unsupported",
+                format!("the store lists no fields of a {} alone", request.entity),
+            ));
+        }
+        if matches!(request.select, Select::Since(_)) && claims.delta == DeltaClock::None {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "delta_unsupported",
+                format!("the store keeps no time of a {}", request.entity),
+            )
+            .with_remedy("pull all of them"));
+        }
+        match (&request.select, request.entity) {
+            (Select::Ids(ids), Entity::Product) => self.product_ids_page(request, ids).await,
+            (Select::Ids(ids), Entity::Variant) => self.variant_ids_page(request, ids).await,
+            (Select::Ids(ids), _) => self.taxon_ids_page(request, ids).await,
+            (_, Entity::Product) => self.products_page(request).await,
+            (_, Entity::Variant) => self.variants_page(request).await,
+            (_, _) => self.taxons_page(request).await,
+        }
+    }
+
+    async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {
+        self.write_all(request).await
+    }
+
+    fn webhooks(&self) -> Option<&dyn WebhookSource> {
+        Some(self)
+    }
+
+    async fn look_up(&self, names: &LookUp) -> Result<Vec<Known>> {
+        self.look_up_names(names).await
+    }
+}
