@@ -294,8 +294,9 @@ fn bigcommerce(args: &Args) -> Result<StandIn, Failure> {
             ("client_secret", settings.client_secret),
         ],
         holds: format!("{} products and {} variants", store.ids().len(), store.variant_ids().len()),
-        address: "BIGCOMMERCE_URL",
+        addresses: &[("BIGCOMMERCE_URL", "")],
         variables: vec![("BIGCOMMERCE_STORE_HASH", settings.store_hash), ("BIGCOMMERCE_ACCESS_TOKEN", token)],
+        _folder: None,
     })
 }
 

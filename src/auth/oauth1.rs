@@ -341,6 +341,25 @@ mod tests {
         assert!(signed(ParameterOrder::Bytes).contains("f%255B10%255D%3Db%26f%255B2%255D%3Da"));
     }
 
+    /// By the fake's own reading of PHP's source, which shares no code with ours.
+    #[cfg(feature = "testkit")]
+    #[test]
+    fn the_natural_order_is_that_of_another_reading() {
+        let mut random = crate::testkit::random::SeededRandom::new(7);
+        let mut text = || -> String {
+            let letters = ["0", "1", "9", "a", "B", "%5B", "%5D", "_", "00", "10"];
+            (0..random.below(7)).filter_map(|_| random.pick(&letters).copied()).collect()
+        };
+        for _ in 0..20_000 {
+            let (one, other) = (text(), text());
+            assert_eq!(
+                natural(&one, &other),
+                crate::testkit::magento::strnatcmp(&one, &other),
+                "{one} {other}"
+            );
+        }
+    }
+
     #[tokio::test]
     async fn a_token_is_named_and_its_secret_signs() {
         let signer = signer("https://shop.example");

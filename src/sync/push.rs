@@ -111,15 +111,16 @@ impl Push {
         self.state.rows(self.store(), &RowQuery::Holder(holder.clone())).await
     }
 
-    /// Whether a cell is of the view that the connector is of. What no view claims is the store's own.
+    /// Whether a cell is of the view that the connector is of. What no view of its scope claims is the store's own: the
+    /// merchant may have given the store another language.
     pub(super) fn is_in_view(&self, cell: &Cell) -> bool {
         let info = self.connector.info();
         let is_of = |profile: &StoreProfile| cell.locale == profile.locale && cell.scope == profile.scope;
         match &info.view {
             Some(_) => is_of(&info.profile),
             None => {
-                is_of(&info.profile)
-                    || !self.connector.views().iter().any(|view| is_of(&info.in_view(view.clone()).profile))
+                cell.scope == info.profile.scope
+                    && !self.connector.views().iter().any(|view| is_of(&info.in_view(view.clone()).profile))
             }
         }
     }

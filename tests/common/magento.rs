@@ -8,7 +8,7 @@
 )]
 
 #[path = "magento_documents.rs"]
-mod documents;
+pub mod documents;
 
 use std::sync::Arc;
 

@@ -111,7 +111,8 @@ async fn an_administrator_comes_in_with_a_second_factor_and_stays_in_when_the_to
 #[tokio::test]
 async fn the_cloud_service_is_the_same_connector_at_another_address() {
     let bench = bench(0).await;
-    let store = MagentoFake::builder(bench.clock.clone()).seed(7).edition(Edition::CloudService).build();
+    let builder = MagentoFake::builder(bench.clock.clone()).seed(7).edition(Edition::CloudService);
+    let store = super::common::documents::official(builder).build();
     store.seed_products(20);
     let client = store.issue_ims_client("project");
     let server = Service::new(store.clone()).start().await.unwrap();
@@ -140,6 +141,7 @@ async fn the_cloud_service_is_the_same_connector_at_another_address() {
         assert!(certificate.is_complete(), "{certificate}");
     }
     assert!(store.unexpected().is_empty(), "{:?}", store.unexpected());
+    assert!(store.violations().is_empty(), "{:?}", store.violations());
 }
 
 #[tokio::test]
