@@ -55,7 +55,7 @@ impl WebhookSource for Shopify {
 
     async fn subscribe(&self, wanted: &Subscription) -> Result<Vec<Subscribed>> {
         wanted.must_be_of_known_topics()?;
-        let address = self.address(wanted)?;
+        let address = marked(wanted, self.private_hosts)?;
         let mut made = Vec::new();
         for (name, topic) in topics::subscribable().filter(|(_, topic)| wanted.wants(topic.told)) {
             made.extend(self.subscribe_to(name, topic, wanted, &address).await?.ours());
@@ -121,25 +121,6 @@ impl Shopify {
         let there = all.into_iter().find(|known| known.topic == name && known.uri == address);
         there.ok_or_else(|| refused(&created.user_errors, wanted.delivery_url.query()))
     }
-
-    /// The address with the mark of the label.
-    fn address(&self, wanted: &Subscription) -> Result<String> {
-        let url = &wanted.delivery_url;
-        let unusable = |message: &'static str| {
-            Error::new(ErrorKind::Config, "delivery_url_unusable", message)
-                .with_remedy("take deliveries by https, at an address that the platform can reach")
-        };
-        // A test server is near, and has no certificate.
-        if url.scheme() != "https" && !self.private_hosts {
-            return Err(unusable("the platform delivers by https only"));
-        }
-        let sign = if url.query().is_some() { '&' } else { '?' };
-        let address = format!("{url}{sign}{MARK}{}", wanted.label);
-        if address.len() > MAX_ADDRESS {
-            return Err(unusable("the delivery address is too long"));
-        }
-        Ok(address)
-    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -178,6 +159,25 @@ impl Item {
         let known = Subscribed::new(id, label, told.topic(), Url::parse(address).ok(), status);
         Some(known.telling(told))
     }
+}
+
+/// The address with the mark of the label; of any scheme where private hosts are allowed.
+fn marked(wanted: &Subscription, private_hosts: bool) -> Result<String> {
+    let url = &wanted.delivery_url;
+    let unusable = |message: &'static str| {
+        Error::new(ErrorKind::Config, "delivery_url_unusable", message)
+            .with_remedy("take deliveries by https, at an address that the platform can reach")
+    };
+    // A test server is near, and has no certificate.
+    if url.scheme() != "https" && !private_hosts {
+        return Err(unusable("the platform delivers by https only"));
+    }
+    let sign = if url.query().is_some() { '&' } else { '?' };
+    let address = format!("{url}{sign}{MARK}{}", wanted.label);
+    if address.len() > MAX_ADDRESS {
+        return Err(unusable("the delivery address is too long"));
+    }
+    Ok(address)
 }
 
 /// The address before the mark, and the label in it.

@@ -20,7 +20,7 @@ fn an_address_is_ours_by_its_mark_alone_and_comes_back_as_it_was() {
         format!("{base}?{MARK}Main"),
         format!("{base}?{MARK}main&x=1"),
         format!("{base}?x{MARK}main"),
-        format!("{base}?{}={MARK}main", "x".repeat(MAX_ADDRESS)),
+        format!("{base}?{}&{MARK}main", "x".repeat(MAX_ADDRESS)),
         format!("pubsub://project:topic{MARK}main"),
     ] {
         assert_eq!(unmarked(&foreign), None, "{foreign}");
@@ -51,4 +51,20 @@ fn a_refusal_does_not_repeat_the_query_of_an_address() {
     let told = refused(&errors, Some("key=hidden"));
     assert!(!format!("{told} {told:?}").contains("hidden"));
     assert!(format!("{:?}", refused(&errors, Some("key=other"))).contains("is invalid"));
+}
+
+#[test]
+fn an_address_is_https_and_bounded_with_its_mark() {
+    let address = |url: &str, private_hosts| {
+        let wanted = Subscription::new(url, Secret::new("not used")).unwrap().label("main").unwrap();
+        marked(&wanted, private_hosts).map_err(|error| error.code().to_owned())
+    };
+    let base = "https://a.example/hook?x=";
+    let longest = MAX_ADDRESS - base.len() - format!("&{MARK}main").len();
+    let of = |length: usize| format!("{base}{}", "x".repeat(length));
+    assert_eq!(address(&of(longest), false).unwrap().len(), MAX_ADDRESS);
+    let unusable = || Err("delivery_url_unusable".to_owned());
+    assert_eq!(address(&of(longest + 1), false), unusable());
+    assert_eq!(address("http://a.example/hook", false), unusable());
+    assert_eq!(address("http://127.0.0.1/hook", true).unwrap(), format!("http://127.0.0.1/hook?{MARK}main"));
 }
