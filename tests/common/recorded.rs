@@ -3,7 +3,13 @@
 //! Where `LILY_RECORD_REQUESTS` names a file, each call of the API is a line of JSON there, with `query`, `variables`
 //! and `operationName` as they were sent and the `version` that was asked for; each staged file is a line with
 //! `upload`, the form as it was sent.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "test support: no test uses all of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "test support: no test uses all of it"
+)]
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};

@@ -312,3 +312,40 @@ impl Shopify {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: (Entity, Detail) = (Entity::Product, Detail::Full);
+
+    #[test]
+    fn pages_grow_by_doubling_up_to_the_points_of_a_query() {
+        let sizes = PageSizes::default();
+        let after = |first: u32, requested: f64| {
+            sizes.learn(KEY, first, requested);
+            sizes.predicted(Entity::Product, 7.0)
+        };
+        assert_eq!(sizes.predicted(Entity::Product, 7.0), (DEFAULT_PAGE, 7.0));
+        assert_eq!(after(20, 200.0), (40, 10.0));
+        assert_eq!(after(40, 400.0), (80, 10.0));
+        assert_eq!(after(80, 800.0), (95, 10.0), "950 points");
+        assert_eq!(after(10, 9_999.0), (1, 999.9), "a record at least");
+        assert_eq!(after(200, 2.0), (MAX_PAGE, 0.01));
+        // What is no cost is not learned.
+        for odd in [0.0, -5.0, f64::NAN, f64::INFINITY, 1e9] {
+            assert_eq!(after(20, odd), (MAX_PAGE, 0.01), "{odd}");
+        }
+    }
+
+    #[test]
+    fn no_page_has_more_than_half_of_what_was_refused() {
+        let sizes = PageSizes::default();
+        assert_eq!(sizes.refused(KEY, 100), 50);
+        assert_eq!(sizes.refused(KEY, 200), 100, "a larger one that was on its way");
+        assert_eq!(sizes.most(KEY), 50);
+        sizes.learn(KEY, 50, 50.0);
+        assert_eq!(sizes.predicted(Entity::Product, 7.0), (50, 1.0));
+        assert_eq!(sizes.refused(KEY, 1), 1);
+    }
+}
