@@ -16,7 +16,7 @@ use crate::connector::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::mapping::SchemaMap;
-use crate::model::{Capabilities, DeltaClock, Entity, RecordRef};
+use crate::model::{Capabilities, DeltaClock, Entity, RecordRef, StoreProfile, View};
 use crate::runtime::Runtime;
 
 pub(super) const API_VERSION: &str = "V1";
@@ -46,6 +46,19 @@ pub struct Magento {
     pub(super) making: tokio::sync::Mutex<()>,
 }
 
+/// What all views share is the store's own; a view has runs and a log of its own.
+fn info_of(config: &MagentoConfig, profile: StoreProfile) -> ConnectorInfo {
+    let view = match &config.scope {
+        Scope::All => None,
+        Scope::View(code) => Some(View::of_scope(code.as_str())),
+    };
+    let info = ConnectorInfo::new(config.store().clone(), API_VERSION, profile);
+    match view {
+        Some(view) => info.in_view(view),
+        None => info,
+    }
+}
+
 impl Magento {
     pub(super) fn new(found: Found, runtime: Runtime, config: &MagentoConfig) -> Result<Self> {
         let mapping = config.mapping();
@@ -65,7 +78,7 @@ impl Magento {
             products: SchemaMap::compile(PLATFORM, Entity::Product, &products)?,
             variants: SchemaMap::compile(PLATFORM, Entity::Variant, &variants)?,
             categories: SchemaMap::compile(PLATFORM, Entity::Category, map::CATEGORY)?,
-            info: ConnectorInfo::new(config.store().clone(), API_VERSION, found.profile),
+            info: info_of(config, found.profile),
             client: found.client,
             runtime,
             api: config.api,

@@ -50,11 +50,7 @@ impl WebhookSource for Shopify {
 
     async fn subscribe(&self, wanted: &Subscription) -> Result<Vec<Subscribed>> {
         wanted.must_be_of_known_topics()?;
-<<<<<<< HEAD
         let address = wanted.marked_address(self.private_hosts)?;
-=======
-        let address = marked(wanted, self.private_hosts)?;
->>>>>>> proof
         let mut made = Vec::new();
         for (name, topic) in topics::subscribable().filter(|(_, topic)| wanted.wants(topic.told)) {
             made.extend(self.subscribe_to(name, topic, wanted, &address).await?.ours());
@@ -160,39 +156,6 @@ impl Item {
     }
 }
 
-<<<<<<< HEAD
-=======
-/// The address with the mark of the label; of any scheme where private hosts are allowed.
-fn marked(wanted: &Subscription, private_hosts: bool) -> Result<String> {
-    let url = &wanted.delivery_url;
-    let unusable = |message: &'static str| {
-        Error::new(ErrorKind::Config, "delivery_url_unusable", message)
-            .with_remedy("take deliveries by https, at an address that the platform can reach")
-    };
-    // A test server is near, and has no certificate.
-    if url.scheme() != "https" && !private_hosts {
-        return Err(unusable("the platform delivers by https only"));
-    }
-    let sign = if url.query().is_some() { '&' } else { '?' };
-    let address = format!("{url}{sign}{MARK}{}", wanted.label);
-    if address.len() > MAX_ADDRESS {
-        return Err(unusable("the delivery address is too long"));
-    }
-    Ok(address)
-}
-
-/// The address before the mark, and the label in it.
-fn unmarked(uri: &str) -> Option<(&str, &str)> {
-    if uri.len() > MAX_ADDRESS {
-        return None;
-    }
-    let (before, label) = uri.rsplit_once(MARK)?;
-    let address = before.strip_suffix(['?', '&'])?;
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (!label.is_empty() && label.bytes().all(plain)).then_some((address, label))
-}
-
->>>>>>> proof
 fn gid(id: &ExternalId) -> String {
     format!("gid://shopify/WebhookSubscription/{id}")
 }
