@@ -19,13 +19,15 @@ use async_trait::async_trait;
 use desk::{Desk, Parts, changed};
 use lily_connect::auth::StoredTokens;
 use lily_connect::connector::{
-    Answer, BulkBody, BulkJob, BulkSource, BulkState, Connector, ConnectorInfo, FoundJob, Health, JobCut,
-    JobPart, Known, LineAnswer, LookUp, Page, Patch, PollPlan, Prediction, PullRequest, PushRequest,
-    StagedFile, StartedJob, WebhookSource, WriteJobs,
+    Answer, BulkBody, BulkJob, BulkSource, BulkState, Connector, ConnectorInfo, DeletionSource, FoundJob,
+    Health, JobCut, JobPart, Known, LineAnswer, LookUp, Page, Patch, PollPlan, Prediction, PullRequest,
+    PushRequest, StagedFile, StartedJob, WebhookSource, WriteJobs,
 };
 use lily_connect::error::{Error, ErrorKind, Result, Retry};
 use lily_connect::mapping::SchemaMap;
-use lily_connect::model::{BaseToken, Capabilities, Cell, CellValue, Entity, GuardKind, RecordRef, StoreKey};
+use lily_connect::model::{
+    BaseToken, Capabilities, Cell, CellValue, Entity, FieldName, GuardKind, RecordRef, StoreKey, View,
+};
 use lily_connect::state::{
     Checkpoint, DeliveryDigest, Fence, Job, JobPlace, NotedHash, RowQuery, RunKey, StateStore, Unit,
     WriteJob, WriteRow,
@@ -149,8 +151,23 @@ impl Connector for Mortal<dyn Connector> {
     async fn shown_by(&self, holders: &[RecordRef]) -> Result<Vec<Vec<RecordRef>>> {
         self.inner.shown_by(holders).await
     }
+    async fn prepare(&self, brings: &[FieldName]) -> Result<()> {
+        self.life.step("read", self.inner.prepare(brings)).await
+    }
+    fn views(&self) -> &[View] {
+        self.inner.views()
+    }
+    fn in_view(&self, view: &View) -> Result<Arc<dyn Connector>> {
+        self.inner.in_view(view)
+    }
+    fn origin(&self) -> Option<&dyn Connector> {
+        self.inner.origin()
+    }
     fn webhooks(&self) -> Option<&dyn WebhookSource> {
         self.inner.webhooks()
+    }
+    fn deletions(&self) -> Option<&dyn DeletionSource> {
+        self.inner.deletions()
     }
     fn bulk(&self) -> Option<&dyn BulkSource> {
         self.inner.bulk()

@@ -13,12 +13,12 @@ use super::fixture::ContractFixture;
 use super::violation::{Checked, Claim, Outcome, Violation};
 use super::writable::{guard, patch, written};
 use crate::connector::{
-    Answer, BulkJob, BulkSource, BulkState, Connector, ConnectorInfo, FieldAnswer, FoundJob, Health, JobPart,
-    Known, LineAnswer, LookUp, Page, PullRequest, PushRequest, WebhookSource, WriteJobs,
+    Answer, BulkJob, BulkSource, BulkState, Connector, ConnectorInfo, DeletionSource, FieldAnswer, FoundJob,
+    Health, JobPart, Known, LineAnswer, LookUp, Page, PullRequest, PushRequest, WebhookSource, WriteJobs,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::SchemaMap;
-use crate::model::{Capabilities, Cell, CellValue, Entity, FieldName, RecordRef, Reversible};
+use crate::model::{Capabilities, Cell, CellValue, Entity, FieldName, RecordRef, Reversible, View};
 use crate::state::MemoryState;
 use crate::sync::bulk::BulkUse;
 use crate::sync::{Approvals, ChangeVerdict, JobSettings, Push, PushSettings};
@@ -257,8 +257,28 @@ impl Connector for ByJobOnly {
         self.0.shown_by(holders).await
     }
 
+    async fn prepare(&self, brings: &[FieldName]) -> Result<()> {
+        self.0.prepare(brings).await
+    }
+
+    fn views(&self) -> &[View] {
+        self.0.views()
+    }
+
+    fn in_view(&self, view: &View) -> Result<Arc<dyn Connector>> {
+        self.0.in_view(view)
+    }
+
+    fn origin(&self) -> Option<&dyn Connector> {
+        self.0.origin()
+    }
+
     fn webhooks(&self) -> Option<&dyn WebhookSource> {
         self.0.webhooks()
+    }
+
+    fn deletions(&self) -> Option<&dyn DeletionSource> {
+        self.0.deletions()
     }
 
     fn bulk(&self) -> Option<&dyn BulkSource> {
