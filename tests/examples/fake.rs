@@ -320,7 +320,11 @@ impl Fake {
                 let is_list = |field: &String| lists.contains(&field.as_str());
                 shop.calls().iter().filter(|call| call.fields.iter().any(is_list)).count()
             }
-            Self::BigCommerce(..) => server.traffic().count_where(|entry| entry.query.contains("limit=")),
+            // Discovery asks for one product.
+            Self::BigCommerce(..) => {
+                let is_probe = |entry: &Entry| entry.query.split('&').any(|part| part == "limit=1");
+                server.traffic().count_where(|entry| entry.query.contains("limit=") && !is_probe(entry))
+            }
         }
     }
 
