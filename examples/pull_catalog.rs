@@ -3,6 +3,8 @@
 //! Every line is a canonical record with `entity` and `ref.id`. The certificates are JSON lines on standard
 //! output, and text on standard error. While it runs, the lines are in `FILE.partial`; a run that was cut off
 //! goes on where it was when it is called again with the same arguments. A finished file is replaced.
+//!
+//! Numbers that are kept by day come for a range of days: `--from`, `--to`, or the last 28 days up to yesterday.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -11,7 +13,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use lily_connect::model::DeltaClock;
 use lily_connect::state::{Checkpoint, Op, RunKey, SinkMark, Unit};
-use lily_connect::time::Timestamp;
+use lily_connect::time::{Day, Days, Timestamp};
 use lily_connect::{Certificate, Entity, JsonlSink, Pull, Sink};
 use serde::{Deserialize, Serialize};
 use support::{Bars, Ended, Failure, Store, say};
@@ -28,6 +30,13 @@ struct Args {
     /// whose changes the store cannot list come whole.
     #[arg(long)]
     since: Option<Timestamp>,
+    /// The first day of a range, such as 2026-11-01, for kinds of record that are kept by day [default: 28 days before
+    /// the last].
+    #[arg(long)]
+    from: Option<Day>,
+    /// The last day of the range [default: yesterday, as the store's time zone has it].
+    #[arg(long)]
+    to: Option<Day>,
     /// The kind of record, such as `product`, `variant` or `category`; may be given more than once [default: all
     /// that the store has].
     #[arg(long, value_parser = entity)]
@@ -59,7 +68,8 @@ async fn pull_catalog(args: Args) -> Result<Ended, Failure> {
         entities.retain(|entity| args.entity.contains(entity));
     }
     let out = std::path::absolute(&args.out)?;
-    let job = Job { out, entities, since: args.since };
+    let days = days(&store, args.from, args.to)?;
+    let job = Job { out, entities, since: args.since, days };
     let begun = Job::begun(&store).await?;
 
     let resumed = match &begun {
@@ -103,6 +113,24 @@ async fn pull_catalog(args: Args) -> Result<Ended, Failure> {
     let finished = sink.finish().await?;
     say!("{} records in {}", finished.records, args.out.display());
     conclude(&store, &job, &certificates).await
+}
+
+/// The days that are asked for, of a store that is read by days.
+fn days(store: &Store, from: Option<Day>, to: Option<Day>) -> Result<Option<Days>, Failure> {
+    let is_by_days = store.connector.capabilities().entities.iter().any(|claims| claims.windows.is_some());
+    if !is_by_days {
+        return if from.is_some() || to.is_some() {
+            Err("--from and --to are for stores that are read by days".into())
+        } else {
+            Ok(None)
+        };
+    }
+    let zone =
+        store.connector.info().profile.time_zone.clone().ok_or("the store's time zone is not known")?;
+    let recent = Days::until_yesterday(store.runtime.clock().now(), &zone, 28)?;
+    let last = to.unwrap_or(recent.last());
+    let first = from.unwrap_or_else(|| last.saturating_sub(recent.count() - 1));
+    Ok(Some(Days::new(first, last)?))
 }
 
 /// Runs each pull to its certificate, one behind the other in the file.
@@ -157,6 +185,8 @@ struct Job {
     out: PathBuf,
     entities: Vec<Entity>,
     since: Option<Timestamp>,
+    #[serde(default)]
+    days: Option<Days>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,6 +237,10 @@ impl Job {
             let pull = store.pull(*entity).keep_base(true);
             let claims = store.connector.capabilities().entity(*entity);
             let lists_changes = claims.is_some_and(|claims| claims.delta != DeltaClock::None);
+            let by_days = claims.is_some_and(|claims| !claims.whole && claims.windows.is_some());
+            if let Some(days) = self.days.filter(|_| by_days) {
+                return pull.window(days);
+            }
             match self.since {
                 Some(since) if lists_changes => pull.since(since),
                 // Kinds without a change stamp, such as categories, are few: they come whole.

@@ -3,7 +3,7 @@
 //! `push_content --enrichments FILE --plan-out PLAN.json` reads enrichments, one JSON object a line, and writes
 //! the plan; nothing is sent to the store but reads. `push_content --apply PLAN.json --approvals FILE` applies
 //! the changes that the file approves, one JSON object a line: `{"plan":"<hash of the plan>","change":<number>}`.
-//! `--allow-unreviewed` applies them all. The receipt is one JSON line on standard output.
+//! `--allow-unreviewed` applies them all; `--jobs` lets a large plan go by jobs that the platform runs. The receipt is one JSON line on standard output.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{ArgGroup, Parser};
 use lily_connect::state::RowQuery;
-use lily_connect::sync::{Approval, ChangeVerdict};
+use lily_connect::sync::{Approval, ChangeVerdict, JobSettings, PushSettings};
 use lily_connect::{Approvals, Enrichment, Plan};
 use serde::de::DeserializeOwned;
 use support::{Ended, Failure, STATE, Store, say};
@@ -41,6 +41,9 @@ struct Args {
     /// Applies every change of the plan, reviewed or not.
     #[arg(long, requires = "apply")]
     allow_unreviewed: bool,
+    /// Lets a large plan go by jobs that the platform runs, where it has them: of what it guards itself.
+    #[arg(long, requires = "apply")]
+    jobs: bool,
     /// Where the log of what is written is kept: one state for each store [default: lily-connect.db].
     #[arg(long)]
     state: Option<PathBuf>,
@@ -68,7 +71,7 @@ async fn push(args: Args) -> Result<Ended, Failure> {
                     return Ok(Ended::Partly);
                 }
             };
-            apply(&plan, &approvals, state).await
+            apply(&plan, &approvals, args.jobs, state).await
         }
         _ => Err("give --enrichments with --plan-out, or --apply".into()),
     }
@@ -96,9 +99,18 @@ async fn plan(enrichments: &Path, out: &Path, state: Option<&Path>) -> Result<En
     Ok(Ended::fully_if(is_clean))
 }
 
-async fn apply(plan: &Plan, approvals: &Approvals, state: Option<&Path>) -> Result<Ended, Failure> {
+async fn apply(
+    plan: &Plan,
+    approvals: &Approvals,
+    jobs: bool,
+    state: Option<&Path>,
+) -> Result<Ended, Failure> {
     let store = Store::lasting_from_env(state).await?;
-    let receipt = store.push().apply(plan, approvals).await?;
+    let mut settings = PushSettings::default();
+    if jobs {
+        settings.jobs = JobSettings::allowed();
+    }
+    let receipt = store.push().settings(settings).apply(plan, approvals).await?;
     support::show(&receipt);
     // A change that an earlier push made is Applied too, and is not this push's to take back.
     let rows = store.state.rows(&store.connector.info().store, &RowQuery::Push(receipt.push)).await;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use clap::Parser;
 use lily_connect::connector::Severity;
-use lily_connect::model::{Edit, FieldChange, FieldName, Product};
+use lily_connect::model::{Edit, Entity, FieldChange, FieldName, Product};
 use lily_connect::state::{PushId, RowQuery, SinkMark};
 use lily_connect::sync::{Delivery, Rejected};
 use lily_connect::{Approvals, Enrichment, MemoryState, Plan, Pull, Push, Record, Sink, StateStore};
@@ -151,6 +151,12 @@ fn enrich(store: &Store, product: &Product) -> Enrichment {
     let tags = FieldName::new("tags");
     let base_keys = product.base.keys(&tags).map(|keys| keys.iter().cloned().collect::<BTreeMap<_, _>>());
     let edit = Edit { add: vec!["Everyday essentials".into(), "Gift ideas".into()], ..Edit::default() };
+    // A store without tags gets a title for search engines in their place.
+    let claims = store.connector.capabilities().entity(Entity::Product);
+    let third = match claims.is_some_and(|claims| claims.writable(&tags).is_some()) {
+        true => (tags, FieldChange { edit: Some(edit), base_keys, ..FieldChange::default() }),
+        false => value("seo.title", format!("{title} for every day")),
+    };
     let fields = BTreeMap::from([
         value("title", format!("{title} – comfortable, every day")),
         value(
@@ -159,7 +165,7 @@ fn enrich(store: &Store, product: &Product) -> Enrichment {
              <ul>\n<li>Pairs with what is already in the wardrobe</li>\n<li>Washes at 30 °C</li>\n</ul>"
                 .to_owned(),
         ),
-        (tags, FieldChange { edit: Some(edit), base_keys, ..FieldChange::default() }),
+        third,
     ]);
     Enrichment {
         id: None,
@@ -168,6 +174,7 @@ fn enrich(store: &Store, product: &Product) -> Enrichment {
         scope: product.scope.clone(),
         made_at: store.runtime.clock().now(),
         from: BTreeMap::new(),
+        from_locale: None,
         fields,
         provenance: lily_connect::model::Provenance::default(),
     }
@@ -203,8 +210,8 @@ async fn push_and_undo(store: &Store, push: &Push, plan: &Plan, name: &str) -> R
     let undone = Ended::fully_if(report.is_full_success());
     if undone == Ended::Fully {
         say!(
-            "\nDone with {name}: its title, description and tags are as before; its modified time moved. Where \
-             tags are records of their own, new ones stay in the shop, unused."
+            "\nDone with {name}: its texts and tags are as before; its modified time moved. Where tags are records of \
+             their own, new ones stay in the shop, unused."
         );
     }
     Ok(applied?.and(undone))

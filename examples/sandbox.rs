@@ -1,10 +1,12 @@
-//! Serves the stand-in of a platform on loopback, for other programs: `sandbox --platform woocommerce`,
-//! `sandbox --platform shopify` or `sandbox --platform bigcommerce`.
+//! Serves the stand-in of a platform on loopback, for other programs: `sandbox --platform woocommerce`, `shopify`,
+//! `bigcommerce`, `magento` or `ga4`.
 //!
 //! The first line on standard output is `{"address":…,"url":…,"key":…,"secret":…}`, for Shopify with `token`,
-//! `shop`, `client_id` and `client_secret` in place of the last two, for BigCommerce with `token`, `store_hash`,
-//! `client_id` and `client_secret`. All of them are made up, and open nothing else. It serves until it is interrupted
-//! or terminated.
+//! `shop`, `client_id` and `client_secret` in place of the last two, for BigCommerce with `token`,
+//! `store_hash`, `client_id` and `client_secret`, for Magento with `consumer_key`, `consumer_secret`,
+//! `token` and `token_secret`, for Google Analytics with `property`, `credentials_file`, a service account's,
+//! `measurement_id` and `api_secret`. All of them are made up, and open nothing
+//! else. It serves until it is interrupted or terminated.
 //!
 //! Changes are delivered to webhooks at once, to addresses of the loopback network only. With `--tls` it speaks
 //! https with a certificate that it makes for itself; the line then holds it as `certificate`, a PEM text.
@@ -18,6 +20,8 @@ use clap::Parser;
 use lily_connect::testkit::bigcommerce::{BigCommerceFake, Plan};
 use lily_connect::testkit::exchange::Transport;
 use lily_connect::testkit::faults::FaultSpec;
+use lily_connect::testkit::ga4::Ga4Fake;
+use lily_connect::testkit::magento::MagentoFake;
 use lily_connect::testkit::server::{Server, Service};
 use lily_connect::testkit::shopify::ShopifyFake;
 use lily_connect::testkit::woocommerce::{Permissions, Role, WooStore};
@@ -62,6 +66,8 @@ struct Args {
 enum Platform {
     Woocommerce,
     Shopify,
+    Ga4,
+    Magento,
     Bigcommerce,
 }
 
@@ -79,6 +85,8 @@ async fn serve(args: Args) -> Result<Ended, Failure> {
     let stand_in = match args.platform {
         Platform::Woocommerce => woocommerce(&args)?,
         Platform::Shopify => shopify(&args)?,
+        Platform::Ga4 => ga4(&args)?,
+        Platform::Magento => magento(&args)?,
         Platform::Bigcommerce => bigcommerce(&args)?,
     };
     let service = stand_in.service;
@@ -105,7 +113,9 @@ async fn serve(args: Args) -> Result<Ended, Failure> {
     say!("To connect the other examples to it:");
     say!("export LILY_CONNECTOR={}", stand_in.connector);
     say!("export LILY_ALLOW_PRIVATE_HOSTS=1");
-    say!("export {}={url}", stand_in.address);
+    for (name, path) in stand_in.addresses {
+        say!("export {name}={url}{path}");
+    }
     for (name, value) in &stand_in.variables {
         say!("export {name}={value}");
     }
@@ -124,9 +134,12 @@ struct StandIn {
     /// What the printed line holds beside the address.
     keys: Vec<(&'static str, String)>,
     holds: String,
-    /// The variable that names the address to the other examples, and those with the credentials.
-    address: &'static str,
+    /// The variables that name the address to the other examples, each with a path below it, and those with the
+    /// credentials.
+    addresses: &'static [(&'static str, &'static str)],
     variables: Vec<(&'static str, String)>,
+    /// A folder that is gone with it.
+    _folder: Option<tempfile::TempDir>,
 }
 
 fn woocommerce(args: &Args) -> Result<StandIn, Failure> {
@@ -154,8 +167,9 @@ fn woocommerce(args: &Args) -> Result<StandIn, Failure> {
         names: Vec::new(),
         keys: vec![("key", key.consumer_key.clone()), ("secret", key.consumer_secret.clone())],
         holds: format!("{} products and {} variations", store.product_count(), store.variation_count()),
-        address: "WOOCOMMERCE_URL",
+        addresses: &[("WOOCOMMERCE_URL", "")],
         variables: vec![("WOOCOMMERCE_KEY", key.consumer_key), ("WOOCOMMERCE_SECRET", key.consumer_secret)],
+        _folder: None,
     })
 }
 
@@ -180,8 +194,80 @@ fn shopify(args: &Args) -> Result<StandIn, Failure> {
             ("client_secret", settings.client_secret),
         ],
         holds: format!("{} products and {} variants", shop.product_count(), shop.variant_count()),
-        address: "SHOPIFY_URL",
+        addresses: &[("SHOPIFY_URL", "")],
         variables: vec![("SHOPIFY_SHOP", domain), ("SHOPIFY_ACCESS_TOKEN", token)],
+        _folder: None,
+    })
+}
+
+fn ga4(args: &Args) -> Result<StandIn, Failure> {
+    const PROPERTY: u64 = 123;
+    if args.catalog.is_some() || args.variations > 0 {
+        return Err("--catalog and --variations are for woocommerce; use --products".into());
+    }
+    let analytics = Ga4Fake::new(Arc::new(SystemClock::default()));
+    let items = u32::try_from(args.products.unwrap_or(20))?;
+    analytics.seed_property(PROPERTY, items, 10, 28);
+    let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048)?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("credentials.json");
+    std::fs::write(&file, analytics.issue_account(&key.serialize_pem())?)?;
+    let file = file.display().to_string();
+    let measurement_id = analytics.property(PROPERTY).map(|property| property.measurement_id);
+    let stream = (measurement_id.unwrap_or_default(), analytics.api_secret());
+    Ok(StandIn {
+        service: Service::new(analytics),
+        connector: "ga4",
+        names: Vec::new(),
+        keys: vec![
+            ("property", PROPERTY.to_string()),
+            ("credentials_file", file.clone()),
+            ("measurement_id", stream.0.clone()),
+            ("api_secret", stream.1.clone()),
+        ],
+        holds: format!("a property of {items} items and 10 pages a day"),
+        addresses: &[
+            ("GA4_DATA_URL", ""),
+            ("GA4_ADMIN_URL", ""),
+            ("GA4_TOKEN_URL", "/token"),
+            ("GA4_COLLECT_URL", ""),
+        ],
+        variables: vec![
+            ("GA4_PROPERTY", PROPERTY.to_string()),
+            ("GA4_CREDENTIALS_FILE", file),
+            ("GA4_MEASUREMENT_ID", stream.0),
+            ("GA4_API_SECRET", stream.1),
+        ],
+        _folder: Some(folder),
+    })
+}
+
+fn magento(args: &Args) -> Result<StandIn, Failure> {
+    if args.catalog.is_some() || args.variations > 0 {
+        return Err("--catalog and --variations are for woocommerce; use --products".into());
+    }
+    let store = MagentoFake::builder(Arc::new(SystemClock::default())).seed(7).build();
+    let visible = store.seed_products(args.products.unwrap_or(20)).len();
+    let keys = store.issue_integration("sandbox");
+    Ok(StandIn {
+        service: Service::new(store.clone()),
+        connector: "magento",
+        names: Vec::new(),
+        keys: vec![
+            ("consumer_key", keys.consumer_key.clone()),
+            ("consumer_secret", keys.consumer_secret.clone()),
+            ("token", keys.access_token.clone()),
+            ("token_secret", keys.access_token_secret.clone()),
+        ],
+        holds: format!("{visible} visible products and {} variants", store.product_count() - visible),
+        addresses: &[("MAGENTO_URL", "")],
+        variables: vec![
+            ("MAGENTO_CONSUMER_KEY", keys.consumer_key),
+            ("MAGENTO_CONSUMER_SECRET", keys.consumer_secret),
+            ("MAGENTO_TOKEN", keys.access_token),
+            ("MAGENTO_TOKEN_SECRET", keys.access_token_secret),
+        ],
+        _folder: None,
     })
 }
 
@@ -208,8 +294,9 @@ fn bigcommerce(args: &Args) -> Result<StandIn, Failure> {
             ("client_secret", settings.client_secret),
         ],
         holds: format!("{} products and {} variants", store.ids().len(), store.variant_ids().len()),
-        address: "BIGCOMMERCE_URL",
+        addresses: &[("BIGCOMMERCE_URL", "")],
         variables: vec![("BIGCOMMERCE_STORE_HASH", settings.store_hash), ("BIGCOMMERCE_ACCESS_TOKEN", token)],
+        _folder: None,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,13 +11,15 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::SchemaMap;
 use crate::model::{
-    Attribute, Capabilities, CellValue, Cursor, Entity, ExternalId, FieldName, Lane, Media, RawItems,
-    RecordRef, StoreKey, StoreProfile, Term, Text,
+    Attribute, Capabilities, CellValue, Cursor, DeltaClock, Entity, EntityCapabilities, ExternalId,
+    FieldName, Lane, Media, RawItems, RecordRef, StoreKey, StoreProfile, Term, Text, View,
 };
-use crate::time::Timestamp;
+use crate::time::{Days, Timestamp};
 
 mod answers;
 mod bulk;
+mod deletions;
+mod jobs;
 mod marked;
 mod webhooks;
 
@@ -24,6 +27,8 @@ pub use answers::{Outcomes, Written};
 pub use bulk::{
     Branch, BulkBody, BulkDone, BulkJob, BulkSource, BulkState, Joints, PollPlan, Prediction, StartedJob,
 };
+pub use deletions::{DeletionSource, Deletions};
+pub use jobs::{FoundJob, JobCut, JobLine, JobPart, LineAnswer, StagedFile, WriteJobs};
 pub use webhooks::{
     Condition, HealFault, Healed, Subscribed, Subscription, SubscriptionStatus, Told, WebhookSource,
 };
@@ -72,6 +77,16 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
         Err(Error::new(ErrorKind::Unsupported, "names_unsupported", "this store keeps no such names"))
     }
 
+    /// Reads what a write needs to know beside the records, before these are read for the guard: `brings` are the
+    /// lists that get new entries. Nothing by default.
+    ///
+    /// # Errors
+    /// What the reads say; nothing of the write is then sent.
+    async fn prepare(&self, brings: &[FieldName]) -> Result<()> {
+        let _ = brings;
+        Ok(())
+    }
+
     /// The records that show what several can share, such as a picture, one list a holder, in order.
     ///
     /// # Errors
@@ -81,13 +96,44 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
         Err(Error::new(ErrorKind::Unsupported, "shown_by_unsupported", "nobody can say who shows it"))
     }
 
+    /// The views that the store has beside its own: further languages, store views, channels.
+    fn views(&self) -> &[View] {
+        &[]
+    }
+
+    /// The connector of one of [`Connector::views`]: it pulls and writes what that view has of its own, under the
+    /// same store, limits and state. Of a record it has the fields that a view can have; a field that the view does
+    /// not have of its own is absent.
+    ///
+    /// # Errors
+    /// `Unsupported` where the store has no such view.
+    fn in_view(&self, view: &View) -> Result<Arc<dyn Connector>> {
+        Err(Error::new(ErrorKind::Unsupported, "view_unknown", format!("the store has no view {view}"))
+            .with_remedy("ask the connector's views first"))
+    }
+
+    /// The connector of the store's own content, where this is one of a view.
+    fn origin(&self) -> Option<&dyn Connector> {
+        None
+    }
+
     /// How it hears about changes; `None` where the platform tells none.
     fn webhooks(&self) -> Option<&dyn WebhookSource> {
         None
     }
 
+    /// How it hears of deletions when it asks; `None` where the platform keeps no list of them.
+    fn deletions(&self) -> Option<&dyn DeletionSource> {
+        None
+    }
+
     /// How it has the platform write whole lists to files; `None` where the platform does no such thing.
     fn bulk(&self) -> Option<&dyn BulkSource> {
+        None
+    }
+
+    /// How it has the platform write many records by jobs; `None` where the platform does no such thing.
+    fn write_jobs(&self) -> Option<&dyn WriteJobs> {
         None
     }
 }
@@ -100,15 +146,27 @@ pub struct ConnectorInfo {
     pub store: StoreKey,
     /// The version of the platform's API.
     pub api_version: &'static str,
-    /// What is true of the store.
+    /// What is true of the store, in the view that the connector is of.
     pub profile: StoreProfile,
+    /// The view that it is of; none for the store's own content.
+    pub view: Option<View>,
 }
 
 impl ConnectorInfo {
     /// Describes a store.
     #[must_use]
     pub fn new(store: StoreKey, api_version: &'static str, profile: StoreProfile) -> Self {
-        Self { store, api_version, profile }
+        Self { store, api_version, profile, view: None }
+    }
+
+    /// The same store in a view.
+    #[must_use]
+    pub fn in_view(&self, view: View) -> Self {
+        let mut info = self.clone();
+        info.profile.locale = view.locale.clone().or(info.profile.locale);
+        info.profile.scope = view.scope.clone().or(info.profile.scope);
+        info.view = Some(view);
+        info
     }
 }
 
@@ -203,6 +261,36 @@ impl PullRequest {
         Self { select: Select::Ids(ids), purpose, lane: Lane::Interactive, ..Self::all(entity) }
     }
 
+    /// The records of a range of days, as the store's time zone has them.
+    #[must_use]
+    pub fn window(entity: Entity, days: Days) -> Self {
+        Self { select: Select::Window(days), ..Self::all(entity) }
+    }
+
+    /// Refuses a choice of records that these capabilities do not claim.
+    ///
+    /// # Errors
+    /// `Unsupported`.
+    pub fn must_be_claimed(&self, claims: &EntityCapabilities) -> Result<()> {
+        let (claimed, code, what) = match &self.select {
+            Select::All => (claims.whole, "list_unsupported", "the store gives no whole list of this kind"),
+            Select::Since(_) => (
+                claims.delta != DeltaClock::None,
+                "delta_unsupported",
+                "this store cannot list what changed since a time",
+            ),
+            Select::Window(_) => {
+                (claims.windows.is_some(), "window_unsupported", "this kind of record is not read by days")
+            }
+            Select::Ids(_) => (claims.by_ids, "ids_unsupported", "this kind of record is not read by id"),
+        };
+        if claimed {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unsupported, code, what)
+            .with_remedy("ask the connector's capabilities first"))
+    }
+
     /// The same request at another position.
     #[must_use]
     pub fn at(&self, cursor: Option<Cursor>) -> Self {
@@ -219,6 +307,8 @@ pub enum Select {
     All,
     /// What changed since a time of the platform's clock.
     Since(Timestamp),
+    /// Those of a range of days, as the store's time zone has them: numbers that are kept by day.
+    Window(Days),
     /// These, of any number: the connector cuts the list, and each id is answered by a record or in
     /// [`Page::missing`].
     Ids(Vec<ExternalId>),
@@ -349,6 +439,8 @@ pub struct PatchField {
     pub value: PatchValue,
     /// What the guard read found there, for platforms with a compare-and-set.
     pub seen: CellValue,
+    /// The platform's mark of what the write is bound to, as the guard read found it, where it has one.
+    pub version: Option<Text>,
     /// For a list, the whole list as the guard read found it: for platforms that change lists by what comes and
     /// what goes, or entry by entry.
     pub before: Option<PatchValue>,
@@ -358,7 +450,14 @@ impl PatchField {
     /// Describes a change.
     #[must_use]
     pub fn new(field: FieldName, value: PatchValue, seen: CellValue) -> Self {
-        Self { field, value, seen, before: None }
+        Self { field, value, seen, version: None, before: None }
+    }
+
+    /// Says what the write is bound to.
+    #[must_use]
+    pub fn version(mut self, version: Option<Text>) -> Self {
+        self.version = version;
+        self
     }
 
     /// Says what the whole list was.

@@ -14,12 +14,26 @@
 //! | `BIGCOMMERCE_URL` | another address than the platform's own, such as that of a test server |
 //! | `BIGCOMMERCE_WRITE_SLUGS` | `1` allows addresses of products to be written |
 //! | `BIGCOMMERCE_QUOTA_SHARE` | which share of the store's quota is ours, above 0 and at most 1 (default 1) |
+//! | `GA4_PROPERTY` | the property's number |
+//! | `GA4_CREDENTIALS_FILE`, else `GOOGLE_APPLICATION_CREDENTIALS` | the JSON file of a service account's key, or of gcloud's application default login |
+//! | `GA4_MEASUREMENT_ID`, `GA4_API_SECRET` | the web stream that events are sent to (default: none are sent) |
+//! | `GA4_ITEM_IDS` | what tags send as an item's id: `sku` (default), `variant_id`, `product_id` or `shopify_feed` |
+//! | `GA4_PAGE_PREFIX` | what stands before the slug in the path of a product's page, such as `/products/` |
+//! | `GA4_DATA_URL`, `GA4_ADMIN_URL`, `GA4_TOKEN_URL`, `GA4_COLLECT_URL` | other addresses than Google's own, such as those of a test server |
 //! | `SHOPIFY_SHOP` | the shop's permanent domain, `name.myshopify.com` |
 //! | `SHOPIFY_ACCESS_TOKEN` | the Admin API token of a custom app |
 //! | `SHOPIFY_CLIENT_ID`, `SHOPIFY_CLIENT_SECRET` | in its place: the credentials of an app of the shop's own organisation, which get a token for a day at a time |
 //! | `SHOPIFY_URL` | another address than the shop's own, such as that of a test server |
 //! | `SHOPIFY_WRITE_SLUGS` | `1` allows handles to be written |
+//! | `SHOPIFY_LOCALE` | a further language of the shop (BCP 47): its translations are pulled and written (default its own texts) |
 //! | `SHOPIFY_BUDGET_SHARE` | which share of the query budget is ours, above 0 and at most 1 (default 1) |
+//! | `MAGENTO_URL` | the site's address; of the cloud service with the tenant behind the host |
+//! | `MAGENTO_ACCESS_TOKEN` | an integration's access token, sent as a bearer |
+//! | `MAGENTO_CONSUMER_KEY`, `MAGENTO_CONSUMER_SECRET`, `MAGENTO_TOKEN`, `MAGENTO_TOKEN_SECRET` | in its place: the integration's four credentials, which sign each request |
+//! | `MAGENTO_IMS_CLIENT_ID`, `MAGENTO_IMS_CLIENT_SECRET`, `MAGENTO_IMS_ORG_ID` | in its place: the project of a store of Adobe Commerce as a Cloud Service |
+//! | `MAGENTO_STORE_VIEW` | the code of the view that is read and written (default `all`: the values that views share) |
+//! | `MAGENTO_WRITE_SLUGS` | `1` allows URL keys to be written |
+//! | `MAGENTO_CREATE_OPTIONS` | `1` allows options of attributes to be made |
 //! | `LILY_VAULT_KEYS` | the keys that tokens are sealed with, as `id:base64`, the one in use first (feature `vault`) |
 //! | `WOOCOMMERCE_URL`, `WOOCOMMERCE_KEY`, `WOOCOMMERCE_SECRET` | the site's address and a REST API key |
 //! | `WOOCOMMERCE_SEO_PLUGIN` | `yoast` or `rank_math`: which plugin keeps the SEO fields (default: found out) |
@@ -37,14 +51,24 @@ use crate::auth::App;
 use crate::connector::Connector;
 #[cfg(feature = "bigcommerce")]
 use crate::connectors::bigcommerce::BigCommerceConfig;
+#[cfg(feature = "ga4")]
+use crate::connectors::ga4::{Ga4Config, ItemIds};
+#[cfg(feature = "magento")]
+use crate::connectors::magento::{CloudProject, MagentoBuilder, MagentoConfig};
 #[cfg(feature = "shopify")]
 use crate::connectors::shopify::{ShopifyBuilder, ShopifyConfig};
 #[cfg(feature = "woocommerce")]
 use crate::connectors::woocommerce::{KeyInQuery, SeoPlugin, WooCommerceConfig};
 use crate::error::{Error, ErrorKind, Result};
-#[cfg(any(feature = "bigcommerce", feature = "shopify", feature = "woocommerce"))]
+#[cfg(any(feature = "bigcommerce", feature = "magento", feature = "shopify", feature = "woocommerce"))]
 use crate::mapping::Overrides;
-#[cfg(any(feature = "bigcommerce", feature = "shopify", feature = "woocommerce"))]
+#[cfg(any(
+    feature = "ga4",
+    feature = "bigcommerce",
+    feature = "magento",
+    feature = "shopify",
+    feature = "woocommerce"
+))]
 use crate::model::Secret;
 use crate::runtime::Runtime;
 #[cfg(feature = "vault")]
@@ -53,10 +77,10 @@ use crate::transport::ReqwestTransport;
 
 /// The largest file that a variable may name, in bytes.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
-#[cfg(any(feature = "bigcommerce", feature = "shopify", feature = "woocommerce"))]
+#[cfg(any(feature = "bigcommerce", feature = "magento", feature = "shopify", feature = "woocommerce"))]
 const MAPPING_FILE: &str = "LILY_MAPPING_FILE";
 /// Every platform that this crate has a connector for, each also the name of its feature.
-const PLATFORMS: [&str; 3] = ["bigcommerce", "shopify", "woocommerce"];
+const PLATFORMS: [&str; 5] = ["bigcommerce", "ga4", "magento", "shopify", "woocommerce"];
 
 /// The settings of a store of any platform that this build knows.
 ///
@@ -76,6 +100,12 @@ pub enum ConnectorConfig {
     /// A BigCommerce store.
     #[cfg(feature = "bigcommerce")]
     BigCommerce(BigCommerceConfig),
+    /// A Google Analytics property.
+    #[cfg(feature = "ga4")]
+    Ga4(Box<Ga4Config>),
+    /// A Magento, Mage-OS or Adobe Commerce store.
+    #[cfg(feature = "magento")]
+    Magento(MagentoConfig),
     /// A Shopify store.
     #[cfg(feature = "shopify")]
     Shopify(ShopifyConfig),
@@ -102,6 +132,26 @@ impl ConnectorConfig {
         let variables = Variables(lookup);
         let platform = variables.required("LILY_CONNECTOR")?;
         match platform.as_str() {
+            #[cfg(feature = "ga4")]
+            "ga4" => variables.ga4().map(|config| Self::Ga4(Box::new(config))),
+            #[cfg(feature = "magento")]
+            "magento" => {
+                let (mapping, file) = variables.mapping()?;
+                let builder = MagentoConfig::builder(variables.required("MAGENTO_URL")?);
+                let mut builder = variables
+                    .magento_credentials(builder)?
+                    .private_hosts(variables.switch("LILY_ALLOW_PRIVATE_HOSTS")?)
+                    .write_slugs(variables.switch("MAGENTO_WRITE_SLUGS")?)
+                    .create_options(variables.switch("MAGENTO_CREATE_OPTIONS")?)
+                    .mapping(mapping);
+                if let Some(view) = variables.optional("MAGENTO_STORE_VIEW")? {
+                    builder = builder.store_view(view);
+                }
+                let config = builder
+                    .build()
+                    .map_err(|error| in_variable(in_mapping(error, file.as_deref()), "MAGENTO_URL"))?;
+                Ok(Self::Magento(config))
+            }
             #[cfg(feature = "bigcommerce")]
             "bigcommerce" => {
                 let (mapping, file) = variables.mapping()?;
@@ -136,6 +186,9 @@ impl ConnectorConfig {
                     .mapping(mapping);
                 if let Some(url) = variables.optional("SHOPIFY_URL")? {
                     builder = builder.url(url);
+                }
+                if let Some(locale) = variables.optional("SHOPIFY_LOCALE")? {
+                    builder = builder.locale(locale);
                 }
                 if let Some(share) = variables.share("SHOPIFY_BUDGET_SHARE")? {
                     builder = builder.budget_share(share);
@@ -182,7 +235,13 @@ impl ConnectorConfig {
     /// # Errors
     /// What the platform's own `connect` says.
     #[cfg_attr(
-        not(any(feature = "bigcommerce", feature = "shopify", feature = "woocommerce")),
+        not(any(
+            feature = "ga4",
+            feature = "bigcommerce",
+            feature = "magento",
+            feature = "shopify",
+            feature = "woocommerce"
+        )),
         expect(
             clippy::unused_async,
             unused_variables,
@@ -193,6 +252,10 @@ impl ConnectorConfig {
         match *self {
             #[cfg(feature = "bigcommerce")]
             Self::BigCommerce(ref config) => Ok(Arc::new(config.connect(runtime).await?)),
+            #[cfg(feature = "ga4")]
+            Self::Ga4(ref config) => Ok(Arc::new(config.connect(runtime).await?)),
+            #[cfg(feature = "magento")]
+            Self::Magento(ref config) => Ok(Arc::new(config.connect(runtime).await?)),
             #[cfg(feature = "shopify")]
             Self::Shopify(ref config) => Ok(Arc::new(config.connect(runtime).await?)),
             #[cfg(feature = "woocommerce")]
@@ -278,6 +341,53 @@ impl Variables<'_> {
         Ok(Some(value.to_owned()))
     }
 
+    /// A token, an integration's four credentials, or a project of the cloud service: one of the three.
+    #[cfg(feature = "magento")]
+    fn magento_credentials(&self, builder: MagentoBuilder) -> Result<MagentoBuilder> {
+        const SIGNED: [&str; 4] =
+            ["MAGENTO_CONSUMER_KEY", "MAGENTO_CONSUMER_SECRET", "MAGENTO_TOKEN", "MAGENTO_TOKEN_SECRET"];
+        const CLOUD: [&str; 3] = ["MAGENTO_IMS_CLIENT_ID", "MAGENTO_IMS_CLIENT_SECRET", "MAGENTO_IMS_ORG_ID"];
+        let token = self.optional("MAGENTO_ACCESS_TOKEN")?;
+        let signed = self.together(SIGNED)?;
+        let cloud = self.together(CLOUD)?;
+        match (token, signed, cloud) {
+            (Some(token), None, None) => Ok(builder.access_token(Secret::new(token))),
+            (None, Some([key, secret, token, token_secret]), None) => {
+                Ok(builder.integration(key, Secret::new(secret), token, Secret::new(token_secret)))
+            }
+            (None, None, Some([id, secret, organisation])) => {
+                Ok(builder.cloud(CloudProject::new(id, Secret::new(secret), organisation)))
+            }
+            (None, None, None) => Err(wrong("MAGENTO_ACCESS_TOKEN", "variable_missing", "is not set")
+                .with_remedy(format!(
+                    "set MAGENTO_ACCESS_TOKEN, or {}; each may end in _FILE",
+                    SIGNED.join(", ")
+                ))),
+            _ => {
+                Err(wrong("MAGENTO_ACCESS_TOKEN", "variables_contradictory", "is one of several credentials")
+                    .with_remedy("leave the credentials of one kind, and unset the others"))
+            }
+        }
+    }
+
+    /// Variables that go together: all of them, or none.
+    #[cfg(feature = "magento")]
+    fn together<const N: usize>(&self, names: [&'static str; N]) -> Result<Option<[String; N]>> {
+        let mut values = Vec::with_capacity(N);
+        for name in names {
+            values.extend(self.optional(name)?.map(|value| (name, value)));
+        }
+        if values.is_empty() {
+            return Ok(None);
+        }
+        if let Some(missing) = names.iter().find(|name| !values.iter().any(|(known, _)| known == *name)) {
+            return Err(wrong(missing, "variable_missing", "is not set")
+                .with_remedy(format!("{} go together", names.join(", "))));
+        }
+        let values: Vec<String> = values.into_iter().map(|(_, value)| value).collect();
+        Ok(values.try_into().ok())
+    }
+
     /// Either a token or an app, and not both.
     #[cfg(feature = "shopify")]
     fn shopify_credentials(&self, builder: ShopifyBuilder) -> Result<ShopifyBuilder> {
@@ -306,13 +416,95 @@ impl Variables<'_> {
         }
     }
 
+    #[cfg(feature = "ga4")]
+    fn ga4(&self) -> Result<Ga4Config> {
+        let mut builder = Ga4Config::builder(self.required("GA4_PROPERTY")?)
+            .credentials(self.ga4_credentials()?)
+            .private_hosts(self.switch("LILY_ALLOW_PRIVATE_HOSTS")?)
+            .item_ids(self.ga4_item_ids("GA4_ITEM_IDS")?);
+        if let Some(prefix) = self.optional("GA4_PAGE_PREFIX")? {
+            builder = builder.page_prefix(prefix);
+        }
+        let (id, secret) = ("GA4_MEASUREMENT_ID", "GA4_API_SECRET");
+        match (self.optional(id)?, self.optional(secret)?) {
+            (None, None) => {}
+            (Some(id), Some(secret)) => builder = builder.stream(id, Secret::new(secret)),
+            (given, _) => {
+                let missing = if given.is_none() { id } else { secret };
+                return Err(wrong(missing, "variable_missing", "is not set")
+                    .with_remedy(format!("{id} and {secret} go together")));
+            }
+        }
+        if let Some(url) = self.optional("GA4_DATA_URL")? {
+            builder = builder.data_url(url);
+        }
+        if let Some(url) = self.optional("GA4_ADMIN_URL")? {
+            builder = builder.admin_url(url);
+        }
+        if let Some(url) = self.optional("GA4_TOKEN_URL")? {
+            builder = builder.token_url(url);
+        }
+        if let Some(url) = self.optional("GA4_COLLECT_URL")? {
+            builder = builder.collect_url(url);
+        }
+        builder.build().map_err(|error| match error.code() {
+            "property_unusable" => error.with_context("variable", "GA4_PROPERTY"),
+            "origin_invalid" => {
+                error.with_context("variables", "GA4_DATA_URL GA4_ADMIN_URL GA4_TOKEN_URL GA4_COLLECT_URL")
+            }
+            "measurement_id_unusable" => error.with_context("variable", id),
+            code if code.starts_with("credential")
+                || matches!(code, "token_uri_foreign" | "private_key_unreadable") =>
+            {
+                error.with_context("variable", "GA4_CREDENTIALS_FILE")
+            }
+            _ => error,
+        })
+    }
+
+    /// The credential file: our own variable's, else the one that Google's libraries read.
+    #[cfg(feature = "ga4")]
+    fn ga4_credentials(&self) -> Result<Secret> {
+        let (own, common) = ("GA4_CREDENTIALS", "GOOGLE_APPLICATION_CREDENTIALS");
+        if let Some(text) = self.optional(own)? {
+            return Ok(Secret::new(text));
+        }
+        let Some(path) = (self.0)(common).filter(|path| !path.is_empty()) else {
+            return Err(wrong("GA4_CREDENTIALS_FILE", "variable_missing", "is not set").with_remedy(format!(
+                "set it, or {common}, to the path of a credential file; gcloud keeps one in application_default_credentials.json"
+            )));
+        };
+        let path = Path::new(&path);
+        let text = String::from_utf8(read(common, path)?);
+        text.map(Secret::new).map_err(|_| of_file(not_text(common), path))
+    }
+
+    #[cfg(feature = "ga4")]
+    fn ga4_item_ids(&self, name: &'static str) -> Result<ItemIds> {
+        match self.optional(name)?.as_deref() {
+            None | Some("sku") => Ok(ItemIds::Sku),
+            Some("variant_id") => Ok(ItemIds::VariantId),
+            Some("product_id") => Ok(ItemIds::ProductId),
+            Some("shopify_feed") => Ok(ItemIds::ShopifyFeed),
+            Some(_) => {
+                Err(wrong(name, "variable_wrong", "must be sku, variant_id, product_id or shopify_feed"))
+            }
+        }
+    }
+
     #[cfg(any(feature = "bigcommerce", feature = "shopify"))]
     fn share(&self, name: &'static str) -> Result<Option<f64>> {
         let Some(text) = self.optional(name)? else { return Ok(None) };
         text.parse().map(Some).map_err(|_| wrong(name, "variable_wrong", "must be a number such as 0.5"))
     }
 
-    #[cfg(any(feature = "bigcommerce", feature = "shopify", feature = "woocommerce"))]
+    #[cfg(any(
+        feature = "ga4",
+        feature = "bigcommerce",
+        feature = "magento",
+        feature = "shopify",
+        feature = "woocommerce"
+    ))]
     fn switch(&self, name: &'static str) -> Result<bool> {
         match self.optional(name)?.as_deref() {
             None | Some("0") => Ok(false),
@@ -342,7 +534,7 @@ impl Variables<'_> {
     }
 
     /// The overrides of the connector's map, and the file that they stand in.
-    #[cfg(any(feature = "bigcommerce", feature = "shopify", feature = "woocommerce"))]
+    #[cfg(any(feature = "bigcommerce", feature = "magento", feature = "shopify", feature = "woocommerce"))]
     fn mapping(&self) -> Result<(Overrides, Option<std::path::PathBuf>)> {
         let path = (self.0)(MAPPING_FILE).filter(|path| !path.is_empty());
         let Some(path) = path.map(std::path::PathBuf::from) else { return Ok((Overrides::default(), None)) };
@@ -384,10 +576,12 @@ fn may_be_shown(platform: &str) -> bool {
     platform.len() <= 20 && platform.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-#[cfg(any(feature = "bigcommerce", feature = "shopify", feature = "woocommerce"))]
+#[cfg(any(feature = "bigcommerce", feature = "magento", feature = "shopify", feature = "woocommerce"))]
 fn in_variable(error: Error, name: &'static str) -> Error {
     if error.code() == "origin_invalid" {
         error.with_remedy(format!("set {name} to the store's address, in the form https://shop.example"))
+    } else if error.code() == "store_view_unusable" {
+        error.with_context("variable", "MAGENTO_STORE_VIEW")
     } else if error.code() == "shop_domain_invalid" {
         error.with_context("variable", "SHOPIFY_SHOP")
     } else if error.code() == "store_hash_unusable" {
@@ -398,7 +592,7 @@ fn in_variable(error: Error, name: &'static str) -> Error {
 }
 
 /// Names the file of an error about overrides.
-#[cfg(any(feature = "bigcommerce", feature = "shopify", feature = "woocommerce"))]
+#[cfg(any(feature = "bigcommerce", feature = "magento", feature = "shopify", feature = "woocommerce"))]
 fn in_mapping(error: Error, file: Option<&Path>) -> Error {
     match file {
         Some(file) if error.code().starts_with("override") => {
@@ -460,6 +654,124 @@ mod tests {
     fn a_platform_that_is_not_built_in_names_its_feature() {
         let text = refused(&[("LILY_CONNECTOR", "woocommerce")]);
         assert!(text.contains("feature woocommerce"), "{text}");
+    }
+
+    #[cfg(feature = "ga4")]
+    mod ga4 {
+        use super::*;
+
+        const USER: &str = r#"{"type":"authorized_user","client_id":"c","client_secret":"planted","refresh_token":"planted"}"#;
+
+        fn with<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+            let property = [("LILY_CONNECTOR", "ga4"), ("GA4_PROPERTY", "123")];
+            property.iter().chain(more).copied().collect()
+        }
+
+        #[test]
+        fn a_property_is_read_by_a_file_of_ours_or_by_googles_own_variable() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("credentials.json");
+            std::fs::write(&path, USER).unwrap();
+            let path = path.to_str().unwrap();
+            for name in ["GA4_CREDENTIALS_FILE", "GOOGLE_APPLICATION_CREDENTIALS"] {
+                let read = config(&with(&[(name, path)])).unwrap();
+                let ConnectorConfig::Ga4(property) = &read else { panic!("{read:?}") };
+                assert_eq!(property.store().account.as_str(), "123");
+                assert!(!format!("{read:?}").contains("planted"), "{read:?}");
+            }
+            let none = refused(&with(&[]));
+            assert!(none.contains("GA4_CREDENTIALS_FILE") && none.contains("GOOGLE_APPLICATION"), "{none}");
+            assert!(refused(&with(&[("GOOGLE_APPLICATION_CREDENTIALS", "no/such")])).contains("no/such"));
+        }
+
+        #[test]
+        fn a_missing_or_wrong_variable_is_named() {
+            let file = ("GA4_CREDENTIALS", USER);
+            for (more, named) in [
+                (("GA4_MEASUREMENT_ID", "G-1"), "GA4_API_SECRET"),
+                (("GA4_API_SECRET", SECRET), "GA4_MEASUREMENT_ID"),
+                (("GA4_ITEM_IDS", "ean"), "GA4_ITEM_IDS"),
+                (("GA4_DATA_URL", "analytics"), "GA4_DATA_URL"),
+                (("GA4_TOKEN_URL", "token"), "token endpoint"),
+            ] {
+                let text = refused(&with(&[file, more]));
+                assert!(text.contains(named), "{text}");
+            }
+            let odd = refused(&[("LILY_CONNECTOR", "ga4"), ("GA4_PROPERTY", "G-ABC"), file]);
+            assert!(odd.contains("variable=GA4_PROPERTY"), "{odd}");
+            let odd = config(&with(&[("GA4_CREDENTIALS", r#"{"type":"external_account"}"#)])).unwrap_err();
+            assert_eq!(odd.kind(), ErrorKind::Unsupported);
+            let odd = odd.to_string();
+            assert!(
+                odd.contains("external_account") && odd.contains("variable=GA4_CREDENTIALS_FILE"),
+                "{odd}"
+            );
+            for form in ["sku", "variant_id", "product_id", "shopify_feed"] {
+                assert!(config(&with(&[file, ("GA4_ITEM_IDS", form)])).is_ok(), "{form}");
+            }
+        }
+    }
+
+    #[cfg(feature = "magento")]
+    mod magento {
+        use super::*;
+
+        const STORE: [(&str, &str); 2] =
+            [("LILY_CONNECTOR", "magento"), ("MAGENTO_URL", "https://shop.example/eu")];
+        const SIGNED: [(&str, &str); 4] = [
+            ("MAGENTO_CONSUMER_KEY", "ck_planted_77"),
+            ("MAGENTO_CONSUMER_SECRET", SECRET),
+            ("MAGENTO_TOKEN", "t_planted_78"),
+            ("MAGENTO_TOKEN_SECRET", SECRET),
+        ];
+        const TOKEN: (&str, &str) = ("MAGENTO_ACCESS_TOKEN", SECRET);
+
+        fn with<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+            STORE.iter().chain(more).copied().collect()
+        }
+
+        #[test]
+        fn a_store_is_read_by_each_kind_of_credentials_and_shows_no_secret() {
+            let cloud = [
+                ("MAGENTO_IMS_CLIENT_ID", "client"),
+                ("MAGENTO_IMS_CLIENT_SECRET", SECRET),
+                ("MAGENTO_IMS_ORG_ID", "org"),
+            ];
+            for credentials in [&[TOKEN][..], &SIGNED, &cloud] {
+                let read = config(&with(credentials)).unwrap();
+                let ConnectorConfig::Magento(store) = &read else { panic!("{read:?}") };
+                assert_eq!(store.store().account.as_str(), "shop.example/eu");
+                for planted in [SECRET, "ck_planted_77", "t_planted_78"] {
+                    assert!(!format!("{read:?}").contains(planted), "{read:?}");
+                }
+            }
+        }
+
+        #[test]
+        fn a_secret_is_read_from_a_file() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("secret");
+            std::fs::write(&path, format!("{SECRET}\n")).unwrap();
+            let path = path.to_str().unwrap();
+            let mut signed = with(&SIGNED[..3]);
+            signed.push(("MAGENTO_TOKEN_SECRET_FILE", path));
+            assert!(config(&signed).is_ok());
+        }
+
+        #[test]
+        fn a_missing_or_wrong_variable_is_named() {
+            let none = refused(&STORE);
+            assert!(none.contains("MAGENTO_ACCESS_TOKEN") && none.contains("MAGENTO_TOKEN_SECRET"), "{none}");
+            assert!(refused(&with(&SIGNED[..3])).contains("the variable MAGENTO_TOKEN_SECRET is not set"));
+            let both = refused(&with(&[TOKEN, SIGNED[0], SIGNED[1], SIGNED[2], SIGNED[3]]));
+            assert!(both.contains("[variables_contradictory]"), "{both}");
+            let odd = refused(&with(&[TOKEN, ("MAGENTO_STORE_VIEW", "de/at")]));
+            assert!(odd.contains("variable=MAGENTO_STORE_VIEW"), "{odd}");
+            let odd = refused(&with(&[TOKEN, ("MAGENTO_CREATE_OPTIONS", "yes")]));
+            assert!(odd.contains("MAGENTO_CREATE_OPTIONS must be 1 or 0"), "{odd}");
+            let text = refused(&[STORE[0], ("MAGENTO_URL", "shop.example"), TOKEN]);
+            assert!(text.contains("MAGENTO_URL"), "{text}");
+        }
     }
 
     #[cfg(feature = "bigcommerce")]

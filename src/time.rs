@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 
+mod day;
+
+pub use day::{Day, Days};
+
 /// A point in time, in UTC, with at most nanosecond precision.
 ///
 /// Its text form is RFC 3339 with a `Z`, and keeps no more digits than the instant has.
@@ -43,6 +47,23 @@ impl Timestamp {
             .and_then(|civil| jiff::tz::Offset::UTC.to_timestamp(civil))
             .map(Self)
             .map_err(|_| unreadable("expected YYYY-MM-DDTHH:MM:SS"))
+    }
+
+    /// Reads a date and time as SQL writes it (`2026-11-22 17:08:40`) as UTC.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Rejected`] where the text is not such a time.
+    pub fn parse_utc_sql(text: &str) -> Result<Self> {
+        match text.split_once(' ') {
+            Some((date, time)) => Self::parse_utc_civil(&format!("{date}T{time}")),
+            None => Err(unreadable("expected YYYY-MM-DD HH:MM:SS")),
+        }
+    }
+
+    /// Writes the instant as SQL writes a date and time, in UTC (`2026-11-22 17:08:40`).
+    #[must_use]
+    pub fn to_utc_sql(self) -> String {
+        self.0.strftime("%Y-%m-%d %H:%M:%S").to_string()
     }
 
     /// Reads a date and time with its offset (`2026-11-22T17:08:40Z`, `2026-11-22T12:08:40.5-05:00`).
@@ -268,6 +289,20 @@ mod tests {
         let later = time.saturating_add(Duration::from_secs(5));
         assert_eq!(later.since(time), Duration::from_secs(5));
         assert_eq!(time.since(later), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_time_of_sql_is_read_back_or_refused() {
+        let time = Timestamp::parse_utc_sql("2017-11-29 20:40:07").unwrap();
+        assert_eq!(
+            (time.to_string().as_str(), time.to_utc_sql().as_str()),
+            ("2017-11-29T20:40:07Z", "2017-11-29 20:40:07")
+        );
+        for text in
+            ["", "2017-11-29T20:40:07", "0000-00-00 00:00:00", "2017-11-29 20:40", "2017-11-29  20:40:07"]
+        {
+            assert!(Timestamp::parse_utc_sql(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -53,6 +53,8 @@ struct Script {
     gone: bool,
     /// Whether it refuses to be opened at its end.
     refuses_behind: bool,
+    /// How long each piece of a body takes.
+    takes: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -133,6 +135,7 @@ fn good(items: u64) -> Script {
         quietly: false,
         gone: false,
         refuses_behind: false,
+        takes: Duration::ZERO,
     }
 }
 
@@ -283,7 +286,8 @@ impl BulkSource for Shop {
             let most = script.breaks.pop_front();
             let quietly = script.quietly;
             let whole = (!quietly).then_some(script.file.len() as u64);
-            Ok(BulkBody::new(from, whole, Body { rest, at: 0, most, quietly }))
+            let (clock, takes) = (self.clock.clone(), script.takes);
+            Ok(BulkBody::new(from, whole, Body { rest, at: 0, most, quietly, clock, takes }))
         })
     }
     async fn cancel(&self, job: &BulkJob) -> Result<()> {
@@ -305,6 +309,8 @@ struct Body {
     at: usize,
     most: Option<usize>,
     quietly: bool,
+    clock: Arc<FakeClock>,
+    takes: Duration,
 }
 
 #[async_trait]
@@ -313,6 +319,7 @@ impl Chunks for Body {
         let end = self.rest.len().min(self.most.unwrap_or(usize::MAX));
         let piece = self.rest[self.at..end.min(self.at + 333)].to_vec();
         self.at += piece.len();
+        self.clock.advance(self.takes);
         if !piece.is_empty() {
             return Ok(Some(piece.into()));
         }
@@ -810,4 +817,49 @@ async fn a_page_that_is_no_utf_8_fails_the_job_and_not_the_run() {
     assert!(certificate.is_complete(), "{certificate}");
     assert_eq!(certificate.bulk.unwrap().failures, ["page_unreadable"]);
     world.assert_all(30);
+}
+
+#[tokio::test]
+async fn a_file_that_trickles_is_given_up_in_a_bounded_time() {
+    // Pieces of 333 bytes: forty seconds each are too slow, and two hundredths are not.
+    for (takes, least_rate, whole) in [(40_000, 8 << 10, false), (40_000, 8, true), (20, 8 << 10, true)] {
+        let script = Script { takes: Duration::from_millis(takes), ..good(95) };
+        let mut world = World::new(Shop::new(95, [script]));
+        world.settings.least_rate = least_rate;
+        let begun = world.shop.clock.elapsed();
+        let ended = world.run().await;
+        if whole {
+            assert!(ended.unwrap().is_complete());
+            world.assert_all(95);
+            continue;
+        }
+        let error = ended.unwrap_err();
+        assert_eq!((error.code(), error.kind()), ("body_too_slow", ErrorKind::Timeout));
+        assert_eq!(world.shop.inner().opened.len(), 6, "opened again five times");
+        assert!(world.shop.clock.elapsed() - begun < Duration::from_secs(15 * 60));
+    }
+}
+
+#[tokio::test]
+async fn the_job_of_a_run_that_another_map_replaces_is_cancelled() {
+    for (crash, cancelled) in [((1, true), "by its tag"), ((2, false), "by its id")] {
+        let mut world = World::new(Shop::new(40, [good(40)]));
+        world.shop.inner().crash = Some(crash);
+        assert_eq!(world.run().await.unwrap_err().code(), "crashed");
+        let mut other = Shop::new(40, [good(40)]);
+        let rules = [rule("/id", "ref.id", Transform::LastSegment, Read)];
+        other.schema = SchemaMap::compile(Platform::new("scripted"), Entity::Product, &rules).unwrap();
+        other.inner().jobs = world.shop.inner().jobs.clone();
+        world.shop = Arc::new(other);
+        assert!(world.run().await.unwrap().is_complete());
+        assert_eq!(world.shop.inner().cancelled, ["job-0"], "{cancelled}");
+        assert_eq!(world.shop.inner().jobs.len(), 2);
+    }
+    // Under the same map the run goes on with its job.
+    let mut world = World::new(Shop::new(40, [good(40)]));
+    world.shop.inner().crash = Some((2, false));
+    assert!(world.run().await.is_err());
+    world.shop.inner().crash = None;
+    assert!(world.run().await.unwrap().is_complete());
+    assert_eq!(world.shop.inner().cancelled, Vec::<String>::new());
 }

@@ -1,5 +1,12 @@
 //! `docs/connectors.md` is made from the maps and capabilities, so it cannot lie.
-#![cfg(all(feature = "testkit", feature = "bigcommerce", feature = "shopify", feature = "woocommerce"))]
+#![cfg(all(
+    feature = "testkit",
+    feature = "bigcommerce",
+    feature = "ga4",
+    feature = "magento",
+    feature = "shopify",
+    feature = "woocommerce"
+))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
@@ -9,6 +16,8 @@ use std::fmt::Write;
 use common::bench;
 use lily_connect::connector::Connector;
 use lily_connect::connectors::bigcommerce::BigCommerceConfig;
+use lily_connect::connectors::ga4::Ga4Config;
+use lily_connect::connectors::magento::MagentoConfig;
 use lily_connect::connectors::shopify::ShopifyConfig;
 use lily_connect::mapping::{Direction, fields};
 use lily_connect::model::{Entity, FieldName, Secret, StoreProfile};
@@ -18,8 +27,13 @@ fn table(connector: &dyn Connector) -> String {
     for claims in &connector.capabilities().entities {
         let schema = connector.schema(claims.entity).unwrap();
         let platform = &connector.info().store.platform;
-        writeln!(text, "\n## {platform}: {}\n\n| field | where | written |\n|---|---|---|", claims.entity)
-            .unwrap();
+        let of_view = if connector.info().view.is_some() { " in a further language" } else { "" };
+        writeln!(
+            text,
+            "\n## {platform}: {}{of_view}\n\n| field | where | written |\n|---|---|---|",
+            claims.entity
+        )
+        .unwrap();
         let mut lost = Vec::new();
         for field in fields::names(claims.entity) {
             let rules: Vec<_> = schema.rules().iter().filter(|rule| rule.field == field).collect();
@@ -28,7 +42,8 @@ fn table(connector: &dyn Connector) -> String {
                 continue;
             }
             if rules.is_empty() {
-                lost.push(field);
+                // Marks that a write is bound to are no content.
+                lost.extend(Some(field).filter(|field| !field.starts_with("versions.")));
                 continue;
             }
             let places: Vec<String> = rules.iter().map(|rule| format!("`{}`", rule.from)).collect();
@@ -37,6 +52,9 @@ fn table(connector: &dyn Connector) -> String {
                 && claims.writable(&cell).is_some();
             let written = if written { "yes" } else { "" };
             writeln!(text, "| `{field}` | {} | {written} |", places.join(", ")).unwrap();
+        }
+        if connector.info().view.is_some() {
+            continue;
         }
         let lost: Vec<String> = lost.iter().map(|field| format!("`{field}`")).collect();
         let lost = if lost.is_empty() { "none".to_owned() } else { lost.join(", ") };
@@ -50,13 +68,25 @@ async fn the_table_of_fields_is_what_the_maps_say() {
     let bench = bench().await;
     let head = "# Connectors, field by field\n\nWhere each platform holds a canonical field, and which fields can be written.\nThis page is made by `tests/connectors_doc.rs`; `LILY_UPDATE_DOCS=1 cargo test --all-features --test connectors_doc` writes it anew.\n";
     // With a profile given, nothing is called.
+    let mut profile = StoreProfile::unknown();
+    profile.locales = vec!["fr".into()];
     let shopify = ShopifyConfig::builder("some-shop.myshopify.com")
+        .access_token(Secret::new("t"))
+        .write_slugs(true)
+        .profile(profile)
+        .build()
+        .unwrap();
+    let shopify = shopify.connect(&bench.runtime).await.unwrap();
+    let french = shopify.in_view(&shopify.views()[0]).unwrap();
+    let user = r#"{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"}"#;
+    let ga4 = Ga4Config::builder("1").credentials(Secret::new(user)).profile(StoreProfile::unknown());
+    let ga4 = ga4.build().unwrap().connect(&bench.runtime).await.unwrap();
+    let magento = MagentoConfig::builder("https://shop.example")
         .access_token(Secret::new("t"))
         .write_slugs(true)
         .profile(StoreProfile::unknown())
         .build()
         .unwrap();
-    let shopify = shopify.connect(&bench.runtime).await.unwrap();
     let bigcommerce = BigCommerceConfig::builder("abc123")
         .access_token(Secret::new("t"))
         .write_slugs(true)
@@ -64,7 +94,16 @@ async fn the_table_of_fields_is_what_the_maps_say() {
         .build()
         .unwrap();
     let bigcommerce = bigcommerce.connect(&bench.runtime).await.unwrap();
-    let made = format!("{head}{}{}{}", table(&bigcommerce), table(&shopify), table(&*bench.connector));
+    let magento = magento.connect(&bench.runtime).await.unwrap();
+    let tables = [
+        table(&bigcommerce),
+        table(&ga4),
+        table(&magento),
+        table(&shopify),
+        table(&*french),
+        table(&*bench.connector),
+    ];
+    let made = format!("{head}{}", tables.concat());
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/connectors.md");
     if std::env::var_os("LILY_UPDATE_DOCS").is_some() {
         std::fs::write(path, &made).unwrap();

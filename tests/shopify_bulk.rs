@@ -291,3 +291,16 @@ async fn a_job_is_used_from_the_threshold_on() {
         assert_eq!(jobs(&bench), usize::from(used), "{seconds}");
     }
 }
+
+#[tokio::test]
+async fn a_job_is_waited_for_by_the_clock_of_the_connectors_runtime() {
+    let bench = bench(20).await;
+    let connector: Arc<dyn Connector> = bench.connector.clone();
+    let settings = BulkSettings::default().when(BulkUse::Always);
+    let pull = Pull::new(connector, Arc::new(MemoryState::new()), Entity::Product).bulk(settings);
+    let begun = bench.clock.elapsed();
+    let (records, certificate) = run(&pull).await;
+    assert!(certificate.is_complete() && certificate.bulk.is_some(), "{certificate}");
+    assert_eq!(records.len(), 20);
+    assert!(bench.clock.elapsed() - begun >= Duration::from_secs(1), "the waits are on the fake clock");
+}

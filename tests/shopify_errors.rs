@@ -34,7 +34,6 @@ use lily_connect::testkit::server::{Server, Service};
 use lily_connect::testkit::shopify::{GraphFault, ShopifyFake};
 use lily_connect::testkit::{FakeClock, SeededEntropy};
 use lily_connect::time::Clock;
-use lily_connect::transport::ReqwestTransport;
 use serde_json::json;
 use shopify::{bench, bench_with, config};
 
@@ -88,11 +87,8 @@ impl Stage {
         let script: Arc<Mutex<VecDeque<Turn>>> = Arc::default();
         let server =
             Service::new(Between { shop: shop.clone(), script: script.clone() }).start().await.unwrap();
-        let runtime = Runtime::with_parts(
-            Arc::new(ReqwestTransport::new()),
-            clock.clone(),
-            Arc::new(SeededEntropy::new(7)),
-        );
+        let entropy = Arc::new(SeededEntropy::new(7));
+        let runtime = Runtime::with_parts(shopify::recorded::transport(), clock.clone(), entropy);
         let connector = config(&server.url(), &token).build().unwrap().connect(&runtime).await.unwrap();
         Self { shop, script, connector, clock, server, token, id }
     }

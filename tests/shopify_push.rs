@@ -43,6 +43,7 @@ fn filled(shop: &ShopifyFake, title: &str, variants: usize) -> u64 {
         title.clone_into(&mut product.title);
         product.description_html = "<p>Long &amp; <em>old</em></p>".to_owned();
         product.product_type = "Old type".to_owned();
+        product.vendor = "Old & Sons".to_owned();
         product.tags = vec!["Old & gold".to_owned(), "Sale".to_owned()];
         (product.seo_title, product.seo_description) = (Some("Old SEO".to_owned()), None);
         product.category = Some("gid://shopify/TaxonomyCategory/aa-1-13-8".to_owned());
@@ -87,12 +88,15 @@ fn refused(code: &str) -> ReceiptOutcome {
 }
 
 fn everything(record: &Value, name: &str) -> Value {
+    let options = record["attributes"].as_array().unwrap().iter();
+    let option = options.clone().find(|it| it["distinguishes_variants"] == true && it["label"] != "Title");
     let alt = json!({record["media"][1]["id"].as_str().unwrap(): "New & <plain> text"});
-    json!({
+    let mut fields = json!({
         "title": format!("New {name} \"5 < 6\""),
         "description": "<h2>New</h2><p>Long &amp; new</p>",
         "seo.title": "New SEO", "seo.description": "New <3",
         "product_type": "New type", "taxonomy": "hg-3",
+        "brands": {"add": ["New & Co"], "remove": ["old & sons"]},
         "tags": {"add": ["Brand new", "sale"], "remove": ["old & gold"]},
         "categories": {"add": ["hats & caps"], "remove": ["Shoes"]},
         "attributes": {
@@ -105,7 +109,13 @@ fn everything(record: &Value, name: &str) -> Value {
         },
         "media.alt": {"update": alt},
         "slug": format!("new-{name}"),
-    })
+    });
+    if let Some(option) = option {
+        let (id, value) = (option["id"].as_str().unwrap(), option["value_ids"][0].as_str().unwrap());
+        fields["options"] = json!({"update": {id: "New option & <co>"}});
+        fields["options.values"] = json!({"update": {value: "New value & <co>"}});
+    }
+    fields
 }
 
 #[tokio::test]
@@ -142,6 +152,7 @@ async fn every_field_of_simple_and_many_variant_products_lands_and_comes_back_to
         ("tagsAdd", 2),
         ("tagsRemove", 2),
         ("metafieldsSet", 2),
+        ("productOptionUpdate", 2),
         ("metafieldsDelete", 2),
         ("fileUpdate", 2),
         ("productSet", 0),
@@ -159,6 +170,7 @@ async fn every_field_of_simple_and_many_variant_products_lands_and_comes_back_to
         assert_eq!((now.product_type.as_str(), now.handle.clone()), ("New type", format!("new-{name}")));
         assert_eq!(now.category.as_deref(), Some("gid://shopify/TaxonomyCategory/hg-3"));
         assert_eq!(now.tags, ["Brand new", "Sale"]);
+        assert_eq!(now.vendor, "New & Co");
         assert_eq!(desk.alt(now.media[1]).as_deref(), Some("New & <plain> text"));
         for (key, value) in [
             ("material", Some("Silk")),
@@ -220,6 +232,7 @@ async fn what_was_empty_is_empty_again_or_announced_to_stay() {
     let fields = json!({
         "description": "<p>x</p>", "seo.title": "x", "seo.description": "y", "product_type": "z", "taxonomy": "fb",
         "tags": {"add": ["One"]}, "categories": {"add": ["Shoes"]}, "media.alt": {"update": {key: "New"}},
+        "brands": {"add": ["Maker"]},
     });
     let plan = desk.plan_for(id, fields).await;
     let stays: BTreeSet<&str> = plan
@@ -228,15 +241,15 @@ async fn what_was_empty_is_empty_again_or_announced_to_stay() {
         .filter(|change| matches!(change.reversible, Reversible::No(_)))
         .map(|change| change.cell.field.as_str())
         .collect();
-    assert_eq!(stays, BTreeSet::from(["media.alt"]), "{plan}");
+    assert_eq!(stays, BTreeSet::from(["brands", "media.alt"]), "{plan}");
     let receipt = desk.apply(&plan).await;
     assert!(receipt.is_full_success(), "{receipt}");
     let report = desk.push.undo(receipt.push).await.unwrap();
     for (cell, outcome) in &report.cells {
         let stayed = matches!(outcome, UndoOutcome::Irreversible { .. });
-        assert_eq!(stayed, cell.field.as_str() == "media.alt", "{report}");
+        assert_eq!(stayed, stays.contains(cell.field.as_str()), "{report}");
     }
-    let left = BTreeSet::from([(id, format!("media.alt {picture}"))]);
+    let left = BTreeSet::from([(id, "brands".to_owned()), (id, format!("media.alt {picture}"))]);
     assert_eq!(changed(&before, &desk.parts()), left);
 }
 
@@ -626,6 +639,11 @@ async fn what_must_not_be_written_never_leaves() {
     let list = |field: &'static str, value: PatchValue| {
         PatchField::new(FieldName::new(field), value, CellValue::Empty)
     };
+    let vendors = |names: &[&str]| {
+        let term = |name: &&str| Term { name: (*name).into(), ..Term::default() };
+        let before = Some(PatchValue::Terms(Vec::new()));
+        list("brands", PatchValue::Terms(names.iter().map(term).collect())).before(before)
+    };
     let nameless = Term { id: None, name: "Hats".into(), raw_name: None };
     let wrong = vec![
         to(&own, vec![text("status", "ACTIVE")]),
@@ -645,6 +663,9 @@ async fn what_must_not_be_written_never_leaves() {
             ],
         ),
         to(&own, vec![list("attributes", PatchValue::Attributes(Vec::new()))]),
+        // A product has one vendor.
+        to(&own, vec![vendors(&[])]),
+        to(&own, vec![vendors(&["One", "Two"])]),
         to("abc", vec![text("title", "x")]),
         to("0", vec![text("title", "x")]),
         to(&format!("0{own}"), vec![text("title", "x")]),

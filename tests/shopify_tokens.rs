@@ -22,7 +22,6 @@ use lily_connect::testkit::server::{Server, Service};
 use lily_connect::testkit::shopify::ShopifyFake;
 use lily_connect::testkit::{FakeClock, SeededEntropy};
 use lily_connect::time::{Clock, Timestamp};
-use lily_connect::transport::ReqwestTransport;
 
 const TOKENS: &str = "/admin/oauth/access_token";
 const DAY: Duration = Duration::from_secs(86_400);
@@ -42,7 +41,7 @@ impl Bench {
         let shop = ShopifyFake::new(clock.clone());
         shop.seed_products(2);
         let server = Service::new(shop.clone()).start().await.unwrap();
-        let transport = Arc::new(ReqwestTransport::new());
+        let transport = shopify::recorded::transport();
         let runtime = Runtime::with_parts(transport, clock.clone(), Arc::new(SeededEntropy::new(3)));
         let domain = ShopDomain::new(&shop.settings().myshopify_domain).unwrap();
         let vault = Arc::new(StateVault::new(Arc::new(MemoryState::new())));

@@ -645,6 +645,49 @@ async fn subscriptions_are_told_by_their_address_and_others_are_left_alone() {
 }
 
 #[tokio::test]
+async fn a_removal_whose_answer_was_lost_is_repeated_and_finds_it_gone() {
+    let shop = Wired::new().await;
+    let wanted = shop.wanted().entities(&[Entity::Product]);
+    let made = shop.source().subscribe(&wanted).await.unwrap();
+    let lost =
+        FaultRule::new(Fault::Reset(When::After)).matching(ShopifyFake::asks("webhookSubscriptionDelete"));
+    shop.bench.server.faults().push(lost.times(1));
+    shop.source().remove(&made[0].id).await.unwrap();
+    assert_eq!(shop.bench.shop.count_calls("webhookSubscriptionDelete"), 2);
+    assert_eq!(shop.bench.shop.subscriptions().len(), made.len() - 1);
+}
+
+#[test]
+fn a_delivery_in_both_spellings_is_one_of_its_signature_with_x() {
+    let body = br#"{"id": 7}"#;
+    let sent = Sent::new("products/update", body);
+    // Whoever adds the other spelling cannot make of it another topic, and no signature that is wrong right.
+    let both = sent.clone().with("shopify-topic", "products/delete").with("shopify-shop-domain", SHOP);
+    let both = both.with("shopify-webhook-id", "1").with("shopify-hmac-sha256", &sign(SECRET, body));
+    assert_eq!(both.event().topic, EventKind::Updated);
+    assert_eq!(both.with("x-shopify-hmac-sha256", &sign("x", body)).code(), "webhook_signature_wrong");
+}
+
+#[test]
+fn a_header_may_be_long_and_no_longer() {
+    let sent = |length: usize| {
+        Sent::new("products/update", br#"{"id": 7}"#).with("x-shopify-webhook-id", &"d".repeat(length))
+    };
+    assert!(sent(200).verified().is_ok());
+    assert_eq!(sent(201).code(), "webhook_unreadable");
+    assert_eq!(sent(0).code(), "webhook_unreadable");
+}
+
+#[test]
+fn a_bulk_job_is_named_by_a_number() {
+    for (job, is_one) in [("7", true), ("", false), ("x", false), ("07", false), ("0", false)] {
+        let body = json!({"admin_graphql_api_id": format!("gid://shopify/BulkOperation/{job}")});
+        let verified = Sent::of("bulk_operations/finish", &body).verified();
+        assert_eq!(verified.is_ok(), is_one, "{job}");
+    }
+}
+
+#[tokio::test]
 async fn the_list_of_subscriptions_is_read_to_its_end() {
     let shop = Wired::new().await;
     for n in 0..600 {

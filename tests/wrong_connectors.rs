@@ -12,17 +12,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lily_connect::connector::{
-    Answer, BulkSource, Connector, ConnectorInfo, Detail, FieldAnswer, Healed, Health, Known, LookUp, Page,
-    PatchField, PatchValue, PullRequest, Purpose, PushRequest, Select, Subscribed, Subscription, Told, Total,
-    WebhookSource,
+    Answer, BulkBody, BulkJob, BulkSource, BulkState, Connector, ConnectorInfo, DeletionSource, Detail,
+    FieldAnswer, FoundJob, Healed, Health, JobCut, JobPart, Known, LineAnswer, LookUp, Page, Patch,
+    PatchField, PatchValue, PollPlan, Prediction, PullRequest, Purpose, PushRequest, Select, StagedFile,
+    StartedJob, Subscribed, Subscription, Told, Total, WebhookSource, WriteJobs,
 };
 use lily_connect::error::{Error, ErrorKind, Result};
 use lily_connect::mapping::SchemaMap;
 use lily_connect::model::{
-    Capabilities, CellValue, Cursor, Entity, ExternalId, FieldName, Normaliser, RecordRef, Secret,
-    WritableField,
+    Capabilities, Cell, CellValue, Cursor, Entity, ExternalId, FieldName, GuardKind, Normaliser, RecordRef,
+    Secret, View, WritableField,
 };
 use lily_connect::testkit::contract::{Report, run_all};
+use lily_connect::time::Timestamp;
 use lily_connect::webhook::{Event, EventKind, Incoming, Received};
 use memory::{memory, memory_with};
 
@@ -44,6 +46,7 @@ enum Flaw {
     ServesOldReads,
     ComparesStrictly,
     AnswersForAnyKind,
+    AnswersForAnyDays,
     NamesPagesThatAreNot,
     WritesMoreThanAsked,
     AcceptsALostAnswer,
@@ -73,6 +76,15 @@ enum Flaw {
     HealsForOthers,
     StampsEveryRead,
     ShowsTheWebhookSecret,
+    BelievesEveryLine,
+    AnswersALineTwice,
+    LosesItsJobs,
+    TakesAnyJobForIts,
+    StartsJobsLate,
+    WritesWhenItUploads,
+    CutsNothing,
+    OverstatesItsGuard,
+    LeavesFieldsOutOfJobs,
 }
 
 /// The right connector with one flaw.
@@ -82,6 +94,8 @@ struct Wrong {
     capabilities: Capabilities,
     /// Reads by id that were answered before, by their ids.
     old: Mutex<Vec<(PullRequest, Page)>>,
+    /// How often it was asked how a job is guarded.
+    asked: AtomicU64,
 }
 
 impl fmt::Debug for Wrong {
@@ -98,7 +112,7 @@ impl Wrong {
             let sku = WritableField::text(FieldName::new("sku"), Normaliser::Exact1);
             capabilities.entities.iter_mut().for_each(|entity| entity.writable.push(sku.clone()));
         }
-        Arc::new(Self { right, flaw, capabilities, old: Mutex::default() })
+        Arc::new(Self { right, flaw, capabilities, old: Mutex::default(), asked: AtomicU64::new(0) })
     }
 }
 
@@ -121,12 +135,36 @@ impl Connector for Wrong {
         self.right.check().await
     }
 
+    fn views(&self) -> &[View] {
+        self.right.views()
+    }
+
+    fn in_view(&self, view: &View) -> Result<Arc<dyn Connector>> {
+        self.right.in_view(view)
+    }
+
+    fn origin(&self) -> Option<&dyn Connector> {
+        self.right.origin()
+    }
+
     fn webhooks(&self) -> Option<&dyn WebhookSource> {
         Some(self)
     }
 
+    fn deletions(&self) -> Option<&dyn DeletionSource> {
+        self.right.deletions()
+    }
+
     fn bulk(&self) -> Option<&dyn BulkSource> {
         self.right.bulk()
+    }
+
+    async fn prepare(&self, brings: &[FieldName]) -> Result<()> {
+        self.right.prepare(brings).await
+    }
+
+    fn write_jobs(&self) -> Option<&dyn WriteJobs> {
+        Some(self)
     }
 
     async fn look_up(&self, names: &LookUp) -> Result<Vec<Known>> {
@@ -155,6 +193,7 @@ impl Connector for Wrong {
         let mut request = request.clone();
         match (self.flaw, &request.select) {
             (Flaw::AnswersForAnyKind, _) => request.entity = Entity::Product,
+            (Flaw::AnswersForAnyDays, Select::Window(_)) => request.select = Select::All,
             (Flaw::PagesOfItsOwnSize, Select::All) => request.page_size = None,
             (Flaw::ComparesStrictly, Select::Since(since)) => {
                 request.select = Select::Since(since.saturating_add(Duration::from_secs(1)));
@@ -375,6 +414,97 @@ impl WebhookSource for Wrong {
     }
 }
 
+impl Wrong {
+    fn jobs(&self) -> &dyn WriteJobs {
+        self.right.write_jobs().unwrap()
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl WriteJobs for Wrong {
+    fn guard(&self, cell: &Cell, ours: &CellValue) -> Option<GuardKind> {
+        match self.flaw {
+            // It says another thing each time that it is asked.
+            Flaw::OverstatesItsGuard => {
+                let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+                let is_odd = asked % 2 == 1;
+                Some(if is_odd { GuardKind::ReadWriteVerify } else { GuardKind::CompareAndSet })
+            }
+            _ => self.jobs().guard(cell, ours),
+        }
+    }
+
+    fn predict(&self, records: u64) -> Prediction {
+        self.jobs().predict(records)
+    }
+
+    fn max_bytes(&self) -> u64 {
+        self.jobs().max_bytes()
+    }
+
+    async fn cut(&self, patches: &[Patch], max_bytes: u64) -> Result<JobCut> {
+        let max_bytes = if self.flaw == Flaw::CutsNothing { u64::MAX } else { max_bytes };
+        let cut = self.jobs().cut(patches, max_bytes).await?;
+        match self.flaw {
+            Flaw::LeavesFieldsOutOfJobs => Ok(JobCut::new(Vec::new(), (0..patches.len()).collect())),
+            _ => Ok(cut),
+        }
+    }
+
+    async fn upload(&self, part: &JobPart, timeout: Duration) -> Result<StagedFile> {
+        let file = self.jobs().upload(part, timeout).await?;
+        if self.flaw == Flaw::WritesWhenItUploads {
+            let started = self.jobs().start(part, &file, "at once", Duration::MAX).await?;
+            self.jobs().poll(&started.job).await?;
+        }
+        Ok(file)
+    }
+
+    async fn start(
+        &self,
+        part: &JobPart,
+        file: &StagedFile,
+        tag: &str,
+        not_after: Duration,
+    ) -> Result<StartedJob> {
+        let not_after = if self.flaw == Flaw::StartsJobsLate { Duration::MAX } else { not_after };
+        self.jobs().start(part, file, tag, not_after).await
+    }
+
+    async fn find(&self, tag: &str, since: Timestamp) -> Result<FoundJob> {
+        match self.flaw {
+            Flaw::LosesItsJobs => Ok(FoundJob::None),
+            Flaw::TakesAnyJobForIts => Ok(FoundJob::Job(StartedJob::new("job-0", None))),
+            _ => self.jobs().find(tag, since).await,
+        }
+    }
+
+    async fn poll(&self, job: &BulkJob) -> Result<BulkState> {
+        self.jobs().poll(job).await
+    }
+
+    async fn open(&self, job: &BulkJob, from: u64) -> Result<BulkBody> {
+        self.jobs().open(job, from).await
+    }
+
+    fn read_line(&self, part: &JobPart, line: &[u8]) -> LineAnswer {
+        match (self.flaw, self.jobs().read_line(part, line)) {
+            (Flaw::BelievesEveryLine, LineAnswer::At(at, _)) => LineAnswer::At(at, FieldAnswer::Accepted),
+            (Flaw::AnswersALineTwice, LineAnswer::At(_, answer)) => LineAnswer::At(0, answer),
+            (_, answer) => answer,
+        }
+    }
+
+    async fn cancel(&self, job: &BulkJob) -> Result<()> {
+        self.jobs().cancel(job).await
+    }
+
+    fn poll_plan(&self) -> PollPlan {
+        self.jobs().poll_plan()
+    }
+}
+
 /// Something that is made anew for each answer, in a field that is read.
 fn stamp(page: &mut Page) {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -500,6 +630,7 @@ async fn each_further_flaw_breaks_the_rule_that_is_there_for_it() {
         (Flaw::ServesOldReads, "guard_and_verify_reads_give_what_is_stored", "W4"),
         (Flaw::ComparesStrictly, "a_delta_lists_what_changed_since", "R5"),
         (Flaw::AnswersForAnyKind, "a_kind_that_is_not_claimed_is_refused", "CAPABILITIES"),
+        (Flaw::AnswersForAnyDays, "a_range_of_days_lists_these_days", "R1"),
         (Flaw::NamesPagesThatAreNot, "pages_named_ahead_are_those_that_follow", "R3"),
         (Flaw::WritesMoreThanAsked, "a_push_changes_exactly_its_fields", "W8"),
         (Flaw::AcceptsALostAnswer, "a_write_without_an_answer_is_unknown_and_sent_once", "W2"),
@@ -531,6 +662,15 @@ async fn each_further_flaw_breaks_the_rule_that_is_there_for_it() {
         (Flaw::HealsNothing, "healing_makes_what_is_dead_anew_and_leaves_what_is_not_ours", "WEBHOOKS"),
         (Flaw::HealsForOthers, "healing_makes_what_is_dead_anew_and_leaves_what_is_not_ours", "WEBHOOKS"),
         (Flaw::StampsEveryRead, "an_echo_is_swallowed_and_an_edit_is_not", "H2"),
+        (Flaw::BelievesEveryLine, "a_write_job_answers_each_line_truly", "W6"),
+        (Flaw::AnswersALineTwice, "a_write_job_answers_each_line_truly", "W6"),
+        (Flaw::LosesItsJobs, "a_write_job_answers_each_line_truly", "W6"),
+        (Flaw::TakesAnyJobForIts, "a_write_job_answers_each_line_truly", "W6"),
+        (Flaw::StartsJobsLate, "a_write_job_answers_each_line_truly", "W6"),
+        (Flaw::WritesWhenItUploads, "a_write_job_answers_each_line_truly", "W6"),
+        (Flaw::CutsNothing, "a_write_job_answers_each_line_truly", "W6"),
+        (Flaw::OverstatesItsGuard, "what_a_job_writes_is_verified_and_undone", "W3"),
+        (Flaw::LeavesFieldsOutOfJobs, "what_a_job_writes_is_verified_and_undone", "W3"),
     ] {
         breaks(&report_of(flaw).await, name, rule, "");
     }

@@ -16,6 +16,8 @@ mod stand_in {
 
     use lily_connect::ConnectorConfig;
     use lily_connect::testkit::bigcommerce::{BigCommerceFake, Plan};
+    use lily_connect::testkit::ga4::Ga4Fake;
+    use lily_connect::testkit::magento::MagentoFake;
     use lily_connect::testkit::server::{Server, Service};
     use lily_connect::testkit::shopify::ShopifyFake;
     use lily_connect::testkit::woocommerce::{Permissions, Role, WooStore};
@@ -25,6 +27,8 @@ mod stand_in {
 
     /// How many products a shop has to begin with, where the platform has no sample catalogue.
     const PRODUCTS: usize = 20;
+    /// The property that the stand-in of Google Analytics has.
+    const PROPERTY: u64 = 123;
 
     /// A running stand-in, and a folder that is gone with it.
     pub(in super::super) struct Sandbox {
@@ -39,16 +43,19 @@ mod stand_in {
             let first = match () {
                 () if cfg!(feature = "woocommerce") => "woocommerce",
                 () if cfg!(feature = "shopify") => "shopify",
-                () => "bigcommerce",
+                () if cfg!(feature = "bigcommerce") => "bigcommerce",
+                () => "magento",
             };
             let named = std::env::var_os("LILY_CONNECTOR").filter(|name| !name.is_empty());
             let name = named.unwrap_or_else(|| first.into()).into_string().unwrap_or_default();
             let (server, own) = match name.as_str() {
                 "bigcommerce" => bigcommerce().await?,
+                "ga4" => ga4().await?,
+                "magento" => magento().await?,
                 "shopify" => shopify().await?,
                 "woocommerce" => woocommerce().await?,
                 _ => {
-                    let names = "bigcommerce, shopify or woocommerce";
+                    let names = "bigcommerce, ga4, magento, shopify or woocommerce";
                     return Err(format!("with LILY_SANDBOX=1, LILY_CONNECTOR must be {names}").into());
                 }
             };
@@ -82,6 +89,41 @@ mod stand_in {
             ("WOOCOMMERCE_URL", server.url()),
             ("WOOCOMMERCE_KEY", key.consumer_key),
             ("WOOCOMMERCE_SECRET", key.consumer_secret),
+        ];
+        Ok((server, variables))
+    }
+
+    async fn ga4() -> Result<Started, Failure> {
+        let analytics = Ga4Fake::new(Arc::new(SystemClock::default()));
+        analytics.seed_property(PROPERTY, 20, 10, 28);
+        let credentials = analytics.issue_user("sandbox");
+        let (id, secret) = (analytics.property(PROPERTY), analytics.api_secret());
+        let server = Service::new(analytics).start().await?;
+        let url = server.url();
+        let variables = vec![
+            ("GA4_PROPERTY", PROPERTY.to_string()),
+            ("GA4_CREDENTIALS", credentials),
+            ("GA4_MEASUREMENT_ID", id.map(|property| property.measurement_id).unwrap_or_default()),
+            ("GA4_API_SECRET", secret),
+            ("GA4_DATA_URL", url.clone()),
+            ("GA4_ADMIN_URL", url.clone()),
+            ("GA4_TOKEN_URL", format!("{url}/token")),
+            ("GA4_COLLECT_URL", url),
+        ];
+        Ok((server, variables))
+    }
+
+    async fn magento() -> Result<Started, Failure> {
+        let store = MagentoFake::builder(Arc::new(SystemClock::default())).seed(7).build();
+        let _ids = store.seed_products(PRODUCTS);
+        let keys = store.issue_integration("sandbox");
+        let server = Service::new(store).start().await?;
+        let variables = vec![
+            ("MAGENTO_URL", server.url()),
+            ("MAGENTO_CONSUMER_KEY", keys.consumer_key),
+            ("MAGENTO_CONSUMER_SECRET", keys.consumer_secret),
+            ("MAGENTO_TOKEN", keys.access_token),
+            ("MAGENTO_TOKEN_SECRET", keys.access_token_secret),
         ];
         Ok((server, variables))
     }

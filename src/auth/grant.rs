@@ -36,6 +36,10 @@ pub trait TokenGrant: fmt::Debug + Send + Sync + 'static {
 /// The code of the error that a platform takes this refresh token, or code, no more: no repetition helps.
 pub const GRANT_REFUSED: &str = "token_grant_refused";
 
+/// The code of the error that a grant refused by its times was made by another clock than the platform's: the grant
+/// knows that clock by now, and is asked for another request, once.
+pub const TOKEN_CLOCK_OFF: &str = "token_clock_off";
+
 /// How a token endpoint wants its fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -135,13 +139,22 @@ pub struct TokenAnswer {
     pub body: Bytes,
     /// When the request was sent, by our clock: a token's life is counted from there, so never too long.
     pub asked_at: Timestamp,
+    /// The platform's own time when it answered, where it said one.
+    pub server_time: Option<Timestamp>,
 }
 
 impl TokenAnswer {
     /// Describes an answer.
     #[must_use]
     pub fn new(status: StatusCode, body: Bytes, asked_at: Timestamp) -> Self {
-        Self { status, body, asked_at }
+        Self { status, body, asked_at, server_time: None }
+    }
+
+    /// Sets the platform's own time.
+    #[must_use]
+    pub fn at(mut self, server_time: Option<Timestamp>) -> Self {
+        self.server_time = server_time;
+        self
     }
 }
 

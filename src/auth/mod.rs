@@ -13,6 +13,8 @@ mod origin;
 mod percent;
 mod query;
 mod query_key;
+#[cfg(feature = "jwt")]
+mod rs256;
 mod tokens;
 mod vault;
 
@@ -27,14 +29,18 @@ use crate::time::{Entropy, Timestamp};
 pub use answer::read_token_answer;
 pub use app::App;
 pub use basic::Basic;
-pub use grant::{GRANT_REFUSED, TokenAnswer, TokenEncoding, TokenGrant, TokenRepeat, TokenRequest};
+pub use grant::{
+    GRANT_REFUSED, TOKEN_CLOCK_OFF, TokenAnswer, TokenEncoding, TokenGrant, TokenRepeat, TokenRequest,
+};
 pub use header_key::{HeaderKey, TokenHeader};
 pub use jwt::{Claims, Hs256};
 pub use none::NoCredentials;
-pub use oauth1::OAuth1;
+pub use oauth1::{OAuth1, ParameterOrder};
 pub use origin::Origin;
 pub use query::CallbackQuery;
 pub use query_key::QueryKey;
+#[cfg(feature = "jwt")]
+pub use rs256::{JwtBearer, Rs256};
 pub use tokens::{TokenSet, TokenSlot};
 pub use vault::{Claim, Replaced, StoredTokens, TokenRecord, TokenVault, TokenVersion};
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::PullRequest;
 use crate::error::Result;
 use crate::model::{Entity, Place, Text};
-use crate::time::Timestamp;
+use crate::time::{Clock, SystemClock, Timestamp};
 use crate::transport::Chunks;
 
 /// How a connector has the platform write a whole list to a file.
@@ -60,6 +61,11 @@ pub trait BulkSource: fmt::Debug + Send + Sync {
     /// anew; `Rejected` where its host refuses the range for good. Of both the engine makes a failed job. Else what
     /// the pipeline says.
     async fn open(&self, job: &BulkJob, from: u64) -> Result<BulkBody>;
+
+    /// The clock that a pull waits by until a job has ended: that of the connector's runtime. The system's by default.
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(SystemClock::default())
+    }
 
     /// Ends a job that runs. One that has ended already is no error.
     ///

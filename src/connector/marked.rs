@@ -70,4 +70,24 @@ mod tests {
             assert_eq!(Subscription::unmarked(&foreign), None, "{foreign}");
         }
     }
+
+    #[test]
+    fn an_address_is_https_and_bounded_with_its_mark() {
+        let address = |url: &str, private_hosts| {
+            let wanted =
+                Subscription::new(url, crate::model::Secret::new("not used")).unwrap().label("main").unwrap();
+            wanted.marked_address(private_hosts).map_err(|error| error.code().to_owned())
+        };
+        let base = "https://a.example/hook?x=";
+        let longest = MAX_ADDRESS - base.len() - format!("&{MARK}main").len();
+        let of = |length: usize| format!("{base}{}", "x".repeat(length));
+        assert_eq!(address(&of(longest), false).unwrap().len(), MAX_ADDRESS);
+        let unusable = || Err("delivery_url_unusable".to_owned());
+        assert_eq!(address(&of(longest + 1), false), unusable());
+        assert_eq!(address("http://a.example/hook", false), unusable());
+        assert_eq!(
+            address("http://127.0.0.1/hook", true).unwrap(),
+            format!("http://127.0.0.1/hook?{MARK}main")
+        );
+    }
 }

@@ -47,6 +47,14 @@ pub trait Classifier: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// Says how long the store has to be left alone by what an answer says of quotas that refill at a set time;
+    /// `None` where there is enough of each. It is asked for each answer, refusals too. The whole store waits for so
+    /// long: calls with less time are refused at once, with the time.
+    fn rest(&self, request: &ApiRequest, response: &ApiResponse) -> Option<Duration> {
+        let _ = (request, response);
+        None
+    }
+
     /// Reads what an answer says of the window that calls are counted in; `None` where it says nothing. It is asked
     /// for each answer, refusals too, where the client has a window
     /// ([`ApiClientBuilder::window`](super::ApiClientBuilder::window)).

@@ -346,6 +346,9 @@ impl<'a> Call<'a> {
         let overloaded = matches!(&response, Err(error) if error.kind() == ErrorKind::Timeout)
             || status
                 .is_some_and(|status| status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error());
+        if status.is_some_and(|status| status.is_server_error()) {
+            client.gate.server_error();
+        }
         if overloaded {
             client.gate.overloaded(sent_at);
         } else if status.is_some_and(|status| status.is_success()) {
@@ -392,6 +395,7 @@ impl<'a> Call<'a> {
         let credentials = client.authenticator.headers(&to_sign).await?;
         let query = client.authenticator.query(&to_sign)?;
         let mut headers = HeaderMap::with_capacity(8);
+        headers.extend(self.request.headers.iter().cloned());
         headers.insert(ACCEPT, if self.is_streamed { ANY } else { JSON });
         if let Some(from) = self.request.from_byte.and_then(|from| format!("bytes={from}-").try_into().ok()) {
             headers.insert(RANGE, from);
@@ -400,7 +404,7 @@ impl<'a> Call<'a> {
         }
         headers.insert(USER_AGENT, client.user_agent.clone());
         if self.request.body.is_some() {
-            headers.insert(CONTENT_TYPE, JSON);
+            headers.insert(CONTENT_TYPE, self.request.content_type.clone().unwrap_or(JSON));
         }
         let mut sent = HeaderMap::with_capacity(credentials.len());
         for (name, mut value) in credentials {
@@ -461,6 +465,9 @@ impl<'a> Call<'a> {
             }
         };
         let outcome = client.classifier.classify(self.request, &response, by_status(&response));
+        if let Some(rest) = client.classifier.rest(self.request, &response) {
+            client.gate.pause(client.shared.clock().elapsed().saturating_add(rest));
+        }
         if permit.is_counted() {
             permit.counted(client.classifier.window(self.request, &response).unwrap_or_default());
         }

@@ -3,6 +3,7 @@
 //! [`ApiClient::execute`] shows its order; each policy has a file of its own, and there is exactly one layer
 //! that retries.
 
+mod allowance;
 mod backoff;
 mod breaker;
 mod budget;
@@ -26,6 +27,7 @@ mod token;
 mod token_client;
 mod window;
 
+pub use allowance::ErrorAllowance;
 pub use backoff::Backoff;
 pub use breaker::BreakerSettings;
 pub use budget::BudgetSettings;

@@ -14,6 +14,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::sync::Notify;
 
+use super::allowance::{ErrorAllowance, ServerErrors};
 use super::budget::{Ask, Budget, BudgetSettings, Reservation, Spent};
 use super::reading::{BudgetReading, WindowReading};
 use super::window::{Counted, Taken, Window, WindowSettings};
@@ -80,6 +81,9 @@ struct State {
     budget: Option<Budget>,
     window: Option<Window>,
     paused_until: Duration,
+    /// How many server errors may be provoked, and those that count.
+    allowance: Option<ErrorAllowance>,
+    errors: ServerErrors,
     /// When `allowed` was last cut: what was sent before says nothing about the new number.
     cut_at: Duration,
     next_ticket: u64,
@@ -122,6 +126,8 @@ impl Gate {
                 budget: None,
                 window: None,
                 paused_until: Duration::ZERO,
+                allowance: None,
+                errors: ServerErrors::default(),
                 cut_at: Duration::ZERO,
                 next_ticket: 0,
                 interactive: VecDeque::new(),
@@ -249,6 +255,24 @@ impl Gate {
         state.paused_until = state.paused_until.max(until);
     }
 
+    /// Sets how many server errors may be provoked. A client that says nothing leaves the bound of another alone.
+    pub(super) fn allow_errors(&self, allowance: Option<ErrorAllowance>) {
+        if allowance.is_some() {
+            self.lock().allowance = allowance;
+        }
+    }
+
+    /// A server error came: where no further one is allowed, the whole store waits.
+    pub(super) fn server_error(&self) {
+        let now = self.clock.elapsed();
+        let mut state = self.lock();
+        if let Some(allowance) = state.allowance
+            && let Some(until) = state.errors.count(allowance, now)
+        {
+            state.paused_until = state.paused_until.max(until);
+        }
+    }
+
     /// An answer came in good order: one more call may be in flight for each round of them.
     pub(super) fn succeeded(&self) {
         let mut state = self.lock();
@@ -273,8 +297,10 @@ impl Gate {
     pub(super) fn is_at_rest(&self) -> bool {
         let mut state = self.lock();
         let now = self.clock.elapsed();
+        let allowance = state.allowance;
         state.in_flight == 0
             && state.paused_until <= now
+            && !allowance.is_some_and(|allowance| state.errors.any(allowance, now))
             && state.budget.as_mut().is_none_or(|budget| budget.is_full(now))
             && state.window.as_ref().is_none_or(|window| window.is_over(now))
     }

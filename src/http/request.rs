@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Method;
+use http::{HeaderName, HeaderValue, Method};
 
 use crate::model::Lane;
 
@@ -21,8 +21,12 @@ pub struct ApiRequest {
     pub path: Cow<'static, str>,
     /// The query, not yet encoded.
     pub query: Vec<(Cow<'static, str>, String)>,
-    /// The body, sent as JSON.
+    /// Further headers that the platform asks for, which are no credentials, such as the view that a call is about.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body, sent as JSON where nothing else is said.
     pub body: Option<Bytes>,
+    /// What the body is, where it is no JSON.
+    pub content_type: Option<HeaderValue>,
     /// What it costs of the store's budget (default 1).
     pub cost: u32,
     /// What shape of request this is, where requests of one shape cost the same: a budget then takes what the
@@ -73,7 +77,9 @@ impl ApiRequest {
             method,
             path: path.into(),
             query: Vec::new(),
+            headers: Vec::new(),
             body: None,
+            content_type: None,
             cost: 1,
             cost_key: None,
             idempotency,
@@ -90,6 +96,20 @@ impl ApiRequest {
     #[must_use]
     pub fn query(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
         self.query.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets what the body is, where it is no JSON.
+    #[must_use]
+    pub fn content_type(mut self, content_type: HeaderValue) -> Self {
+        self.content_type = Some(content_type);
+        self
+    }
+
+    /// Adds a header that is no credential. What the pipeline and the credentials set goes before it.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
         self
     }
 

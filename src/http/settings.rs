@@ -10,6 +10,7 @@ use http::uri::{Authority, Scheme};
 use url::Position;
 
 use super::Backoff;
+use super::allowance::ErrorAllowance;
 use super::breaker::BreakerSettings;
 use super::budget::BudgetSettings;
 use super::classify::{Classifier, StatusTable};
@@ -32,6 +33,8 @@ pub struct ClientSettings {
     pub rate: Option<Rate>,
     /// The points that the store gives out, as it announces them (default none).
     pub budget: Option<BudgetSettings>,
+    /// The most server errors that are provoked in a time (default no bound).
+    pub errors: Option<ErrorAllowance>,
     /// How the store's window of calls is used, where it counts them so (default not at all).
     pub window: Option<WindowSettings>,
     /// The most attempts of a call, the first included (default 5).
@@ -54,6 +57,7 @@ impl Default for ClientSettings {
             max_in_flight: NonZeroU32::MIN.saturating_add(1),
             rate: None,
             budget: None,
+            errors: None,
             window: None,
             attempts: 5,
             backoff: Backoff::default(),
@@ -147,11 +151,26 @@ impl ApiClientBuilder {
         self
     }
 
+    /// Sets the most server errors that are provoked in a time, where the platform locks out who had too many
+    /// (default no bound).
+    #[must_use]
+    pub fn errors(mut self, allowance: ErrorAllowance) -> Self {
+        self.settings.errors = Some(allowance);
+        self
+    }
+
     /// Says that the store counts calls in windows, and tells of them in its answers (default not). The classifier
     /// reads what they say; until the first one, nothing is held back.
     #[must_use]
     pub fn window(mut self, window: WindowSettings) -> Self {
         self.settings.window = Some(window);
+        self
+    }
+
+    /// Sets the most attempts of a call, the first included (default 5).
+    #[must_use]
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.settings.attempts = attempts;
         self
     }
 
@@ -182,6 +201,7 @@ impl ApiClientBuilder {
         if let Some(window) = settings.window {
             gate.count_in_windows(window)?;
         }
+        gate.allow_errors(settings.errors);
         Ok(ApiClient {
             shared: self.shared,
             store: self.store,

@@ -15,7 +15,8 @@ use super::observe::{AttemptEvent, AttemptResult};
 use super::shared::Shared;
 use super::{ApiResponse, Backoff};
 use crate::auth::{
-    TokenAnswer, TokenEncoding, TokenGrant, TokenRepeat, TokenRequest, TokenSet, must_be_private,
+    TOKEN_CLOCK_OFF, TokenAnswer, TokenEncoding, TokenGrant, TokenRepeat, TokenRequest, TokenSet,
+    must_be_private,
 };
 use crate::error::{Effect, Error, ErrorKind, Result, Retry};
 use crate::model::StoreKey;
@@ -90,10 +91,17 @@ impl TokenClient {
         current: Option<&TokenSet>,
         until: Duration,
     ) -> Result<Option<TokenSet>> {
-        let Some(request) = grant.request(current, self.shared.clock().now()).await? else {
-            return Ok(None);
-        };
-        self.send_until(&request, |answer| grant.read(answer, current), until).await.map(Some)
+        let mut clock_learned = false;
+        loop {
+            let Some(request) = grant.request(current, self.shared.clock().now()).await? else {
+                return Ok(None);
+            };
+            match self.send_until(&request, |answer| grant.read(answer, current), until).await {
+                // The grant makes another request by the platform's time.
+                Err(error) if error.code() == TOKEN_CLOCK_OFF && !clock_learned => clock_learned = true,
+                obtained => return obtained.map(Some),
+            }
+        }
     }
 
     /// Sends a token request, and reads its answer.
@@ -128,7 +136,7 @@ impl TokenClient {
                 Err(failed) => failed,
             };
             let unreadable = error.kind() == ErrorKind::Protocol && error.effect() == Effect::Possible;
-            let may_help = unreadable || error.retry() != Retry::Never;
+            let may_help = (unreadable || error.retry() != Retry::Never) && error.code() != TOKEN_CLOCK_OFF;
             let may_repeat = request.repeat == TokenRepeat::Safe || error.effect() == Effect::None;
             if attempt >= self.attempts || !may_help || !may_repeat {
                 return Err(error.with_context("attempts", attempt.to_string()));
@@ -165,7 +173,8 @@ impl TokenClient {
                 status = Some(response.status());
                 body_bytes = response.body().len();
                 after = retry_after(&response);
-                read(&TokenAnswer::new(response.status(), response.into_body(), asked_at))
+                let server_time = response.server_time();
+                read(&TokenAnswer::new(response.status(), response.into_body(), asked_at).at(server_time))
             }
         };
         let event = AttemptEvent {

@@ -9,7 +9,7 @@ use super::entities;
 use super::json::{self, Broken, Json};
 use super::rule::Transform;
 use crate::model::{ExternalId, Length, Mass, Money, StoreProfile, Text};
-use crate::time::Timestamp;
+use crate::time::{Day, Timestamp};
 
 /// What a canonical field holds. A rule whose transform gives another kind does not compile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub(super) enum Kind {
     Mass,
     Length,
     Time,
+    Day,
     Word,
 }
 
@@ -32,6 +33,7 @@ impl Transform {
             | Self::OptionalText
             | Self::EscapedText
             | Self::Html
+            | Self::OptionalHtml
             | Self::JsonList(_)
             | Self::OnlyValue
             | Self::CommaList => Kind::Text,
@@ -41,7 +43,8 @@ impl Transform {
             Self::Money | Self::MoneyWith { .. } => Kind::Money,
             Self::Mass | Self::MassWith { .. } => Kind::Mass,
             Self::Length => Kind::Length,
-            Self::UtcTime | Self::Rfc3339 => Kind::Time,
+            Self::UtcTime | Self::SqlTime | Self::Rfc3339 => Kind::Time,
+            Self::Day => Kind::Day,
             Self::Word(_) => Kind::Word,
         }
     }
@@ -86,6 +89,7 @@ pub(super) enum Canon<'a> {
     Mass(Mass),
     Length(Length),
     Time(Timestamp),
+    Day(Day),
     Word(Cow<'a, str>),
 }
 
@@ -153,6 +157,13 @@ impl<'a> Canon<'a> {
         }
     }
 
+    pub(super) fn day(self) -> Option<Day> {
+        match self {
+            Self::Day(day) => Some(day),
+            _ => None,
+        }
+    }
+
     pub(super) fn word(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Word(word) => Some(word),
@@ -175,8 +186,8 @@ pub(super) fn from_text<'a>(
         Transform::CommaList => Ok(Canon::Names(comma_list(&text))),
         Transform::OptionalId if matches!(&*text, "" | "0") => Ok(Canon::Null),
         Transform::OptionalId => from_text(Transform::Id, text, profile),
-        Transform::OptionalText if text.is_empty() => Ok(Canon::Null),
-        Transform::OptionalText => plain(text),
+        Transform::OptionalText | Transform::OptionalHtml if text.is_empty() => Ok(Canon::Null),
+        Transform::OptionalText | Transform::OptionalHtml => plain(text),
         Transform::EscapedText => escaped(text),
         Transform::Id if text.is_empty() || text.len() > 255 => Err("not_an_id"),
         Transform::Id => Ok(Canon::Id(Text::from(text).into())),
@@ -186,8 +197,10 @@ pub(super) fn from_text<'a>(
         Transform::Rfc3339 if text.is_empty() => Ok(Canon::Null),
         Transform::Rfc3339 => Timestamp::parse_rfc3339(&text).map(Canon::Time).map_err(|_| "not_a_time"),
         Transform::JsonList(of_type) => json_list(text, of_type),
+        Transform::Day => Day::parse(&text).map(Canon::Day).map_err(|_| "not_a_day"),
         Transform::MoneyWith { .. } | Transform::MassWith { .. } => Err("not_an_object"),
-        Transform::UtcTime if text.is_empty() => Ok(Canon::Null),
+        Transform::UtcTime | Transform::SqlTime if text.is_empty() => Ok(Canon::Null),
+        Transform::SqlTime => Timestamp::parse_utc_sql(&text).map(Canon::Time).map_err(|_| "not_a_time"),
         Transform::UtcTime => Timestamp::parse_utc_civil(&text).map(Canon::Time).map_err(|_| "not_a_time"),
         Transform::Word(words) => Ok(Canon::Word(
             words

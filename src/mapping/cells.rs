@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use crate::model::{
-    Attribute, BaseToken, CellValue, Entity, ExternalId, Field, FieldName, Media, Normaliser, Product,
-    Record, Term, Text, TokenDigest, Variant,
+    Attribute, BaseToken, CellState, CellValue, Entity, ExternalId, Field, FieldName, Media, Normaliser,
+    Product, Record, Term, Text, TokenDigest, Variant,
 };
 
 /// A field whose value is a cell, or a list of cells.
@@ -28,6 +28,10 @@ pub(super) enum CellAccess {
     Terms(fn(&Record) -> &Field<Vec<Term>>),
     /// Attributes with their values, keyed by [`Attribute::list_key`].
     Attributes(fn(&Record) -> &Field<Vec<Attribute>>),
+    /// The names of the attributes that variants differ by, keyed by the attributes' ids.
+    OptionNames(fn(&Record) -> &Field<Vec<Attribute>>),
+    /// The names of the values of such attributes, keyed by the values' ids.
+    OptionValues(fn(&Record) -> &Field<Vec<Attribute>>),
     /// The alternative texts of pictures, keyed by the pictures' ids.
     Alts(fn(&Record) -> &Field<Vec<Media>>),
 }
@@ -36,6 +40,11 @@ impl CellAccess {
     /// Whether it is a list of cells.
     pub(super) const fn is_list(self) -> bool {
         !matches!(self, Self::Text(_) | Self::TermId(_))
+    }
+
+    /// Whether it is a list whose entries are there, each with an id, and only take other texts.
+    const fn is_fixed(self) -> bool {
+        matches!(self, Self::Alts(_) | Self::OptionNames(_) | Self::OptionValues(_))
     }
 }
 
@@ -53,6 +62,8 @@ pub struct Entry {
     pub id: Option<ExternalId>,
     /// Whether variants differ by it: then it is never written.
     pub is_option: bool,
+    /// Whether its names are kept somewhere else on the platform: then they are not written here.
+    pub is_linked: bool,
 }
 
 /// The cells of a kind of record.
@@ -60,7 +71,7 @@ pub(super) fn of(entity: Entity) -> &'static [CellDef] {
     match entity {
         Entity::Product => PRODUCT,
         Entity::Variant => VARIANT,
-        Entity::Media => &[],
+        Entity::Media | Entity::Performance => &[],
         _ => TAXON,
     }
 }
@@ -69,16 +80,23 @@ fn access(record: &Record, field: &FieldName) -> Option<CellAccess> {
     of(record.reference().kind).iter().find(|def| def.field == *field).map(|def| def.access)
 }
 
+/// Whether a field of a record is a list whose entries only take other texts: none is made, and none taken out.
+#[must_use]
+pub fn is_fixed(record: &Record, field: &FieldName) -> bool {
+    access(record, field).is_some_and(CellAccess::is_fixed)
+}
+
 /// Reads the cell of a field from a record; for a list, of one key.
 ///
 /// `None` where the field is no cell of this kind of record, or where it could not be read: a record that was
-/// mapped has a base token for each cell that was.
+/// mapped has a base token for each cell that was. Of a fixed list also where it has no such entry.
 #[must_use]
 pub fn value(record: &Record, field: &FieldName, key: Option<&str>) -> Option<CellValue> {
     match (access(record, field)?, key) {
         (CellAccess::Text(get), None) => {
-            record.base().get(field)?;
+            let token = record.base().get(field)?;
             Some(match get(record) {
+                Field::Value(text) if is_inherited(token) => CellValue::Inherited(text.as_str().into()),
                 Field::Value(text) => CellValue::text(text),
                 Field::Absent | Field::Null => CellValue::Absent,
             })
@@ -88,8 +106,11 @@ pub fn value(record: &Record, field: &FieldName, key: Option<&str>) -> Option<Ce
             Some(id_of(get(record)).map_or(CellValue::Absent, CellValue::text))
         }
         (CellAccess::Text(_) | CellAccess::TermId(_), Some(_)) | (_, None) => None,
-        (_, Some(key)) => {
+        (access, Some(key)) => {
             let found = entries(record, field)?.into_iter().find(|entry| entry.key == key);
+            if found.is_none() && access.is_fixed() {
+                return None;
+            }
             Some(found.map_or(CellValue::Absent, |entry| entry.value))
         }
     }
@@ -99,15 +120,21 @@ pub fn value(record: &Record, field: &FieldName, key: Option<&str>) -> Option<Ce
 #[must_use]
 pub fn entries(record: &Record, field: &FieldName) -> Option<Vec<Entry>> {
     let access = access(record, field)?;
-    record.base().keys(field)?;
+    let tokens = record.base().keys(field)?;
     match access {
         CellAccess::Text(_) | CellAccess::TermId(_) => None,
         CellAccess::Terms(get) => Some(get(record).value()?.iter().map(of_term).collect()),
         CellAccess::Attributes(get) => Some(get(record).value()?.iter().map(of_attribute).collect()),
+        CellAccess::OptionNames(get) => option_names(get(record)),
+        CellAccess::OptionValues(get) => option_values(get(record)),
         CellAccess::Alts(get) => {
             let mut entries: Vec<Entry> = Vec::new();
             for media in get(record).value()? {
-                let entry = of_media(media)?;
+                let mut entry = of_media(media)?;
+                let token = tokens.iter().find(|(key, _)| *key == entry.key).map(|(_, token)| token);
+                if let (Some(alt), true) = (&media.alt, token.is_some_and(is_inherited)) {
+                    entry.value = CellValue::Inherited(alt.as_str().into());
+                }
                 // A picture that is shown twice is one cell.
                 if !entries.iter().any(|known| known.key == entry.key) {
                     entries.push(entry);
@@ -116,6 +143,11 @@ pub fn entries(record: &Record, field: &FieldName) -> Option<Vec<Entry>> {
             Some(entries)
         }
     }
+}
+
+/// Whether a value is shown from another language or view: its token says so.
+fn is_inherited(token: &BaseToken) -> bool {
+    token.read().is_some_and(|digest| digest.state == CellState::Inherited)
 }
 
 fn id_of(term: &Field<Term>) -> Option<&str> {
@@ -142,6 +174,7 @@ fn of_term(term: &Term) -> Entry {
         raw: term.raw_name.clone(),
         id: term.id.clone(),
         is_option: false,
+        is_linked: false,
     }
 }
 
@@ -154,6 +187,45 @@ fn of_attribute(attribute: &Attribute) -> Entry {
         raw: serde_json::to_string(attribute).ok().map(Text::from),
         id: attribute.id.clone(),
         is_option: attribute.distinguishes_variants == Some(true),
+        is_linked: false,
+    }
+}
+
+/// The attributes that variants differ by.
+fn options(attributes: &Field<Vec<Attribute>>) -> Option<impl Iterator<Item = &Attribute>> {
+    Some(attributes.value()?.iter().filter(|attribute| attribute.distinguishes_variants == Some(true)))
+}
+
+/// The names of options; nothing where one has no id.
+fn option_names(attributes: &Field<Vec<Attribute>>) -> Option<Vec<Entry>> {
+    options(attributes)?.map(|option| Some(named(option.id.as_ref()?, &option.label, option))).collect()
+}
+
+/// The values of options; nothing where one has no id.
+fn option_values(attributes: &Field<Vec<Attribute>>) -> Option<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for option in options(attributes)? {
+        if option.value_ids.len() != option.values.len() {
+            return None;
+        }
+        let values = option.value_ids.iter().zip(&option.values);
+        entries.extend(values.map(|(id, name)| named(id, name, option)));
+    }
+    Some(entries)
+}
+
+fn tokens_of(entries: &[Entry], normaliser: Normaliser) -> Vec<(Text, BaseToken)> {
+    entries.iter().map(|entry| (entry.key.clone(), entry.value.token(normaliser))).collect()
+}
+
+fn named(id: &ExternalId, name: &Text, option: &Attribute) -> Entry {
+    Entry {
+        key: id.as_str().into(),
+        value: CellValue::text(name),
+        raw: None,
+        id: Some(id.clone()),
+        is_option: false,
+        is_linked: option.linked == Some(true),
     }
 }
 
@@ -165,6 +237,7 @@ fn of_media(media: &Media) -> Option<Entry> {
         raw: media.raw_alt.clone(),
         id: Some(id),
         is_option: false,
+        is_linked: false,
     })
 }
 
@@ -194,6 +267,8 @@ pub(super) fn tokens(
             };
             Some(get(record).value()?.iter().map(token).collect())
         }
+        CellAccess::OptionNames(get) => Some(tokens_of(&option_names(get(record))?, normaliser)),
+        CellAccess::OptionValues(get) => Some(tokens_of(&option_values(get(record))?, normaliser)),
         CellAccess::Alts(get) => {
             let media = get(record).value()?;
             let mut tokens: Vec<(Text, BaseToken)> = Vec::with_capacity(media.len());
@@ -259,6 +334,18 @@ static PRODUCT: &[CellDef] = &[
         rule: "attributes[].values[]",
         part_of: "attributes[]",
         access: CellAccess::Attributes(|r| product(r).map_or(&NO_ATTRIBUTES, |p| &p.attributes)),
+    },
+    CellDef {
+        field: FieldName::new("options"),
+        rule: "attributes[].values[].id",
+        part_of: "attributes[].values[].id",
+        access: CellAccess::OptionNames(|r| product(r).map_or(&NO_ATTRIBUTES, |p| &p.attributes)),
+    },
+    CellDef {
+        field: FieldName::new("options.values"),
+        rule: "attributes[].values[].id",
+        part_of: "attributes[].values[].id",
+        access: CellAccess::OptionValues(|r| product(r).map_or(&NO_ATTRIBUTES, |p| &p.attributes)),
     },
     CellDef {
         field: FieldName::new("media.alt"),

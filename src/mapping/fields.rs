@@ -1,5 +1,6 @@
 //! The canonical fields that a rule can name, listed once: how each is set.
 
+mod performance;
 mod taxon;
 
 use super::canon::{Canon, Kind};
@@ -32,7 +33,7 @@ pub(super) fn list(entity: Entity, name: &str) -> Option<&'static ListDef> {
     let table = match entity {
         Entity::Product => PRODUCT_LISTS,
         Entity::Variant => VARIANT_LISTS,
-        Entity::Media => &[],
+        Entity::Media | Entity::Performance => &[],
         _ => taxon::LISTS,
     };
     table.iter().find(|def| def.name == name)
@@ -47,12 +48,14 @@ static PRODUCT_TABLES: &[&[FieldDef]] =
     &[&PRODUCT_SHARED, PRODUCT, &PRODUCT_CATEGORIES, &PRODUCT_TAGS, &PRODUCT_BRANDS];
 static VARIANT_TABLES: &[&[FieldDef]] = &[&VARIANT_SHARED, VARIANT];
 static TAXON_TABLES: &[&[FieldDef]] = &[taxon::FIELDS];
+static PERFORMANCE_TABLES: &[&[FieldDef]] = &[performance::FIELDS];
 
 fn tables(entity: Entity) -> &'static [&'static [FieldDef]] {
     match entity {
         Entity::Product => PRODUCT_TABLES,
         Entity::Variant => VARIANT_TABLES,
         Entity::Media => &[],
+        Entity::Performance => PERFORMANCE_TABLES,
         _ => TAXON_TABLES,
     }
 }
@@ -197,6 +200,25 @@ fn size(
 macro_rules! text_field {
     ($of:ident, $name:literal, $($place:ident).+) => {
         FieldDef { name: $name, kind: Kind::Text, put: |r, c| set($of(r).map(|x| &mut x.$($place).+), c, Canon::text) }
+    };
+}
+
+macro_rules! version_field {
+    ($name:literal, $of:literal) => {
+        FieldDef {
+            name: $name,
+            kind: Kind::Text,
+            put: |r, c| {
+                let Some(product) = product(r) else { return false };
+                match c {
+                    Canon::Null => true,
+                    c => c.text().is_some_and(|version| {
+                        product.versions.insert($of.into(), version);
+                        true
+                    }),
+                }
+            },
+        }
     };
 }
 
@@ -401,6 +423,12 @@ static PRODUCT: &[FieldDef] = &[
     text_field!(product, "seo.focus_keyword", seo.focus_keyword),
     text_field!(product, "slug", slug),
     text_field!(product, "product_type", product_type),
+    version_field!("versions.title", "title"),
+    version_field!("versions.description", "description"),
+    version_field!("versions.seo.title", "seo.title"),
+    version_field!("versions.seo.description", "seo.description"),
+    version_field!("versions.slug", "slug"),
+    version_field!("versions.product_type", "product_type"),
     FieldDef {
         name: "taxonomy.id",
         kind: Kind::Id,
@@ -450,6 +478,21 @@ static PRODUCT: &[FieldDef] = &[
             let Some(attribute) = attribute(r) else { return false };
             put_values(attribute, c)
         },
+    },
+    FieldDef {
+        name: "attributes[].values[].id",
+        kind: Kind::Id,
+        // An id stands before its value: one without the other would shift all that follow.
+        put: |r, c| {
+            let Some(attribute) = attribute(r) else { return false };
+            let is_next = attribute.value_ids.len() == attribute.values.len();
+            is_next && push(Some(&mut attribute.value_ids), c, Canon::id)
+        },
+    },
+    FieldDef {
+        name: "attributes[].linked",
+        kind: Kind::Bool,
+        put: |r, c| set_option(attribute(r).map(|a| &mut a.linked), c, Canon::truth),
     },
     FieldDef {
         name: "attributes[].namespace",
@@ -543,6 +586,7 @@ static PRODUCT_LISTS: &[ListDef] = &[
         begin: |r| {
             if let Some(attribute) = attribute(r) {
                 attribute.values.clear();
+                attribute.value_ids.clear();
                 attribute.raw_values.clear();
                 attribute.raw_list = None;
             }

@@ -16,12 +16,13 @@ mod scattered;
 mod walk;
 mod write;
 
+use std::collections::HashMap;
 use std::fmt;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Entity, ExternalId, Field, FieldName, Names, Normaliser, Platform, RawItems, Record, RecordRef, Shape,
-    StoreProfile, Tokens,
+    Entity, ExternalId, Field, FieldName, Inheritance, Names, Normaliser, Platform, RawItems, Record,
+    RecordRef, Shape, StoreProfile, Tokens,
 };
 use cells::CellAccess;
 use compile::Tree;
@@ -133,9 +134,11 @@ impl SchemaMap {
                 let id_of = |name: &str| TERMS.iter().find(|terms| terms.1 == name).map(|terms| terms.0);
                 let rule = read_by(def.rule).or_else(|| id_of(def.rule).and_then(read_by))?;
                 let normaliser = match def.access {
-                    CellAccess::Text(_) | CellAccess::TermId(_) | CellAccess::Alts(_) => {
-                        rule.transform.normaliser()
-                    }
+                    CellAccess::Text(_)
+                    | CellAccess::TermId(_)
+                    | CellAccess::OptionNames(_)
+                    | CellAccess::OptionValues(_)
+                    | CellAccess::Alts(_) => rule.transform.normaliser(),
                     CellAccess::Terms(_) => Normaliser::Folded1,
                     CellAccess::Attributes(_) => Normaliser::Values1,
                 };
@@ -215,6 +218,7 @@ impl SchemaMap {
         if let Some(parent) = &items.below {
             page.records.iter_mut().for_each(|record| record.put_below(parent));
         }
+        inherit(&items.inherited, &mut page.records);
         Ok(page)
     }
 
@@ -351,6 +355,20 @@ impl SchemaMap {
             } else if let Some(keys) = cells::tokens(cell.access, record, cell.normaliser) {
                 record.base_mut().set_keys(cell.field.clone(), keys);
             }
+        }
+    }
+}
+
+/// Marks the values that records show from another language or view.
+fn inherit(inherited: &[Inheritance], records: &mut [Record]) {
+    if inherited.is_empty() {
+        return;
+    }
+    let mut of: HashMap<ExternalId, &mut Record> =
+        records.iter_mut().map(|record| (record.reference().id.clone(), record)).collect();
+    for Inheritance { id, field, key } in inherited {
+        if let Some(record) = of.get_mut(id) {
+            record.base_mut().inherit(field, key.as_deref());
         }
     }
 }

@@ -64,6 +64,8 @@ pub enum Transform {
     EscapedText,
     /// HTML, byte for byte.
     Html,
+    /// HTML, byte for byte, where the empty text means that there is none.
+    OptionalHtml,
     /// An id: text or a whole number.
     Id,
     /// An id, where 0 and the empty text say that there is none.
@@ -101,8 +103,12 @@ pub enum Transform {
     Length,
     /// A date and time without a zone, in UTC.
     UtcTime,
+    /// A date and time as SQL writes it, `2026-11-22 17:08:40`, in UTC.
+    SqlTime,
     /// A date and time with its offset, as RFC 3339 has it.
     Rfc3339,
+    /// A day, such as `2026-11-22` or `20261122`.
+    Day,
     /// Several values in one text that is a JSON array of texts, numbers and truth values; any other text is one
     /// value. Such a spelling is kept whole. Where the type of the values stands before them on the wire and does not begin with this word,
     /// the text is one value whatever it looks like.
@@ -126,11 +132,19 @@ impl Transform {
         }
     }
 
+    /// Whether the text is HTML.
+    #[must_use]
+    pub const fn is_html(self) -> bool {
+        matches!(self, Self::Html | Self::OptionalHtml)
+    }
+
     /// The spelling on the wire of a canonical text; `None` where there is no way back.
     #[must_use]
     pub fn spell(self, text: &str) -> Option<Cow<'_, str>> {
         match self {
-            Self::Text | Self::OptionalText | Self::Html | Self::Id => Some(Cow::Borrowed(text)),
+            Self::Text | Self::OptionalText | Self::Html | Self::OptionalHtml | Self::Id => {
+                Some(Cow::Borrowed(text))
+            }
             Self::EscapedText => Some(super::entities::escape(text)),
             _ => None,
         }

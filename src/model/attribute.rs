@@ -42,6 +42,12 @@ pub struct Attribute {
     /// The values, in the platform's order.
     #[serde(default)]
     pub values: Vec<Text>,
+    /// The platform's ids of the values, by their place, where it has such; else none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub value_ids: Vec<ExternalId>,
+    /// Whether its values are kept somewhere else on the platform: then its names are not written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked: Option<bool>,
     /// Whether the product's page shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visible: Option<bool>,

@@ -1,5 +1,6 @@
 //! What a connector can do for one store. The contract suite tests each claim.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -62,6 +63,11 @@ impl Capabilities {
 pub struct EntityCapabilities {
     /// The kind.
     pub entity: Entity,
+    /// Whether a pull can ask for the whole list ([`Select::All`](crate::connector::Select::All)).
+    pub whole: bool,
+    /// Whether a pull can ask for a range of days ([`Select::Window`](crate::connector::Select::Window)), and what
+    /// holds for it.
+    pub windows: Option<WindowClaims>,
     /// Whether a pull can ask for what changed since a time, and whether that clock can be trusted.
     pub delta: DeltaClock,
     /// Whether the first and the last page of a list say exactly how many records it has.
@@ -108,6 +114,8 @@ impl EntityCapabilities {
     pub fn new(entity: Entity, max_page: NonZeroU32) -> Self {
         Self {
             entity,
+            whole: true,
+            windows: None,
             delta: DeltaClock::None,
             counted: false,
             sorted_by_id: false,
@@ -132,6 +140,24 @@ impl EntityCapabilities {
     #[must_use]
     pub fn writable(&self, field: &FieldName) -> Option<&WritableField> {
         self.writable.iter().find(|writable| writable.field == *field)
+    }
+}
+
+/// What holds for a pull of a range of days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WindowClaims {
+    /// The most days that one range may have.
+    pub most_days: u32,
+    /// For how many days behind a day the platform may still restate it: a day is final where it is read later.
+    pub settles_after_days: u32,
+}
+
+impl WindowClaims {
+    /// Ranges of at most so many days, each day of which is final where it is read more than so many days later.
+    #[must_use]
+    pub const fn new(most_days: u32, settles_after_days: u32) -> Self {
+        Self { most_days, settles_after_days }
     }
 }
 
@@ -184,6 +210,9 @@ pub struct WritableField {
     pub removable: bool,
     /// For a list, whether its last entry can be taken out.
     pub can_be_emptied: bool,
+    /// For a list, whether it holds one entry and never more: what takes its place comes in the same edit that
+    /// takes it out.
+    pub one_entry: bool,
     /// For a list of names, where they come from.
     pub names: NameSource,
     /// Whether no two records can have the same value.
@@ -196,6 +225,13 @@ pub struct WritableField {
     pub check: Option<TextCheck>,
     /// Fields of a record that follow from this one, and change when it is written.
     pub followed_by: Vec<FieldName>,
+    /// Whether the platform takes a value only with its own mark of what it belongs to
+    /// ([`Record::version`](super::Record::version)), as a translation belongs to a text: where there is no such
+    /// mark, there is nothing to write to.
+    pub bound: bool,
+    /// What a write of it does to other views of the record, such as translations that it leaves behind: the plan
+    /// says so.
+    pub spill: Option<Cow<'static, str>>,
 }
 
 impl WritableField {
@@ -212,12 +248,15 @@ impl WritableField {
             max_entries: None,
             removable: false,
             can_be_emptied: true,
+            one_entry: false,
             names: NameSource::Made,
             unique: false,
             shared_holder: None,
             partly: None,
             check: None,
             followed_by: Vec::new(),
+            bound: false,
+            spill: None,
         }
     }
 

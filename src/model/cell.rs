@@ -168,6 +168,16 @@ impl CellValue {
         }
     }
 
+    /// What a reader sees there: a value that is shown from another language or view counts as the cell's own.
+    #[must_use]
+    pub fn shown(&self) -> Self {
+        match self {
+            Self::Inherited(Value::String(text)) => Self::text(text),
+            Self::Inherited(value) => Self::Value(value.clone()),
+            own => own.clone(),
+        }
+    }
+
     /// The value under a normaliser: two cells are equal when these are.
     #[must_use]
     pub fn normalised(&self, normaliser: Normaliser) -> Self {

@@ -36,6 +36,10 @@ pub struct Enrichment {
     /// What it was made from: the tokens of those fields as they were pulled.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub from: BTreeMap<FieldName, BaseToken>,
+    /// The language that the tokens of `from` are of, where it is not `locale`: of a translation, that of the text
+    /// that was translated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_locale: Option<Text>,
     /// The changes, by field.
     pub fields: BTreeMap<FieldName, FieldChange>,
     /// Who made it, and how.

@@ -14,6 +14,7 @@ mod measure;
 mod media;
 mod money;
 mod names;
+pub mod performance;
 mod product;
 mod profile;
 mod raw;
@@ -24,11 +25,12 @@ mod taxon;
 mod text;
 mod text_check;
 mod variant;
+mod view;
 
 pub use attribute::{Attribute, Term};
 pub use capabilities::{
     AnswerHolds, Calls, Capabilities, DeltaClock, EntityCapabilities, GuardKind, ListKind, NameSource,
-    Reversible, TextCheck, Unavailable, WritableField,
+    Reversible, TextCheck, Unavailable, WindowClaims, WritableField,
 };
 pub use cell::{BaseToken, Cell, CellState, CellValue, FieldName, Normaliser, TokenDigest};
 pub use cursor::{Cursor, Lane};
@@ -40,12 +42,14 @@ pub use measure::{Dimensions, Length, LengthUnit, Mass, MassUnit};
 pub use media::Media;
 pub use money::{Currency, Money};
 pub use names::Names;
+pub use performance::Performance;
 pub use product::{Product, ProductStatus, Seo};
 pub use profile::StoreProfile;
-pub use raw::{PartKind, Place, RawItems, RawPart, Shape};
+pub use raw::{Inheritance, PartKind, Place, RawItems, RawPart, Shape};
 pub use record::{ContentHash, Record, Tokens};
 pub use reference::{Entity, ExternalId, Platform, RecordRef, StoreKey};
 pub use secret::Secret;
 pub use taxon::Taxon;
 pub use text::Text;
 pub use variant::{OptionValue, Variant};
+pub use view::View;

@@ -144,6 +144,10 @@ pub struct Product {
     /// lead back to it. It is sent while the text is unchanged.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub raw_spelling: BTreeMap<Text, Text>,
+    /// The platform's own mark of what a write of a field is bound to, by the field's name, where it has one: of a
+    /// translation, that of the text that is translated. It is no part of the value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub versions: BTreeMap<Text, Text>,
     /// The base token of each cell that an enrichment may be made from.
     #[serde(default, skip_serializing_if = "Tokens::is_empty")]
     pub base: Tokens,
@@ -183,6 +187,7 @@ impl Product {
             created_at: Field::Absent,
             modified_at: Field::Absent,
             raw_spelling: BTreeMap::new(),
+            versions: BTreeMap::new(),
             base: Tokens::default(),
         }
     }

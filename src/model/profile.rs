@@ -27,6 +27,8 @@ pub struct StoreProfile {
     pub utc_offset_seconds: Option<i32>,
     /// The language of the content (BCP 47), where the store has several.
     pub locale: Option<Text>,
+    /// The further languages that the store has content in.
+    pub locales: Vec<Text>,
     /// The view or channel, where the store has several.
     pub scope: Option<Text>,
     /// What is installed that a connector asked for, such as an SEO plugin's API namespace.
@@ -45,6 +47,7 @@ impl StoreProfile {
             time_zone: None,
             utc_offset_seconds: None,
             locale: None,
+            locales: Vec::new(),
             scope: None,
             plugins: Vec::new(),
         }

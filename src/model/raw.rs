@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Entity, Names, RecordRef};
+use super::{Entity, ExternalId, FieldName, Names, RecordRef, Text};
 
 /// Records as they came: one response, kept whole.
 ///
@@ -29,6 +29,19 @@ pub struct RawItems {
     pub names: Option<Arc<Names>>,
     /// The lists that each record of [`Shape::Parts`] has, so that they are empty where no part says more.
     pub lists: &'static [Place],
+    /// The values that are not the records' own but are shown from another language or view.
+    pub inherited: Vec<Inheritance>,
+}
+
+/// A value that a record shows from another language or view: its cell is [`CellValue::Inherited`](super::CellValue).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inheritance {
+    /// The record.
+    pub id: ExternalId,
+    /// The field, a text.
+    pub field: FieldName,
+    /// For a list, the entry's key.
+    pub key: Option<Text>,
 }
 
 /// A place on the wire as rules have it, a path of keys from the record on: `/variants/nodes`.
@@ -38,7 +51,16 @@ impl RawItems {
     /// Wraps a response's body.
     #[must_use]
     pub fn new(entity: Entity, body: Bytes, shape: Shape) -> Self {
-        Self { entity, body, shape, below: None, parts: Vec::new(), names: None, lists: &[] }
+        Self {
+            entity,
+            body,
+            shape,
+            below: None,
+            parts: Vec::new(),
+            names: None,
+            lists: &[],
+            inherited: Vec::new(),
+        }
     }
 
     /// Wraps a body that is a row of pieces: records, and what belongs to lists of the record before.

@@ -8,7 +8,10 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use twox_hash::XxHash3_128;
 
-use super::{BaseToken, Entity, Field, FieldName, Product, RecordRef, StoreProfile, Taxon, Text, Variant};
+use super::{
+    BaseToken, CellState, Entity, Field, FieldName, Performance, Product, RecordRef, StoreProfile, Taxon,
+    Text, TokenDigest, Variant,
+};
 use crate::error::{Error, ErrorKind};
 use crate::time::Timestamp;
 
@@ -31,6 +34,8 @@ pub enum Record {
     Attribute(Box<Taxon>),
     /// A value of a shared attribute.
     AttributeValue(Box<Taxon>),
+    /// The numbers of a day for an item or page.
+    Performance(Box<Performance>),
 }
 
 /// The taxon of any of its kinds, in a pattern.
@@ -56,6 +61,7 @@ impl Record {
             Entity::Brand => Some(Self::Brand(Box::new(Taxon::new(reference)))),
             Entity::Attribute => Some(Self::Attribute(Box::new(Taxon::new(reference)))),
             Entity::AttributeValue => Some(Self::AttributeValue(Box::new(Taxon::new(reference)))),
+            Entity::Performance => Some(Self::Performance(Box::new(Performance::new(reference)))),
             Entity::Media => None,
         }
     }
@@ -67,6 +73,7 @@ impl Record {
             Self::Product(product) => &product.reference,
             Self::Variant(variant) => &variant.reference,
             of_taxon!(taxon) => &taxon.reference,
+            Self::Performance(numbers) => &numbers.reference,
         }
     }
 
@@ -75,6 +82,7 @@ impl Record {
             Self::Product(product) => &mut product.reference,
             Self::Variant(variant) => &mut variant.reference,
             of_taxon!(taxon) => &mut taxon.reference,
+            Self::Performance(numbers) => &mut numbers.reference,
         }
     }
 
@@ -91,6 +99,8 @@ impl Record {
                 taxon.raw_spelling.extend(raws);
                 (&mut taxon.locale, &mut taxon.scope)
             }
+            // Numbers are of no language, and say themselves what they are of.
+            Self::Performance(_) => return,
         };
         locale.clone_from(&profile.locale);
         scope.clone_from(&profile.scope);
@@ -99,7 +109,7 @@ impl Record {
     /// Says what the record stands below, where its own bytes did not.
     pub(crate) fn put_below(&mut self, parent: &RecordRef) {
         match self {
-            Self::Product(_) => {}
+            Self::Product(_) | Self::Performance(_) => {}
             Self::Variant(variant) => {
                 variant.product_ref.get_or_insert_with(|| parent.clone());
             }
@@ -115,14 +125,32 @@ impl Record {
     #[must_use]
     pub fn taxon(&self) -> Option<&Taxon> {
         match self {
-            Self::Product(_) | Self::Variant(_) => None,
+            Self::Product(_) | Self::Variant(_) | Self::Performance(_) => None,
             of_taxon!(taxon) => Some(taxon),
+        }
+    }
+
+    /// The numbers that it is; none of another kind of record.
+    #[must_use]
+    pub fn performance(&self) -> Option<&Performance> {
+        match self {
+            Self::Performance(numbers) => Some(numbers),
+            Self::Product(_) | Self::Variant(_) => None,
+            of_taxon!(_taxon) => None,
+        }
+    }
+
+    pub(crate) fn performance_mut(&mut self) -> Option<&mut Performance> {
+        match self {
+            Self::Performance(numbers) => Some(numbers),
+            Self::Product(_) | Self::Variant(_) => None,
+            of_taxon!(_taxon) => None,
         }
     }
 
     pub(crate) fn taxon_mut(&mut self) -> Option<&mut Taxon> {
         match self {
-            Self::Product(_) | Self::Variant(_) => None,
+            Self::Product(_) | Self::Variant(_) | Self::Performance(_) => None,
             of_taxon!(taxon) => Some(taxon),
         }
     }
@@ -134,6 +162,7 @@ impl Record {
             Self::Product(product) => (&product.locale, &product.scope),
             Self::Variant(variant) => (&variant.locale, &variant.scope),
             of_taxon!(taxon) => (&taxon.locale, &taxon.scope),
+            Self::Performance(_) => return (None, None),
         };
         (locale.as_ref(), scope.as_ref())
     }
@@ -143,8 +172,17 @@ impl Record {
     pub fn raw_spelling(&self, field: &FieldName) -> Option<&Text> {
         match self {
             Self::Product(product) => product.raw_spelling.get(field.as_str()),
-            Self::Variant(_) => None,
+            Self::Variant(_) | Self::Performance(_) => None,
             of_taxon!(taxon) => taxon.raw_spelling.get(field.as_str()),
+        }
+    }
+
+    /// The platform's mark of what a write of a field is bound to, where it has one.
+    #[must_use]
+    pub fn version(&self, field: &FieldName) -> Option<&Text> {
+        match self {
+            Self::Product(product) => product.versions.get(field.as_str()),
+            _ => None,
         }
     }
 
@@ -156,6 +194,7 @@ impl Record {
             Self::Variant(variant) => &variant.modified_at,
             // Terms carry no time on any platform that we read.
             of_taxon!(_taxon) => return None,
+            Self::Performance(_) => return None,
         };
         field.value().copied()
     }
@@ -167,6 +206,7 @@ impl Record {
             Self::Product(product) => &product.base,
             Self::Variant(variant) => &variant.base,
             of_taxon!(taxon) => &taxon.base,
+            Self::Performance(numbers) => &numbers.base,
         }
     }
 
@@ -175,6 +215,7 @@ impl Record {
             Self::Product(product) => &mut product.base,
             Self::Variant(variant) => &mut variant.base,
             of_taxon!(taxon) => &mut taxon.base,
+            Self::Performance(numbers) => &mut numbers.base,
         }
     }
 
@@ -278,6 +319,23 @@ impl Tokens {
     /// Sets the tokens of a list's keys.
     pub fn set_keys(&mut self, field: FieldName, keys: Vec<(Text, BaseToken)>) {
         self.0.push((field, Entry::Keyed(Keyed(keys))));
+    }
+
+    /// Says that a value is shown from another language or view. A field or key without a token stays so.
+    pub(crate) fn inherit(&mut self, field: &FieldName, key: Option<&str>) {
+        let Some((_, entry)) = self.0.iter_mut().find(|(name, _)| name == field) else { return };
+        let token = match (entry, key) {
+            (Entry::One(token), None) => Some(token),
+            (Entry::Keyed(keys), Some(key)) => {
+                keys.0.iter_mut().find(|(known, _)| *known == key).map(|(_, token)| token)
+            }
+            _ => None,
+        };
+        if let Some(token) = token
+            && let Some(digest) = token.read()
+        {
+            *token = TokenDigest { state: CellState::Inherited, ..digest }.into();
+        }
     }
 
     fn entry(&self, field: &FieldName) -> Option<&Entry> {

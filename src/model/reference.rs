@@ -54,11 +54,13 @@ pub enum Entity {
     Attribute,
     /// One value of a shared attribute, such as blue.
     AttributeValue,
+    /// The numbers of one day for one item or page.
+    Performance,
 }
 
 impl Entity {
     /// All kinds that are records of their own.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Product,
         Self::Variant,
         Self::Category,
@@ -66,6 +68,7 @@ impl Entity {
         Self::Brand,
         Self::Attribute,
         Self::AttributeValue,
+        Self::Performance,
     ];
 
     /// The name as it is written in records and on command lines.
@@ -80,6 +83,7 @@ impl Entity {
             Self::Brand => "brand",
             Self::Attribute => "attribute",
             Self::AttributeValue => "attribute_value",
+            Self::Performance => "performance",
         }
     }
 
@@ -97,7 +101,7 @@ impl Entity {
             Self::Variant => Some(Self::Product),
             Self::Category | Self::Brand => Some(self),
             Self::AttributeValue => Some(Self::Attribute),
-            Self::Product | Self::Tag | Self::Attribute | Self::Media => None,
+            Self::Product | Self::Tag | Self::Attribute | Self::Media | Self::Performance => None,
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     Checkpoint, DeliveryDigest, Fence, Hint, HintKind, Job, JobPlace, NotedHash, Op, Outcome, PushId, RowId,
-    RowKind, RowQuery, RunKey, SinkMark, StateStore, Unit, WriteRow,
+    RowKind, RowQuery, RunKey, SinkMark, StateStore, Unit, WriteJob, WriteRow,
 };
 use crate::error::ErrorKind;
 use crate::model::{
@@ -44,6 +44,8 @@ macro_rules! conformance {
             h1_deliveries_are_bounded_and_age
             h2_the_last_noted_hash_is_kept_for_a_time
             the_inbox_of_a_store_is_its_own
+            w6_a_write_job_is_kept_until_its_end_is_known
+            w1_a_write_job_comes_with_its_intents_or_not_at_all
         );
     };
     ($make:expr; in $module:ident $($claim:ident)*) => {
@@ -505,6 +507,45 @@ pub(super) async fn the_inbox_of_a_store_is_its_own(state: State) {
     refused(state.commit(&store("a"), unit).await, "row_exists");
     assert!(!state.seen(&store("a"), &delivery(9)).await.unwrap());
     assert_eq!(jobs(&state).await.len(), 1);
+}
+
+pub(super) async fn w6_a_write_job_is_kept_until_its_end_is_known(state: State) {
+    let (first, second) = (write_job("first"), write_job("second"));
+    commit(&state, vec![note(&first), note(&second)]).await;
+    let started = first.clone().started("gid://job/7".into());
+    commit(&state, vec![note(&started)]).await;
+    let jobs = || async { state.write_jobs(&store("a")).await.unwrap() };
+    // What is known of it now takes the place of what was: it stays where it was noted first.
+    assert_eq!(jobs().await, [started, second.clone()]);
+    assert!(state.write_jobs(&store("b")).await.unwrap().is_empty());
+    let end = |tag: &str| Op::EndWriteJob { tag: tag.into() };
+    state.commit(&store("b"), Unit::new(vec![end("first")])).await.unwrap();
+    assert_eq!(jobs().await.len(), 2, "another store's");
+    // A second time, it is gone already.
+    for _ in 0..2 {
+        commit(&state, vec![end("first")]).await;
+        assert_eq!(jobs().await, std::slice::from_ref(&second));
+    }
+}
+
+pub(super) async fn w1_a_write_job_comes_with_its_intents_or_not_at_all(state: State) {
+    let (first, job) = (row("11", "title"), write_job("tag"));
+    commit(&state, vec![append(&first)]).await;
+    let unit = Unit::new(vec![append(&row("12", "title")), note(&job), append(&first)]);
+    refused(state.commit(&store("a"), unit).await, "row_exists");
+    assert!(state.write_jobs(&store("a")).await.unwrap().is_empty());
+    let fence = state.lease(&store("a"), "one", at(0), at(60)).await.unwrap();
+    let late = Unit::fenced(Fence(fence.0 + 1), vec![note(&job)]);
+    refused(state.commit(&store("a"), late).await, "fence_lost");
+    assert!(state.write_jobs(&store("a")).await.unwrap().is_empty());
+}
+
+pub(super) fn write_job(tag: &str) -> WriteJob {
+    WriteJob::new(tag.into(), PushId::new(at(0), &SystemEntropy).unwrap(), at(0), at(30))
+}
+
+fn note(job: &WriteJob) -> Op {
+    Op::NoteWriteJob(Box::new(job.clone()))
 }
 
 pub(super) fn delivery(number: u8) -> DeliveryDigest {

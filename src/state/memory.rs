@@ -12,7 +12,7 @@ use async_trait::async_trait;
 
 use super::{
     Checkpoint, DeliveryDigest, Fence, Job, JobPlace, NotedHash, Op, RowId, RowQuery, RunKey, StateStore,
-    Unit, WriteRow, refuse,
+    Unit, WriteJob, WriteRow, refuse,
 };
 use crate::auth::StoredTokens;
 use crate::error::Result;
@@ -68,6 +68,10 @@ impl StateStore for MemoryState {
         Ok(self.read(store, |store| store.rows(query)))
     }
 
+    async fn write_jobs(&self, store: &StoreKey) -> Result<Vec<WriteJob>> {
+        Ok(self.read(store, |store| store.write_jobs.clone()))
+    }
+
     async fn base_value(&self, store: &StoreKey, token: &BaseToken) -> Result<Option<CellValue>> {
         Ok(self.read(store, |store| store.bases.get(token).map(|(value, _)| value.clone())))
     }
@@ -109,6 +113,8 @@ struct Store {
     holder: Option<(String, Timestamp)>,
     runs: HashMap<RunKey, Run>,
     bases: HashMap<BaseToken, (CellValue, Timestamp)>,
+    /// In the order in which they were noted first.
+    write_jobs: Vec<WriteJob>,
     log: Log,
     queue: Queue,
     tokens: Tokens,
@@ -163,6 +169,11 @@ impl Store {
             Op::ForgetRun(run) => {
                 self.runs.remove(&run);
             }
+            Op::NoteWriteJob(job) => match self.write_jobs.iter_mut().find(|known| known.tag == job.tag) {
+                Some(known) => *known = *job,
+                None => self.write_jobs.push(*job),
+            },
+            Op::EndWriteJob { tag } => self.write_jobs.retain(|known| known.tag != tag),
             Op::KeepBase { token, value, at } => {
                 let at = self.bases.get(&token).map_or(at, |(_, kept)| at.max(*kept));
                 self.bases.insert(token, (value, at));
@@ -252,6 +263,8 @@ impl Log {
                 // These refuse nothing, or are staged elsewhere.
                 Op::Checkpoint { .. }
                 | Op::ForgetRun(_)
+                | Op::NoteWriteJob(_)
+                | Op::EndWriteJob { .. }
                 | Op::KeepBase { .. }
                 | Op::DropBasesBefore(_)
                 | Op::Receive { .. }

@@ -16,6 +16,7 @@ mod sealed;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod vault;
+mod write_job;
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -40,6 +41,7 @@ pub use sealed::SealedTokens;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteState;
 pub use vault::StateVault;
+pub use write_job::WriteJob;
 
 /// Durable state, keyed by store. One state per store: two states cannot guard each other (rule W7).
 #[async_trait]
@@ -68,6 +70,12 @@ pub trait StateStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `State` where they could not be read.
     async fn rows(&self, store: &StoreKey, query: &RowQuery) -> Result<Vec<WriteRow>>;
+
+    /// The jobs that write and whose end is not known yet, oldest first.
+    ///
+    /// # Errors
+    /// `State` where they could not be read.
+    async fn write_jobs(&self, store: &StoreKey) -> Result<Vec<WriteJob>>;
 
     /// The value that a base token was made of, while it is kept.
     ///

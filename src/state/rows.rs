@@ -5,9 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{DeliveryDigest, Hint, JobVersion, NotedHash};
+use super::{DeliveryDigest, Hint, JobVersion, NotedHash, WriteJob};
 use crate::auth::{Claim, TokenRecord, TokenVersion};
 use crate::error::Result;
+use crate::model::performance::Tally;
 use crate::model::{
     BaseToken, Cell, CellValue, Cursor, EnrichmentId, ExternalId, ProductStatus, RecordRef, Text,
 };
@@ -70,6 +71,9 @@ pub struct Checkpoint {
     /// The bulk job of the run, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bulk: Option<BulkPoint>,
+    /// What is known of the quality of the records that came, where they are numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Box<Tally>>,
 }
 
 /// Where the bulk job of a pull stands.
@@ -133,6 +137,7 @@ impl Checkpoint {
             mark,
             certificate: None,
             bulk: None,
+            measured: None,
         }
     }
 }
@@ -369,6 +374,13 @@ pub enum Op {
         row: RowId,
         /// The row that took it back.
         by: RowId,
+    },
+    /// Notes a job that writes, or what is known of it now; its tag tells it from others.
+    NoteWriteJob(Box<WriteJob>),
+    /// Forgets a job that writes: it has ended, or was never started. One that is not there is as well.
+    EndWriteJob {
+        /// Its tag.
+        tag: Text,
     },
     /// Keeps the value that a base token was made of.
     KeepBase {

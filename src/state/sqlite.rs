@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Checkpoint, DeliveryDigest, Fence, Job, JobPlace, NotedHash, RowQuery, RunKey, StateStore, Unit,
-    WriteRow, refuse,
+    WriteJob, WriteRow, refuse,
 };
 use crate::auth::StoredTokens;
 use crate::error::{Error, ErrorKind, Result};
@@ -143,6 +143,20 @@ impl StateStore for SqliteState {
         self.run(move |connection| match store_id(connection, &store)? {
             Some(store) => read_rows(connection, store, &query),
             None => Ok(Vec::new()),
+        })
+        .await
+    }
+
+    async fn write_jobs(&self, store: &StoreKey) -> Result<Vec<WriteJob>> {
+        let store = store.clone();
+        self.run(move |connection| {
+            let Some(store) = store_id(connection, &store)? else { return Ok(Vec::new()) };
+            let mut select = connection
+                .prepare_cached("SELECT body FROM write_jobs WHERE store = ?1 ORDER BY seq")
+                .map_err(file::failed)?;
+            let bodies = select.query_map(params![store], text).map_err(file::failed)?;
+            let job = |body: rusqlite::Result<String>| parse(&body.map_err(file::failed)?, "write job");
+            bodies.map(job).collect()
         })
         .await
     }

@@ -1,5 +1,6 @@
 //! A plan to writes: guard, intent, send, verify, settle; some records at a time.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::plan::{Approvals, Plan, PlanPurpose, PlannedChange};
@@ -14,14 +15,14 @@ use crate::connector::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::{HtmlVerdict, cells, sanitise_html};
-use crate::model::{Cell, CellValue, Normaliser, Record, RecordRef, Text};
+use crate::model::{Cell, CellValue, FieldName, GuardKind, NameSource, Normaliser, Record, RecordRef, Text};
 use crate::state::{Fence, Op, Outcome, PushId, RowId, RowKind, RowQuery, Unit, WriteRow};
 
 /// The code of a write that certainly did not land.
 pub(super) const NOT_LANDED: &str = "not_landed";
 
 /// The code of a write that did not leave since its guard read was too old by then.
-const WINDOW_PASSED: &str = "guard_window_passed";
+pub(super) const WINDOW_PASSED: &str = "guard_window_passed";
 
 /// The lease of the store's writers while a plan is applied.
 pub(super) struct Lease {
@@ -31,25 +32,25 @@ pub(super) struct Lease {
 }
 
 /// One application of a plan.
-struct Run<'p> {
-    plan: &'p Plan,
-    push: PushId,
-    receipts: Vec<FieldReceipt>,
+pub(super) struct Run<'p> {
+    pub(super) plan: &'p Plan,
+    pub(super) push: PushId,
+    pub(super) receipts: Vec<FieldReceipt>,
     /// The places of the changes that may be sent.
-    chosen: Vec<usize>,
+    pub(super) chosen: Vec<usize>,
     /// The places of those that went in one write with other records.
-    batched: Vec<usize>,
+    pub(super) batched: Vec<usize>,
 }
 
 impl<'p> Run<'p> {
     /// The chosen changes of a record, each with its place in the plan.
-    fn changes_of(&self, target: &RecordRef) -> Vec<(usize, &'p PlannedChange)> {
+    pub(super) fn changes_of(&self, target: &RecordRef) -> Vec<(usize, &'p PlannedChange)> {
         let changes = self.chosen.iter().filter_map(|at| Some((*at, self.plan.changes.get(*at)?)));
         changes.filter(|(_, change)| change.target() == target).collect()
     }
 
     /// The records of the chosen changes, each once, in the plan's order.
-    fn targets(&self) -> Vec<RecordRef> {
+    pub(super) fn targets(&self) -> Vec<RecordRef> {
         let mut targets: Vec<RecordRef> = Vec::new();
         for change in self.chosen.iter().filter_map(|at| self.plan.changes.get(*at)) {
             if !targets.contains(change.target()) {
@@ -59,7 +60,7 @@ impl<'p> Run<'p> {
         targets
     }
 
-    fn set(&mut self, at: usize, outcome: ReceiptOutcome) {
+    pub(super) fn set(&mut self, at: usize, outcome: ReceiptOutcome) {
         if let Some(receipt) = self.receipts.get_mut(at) {
             receipt.outcome = outcome;
         }
@@ -67,17 +68,17 @@ impl<'p> Run<'p> {
 }
 
 /// A change on its way, with the row that stands for it.
-struct Sent<'p> {
-    change: &'p PlannedChange,
-    row: WriteRow,
-    at: usize,
+pub(super) struct Sent<'p> {
+    pub(super) change: &'p PlannedChange,
+    pub(super) row: WriteRow,
+    pub(super) at: usize,
 }
 
 /// A record on its way: as the guard read found it, with what is sent to it.
-struct Guarded<'p> {
-    target: RecordRef,
-    guard: Record,
-    sent: Vec<Sent<'p>>,
+pub(super) struct Guarded<'p> {
+    pub(super) target: RecordRef,
+    pub(super) guard: Record,
+    pub(super) sent: Vec<Sent<'p>>,
 }
 
 impl Push {
@@ -87,7 +88,16 @@ impl Push {
     /// `Rejected` where the plan is not for this store, changed, or expired; `State` where another writer holds
     /// the store; what the reads say. What was written up to then is in the write log.
     pub async fn apply(&self, plan: &Plan, approvals: &Approvals) -> Result<Receipt> {
+        self.must_be_writable()?;
         plan.check(self.store(), self.now())?;
+        if plan.to_apply().any(|change| !self.is_in_view(&change.cell)) {
+            return Err(Error::new(
+                ErrorKind::Rejected,
+                "plan_of_another_view",
+                "the plan was made in another language or view of the store",
+            )
+            .with_remedy("apply it through the connector of that view"));
+        }
         let push = PushId::new(self.now(), &**self.runtime.entropy())?;
         let mut lease = self.take_lease().await?;
         let outcome = self.apply_all(plan, approvals, push, &mut lease).await;
@@ -104,7 +114,12 @@ impl Push {
         push: PushId,
         lease: &mut Lease,
     ) -> Result<Receipt> {
+        let targets: HashSet<&RecordRef> = plan.to_apply().map(PlannedChange::target).collect();
+        let waits = self.settings.wait_for_unknown && self.waits_for_job(&targets).await?;
         self.settle_under(lease.fence).await?;
+        if waits {
+            self.wait_for_jobs(&targets, lease).await?;
+        }
         let mut run = Run {
             plan,
             push,
@@ -126,6 +141,7 @@ impl Push {
             };
             run.receipts.push(FieldReceipt::new(change.number, change.cell.clone(), outcome));
         }
+        self.apply_by_job(&mut run, lease).await?;
         let batch = self.settings.batch.min(self.connector.capabilities().max_batch);
         let batch = usize::try_from(batch.get()).unwrap_or(1);
         self.apply_in_groups(&mut run, batch, lease).await?;
@@ -135,6 +151,9 @@ impl Push {
                 // One record can fail a whole batch: those that certainly did not land go alone, once. So do those
                 // for which the guard's window was over while the others were written.
                 run.chosen = std::mem::take(&mut run.batched);
+                // What went by job may have gone in a batch since.
+                run.chosen.sort_unstable();
+                run.chosen.dedup();
                 run.chosen.retain(|at| {
                     let outcome = run.receipts.get(*at).map(|receipt| &receipt.outcome);
                     match outcome {
@@ -164,7 +183,16 @@ impl Push {
     /// Applies the changes of some records, guarded anew where the window passes before they are sent.
     async fn apply_group(&self, group: &[RecordRef], run: &mut Run<'_>, lease: &mut Lease) -> Result<()> {
         for attempt in 1..=self.settings.guard_attempts {
-            let mut found = match self.read(group, Purpose::Guard).await {
+            // What the writes need beside the records is read first: it must not use up the guard's window.
+            let prepared = match attempt {
+                1 => self.connector.prepare(&self.brings(group, run)).await,
+                _ => Ok(()),
+            };
+            let found = match prepared {
+                Ok(()) => self.read(group, Purpose::Guard).await,
+                Err(error) => Err(error),
+            };
+            let mut found = match found {
                 Ok(found) => found,
                 // Nothing of these is sent; what was done to others stands in the receipt all the same.
                 Err(error) => {
@@ -228,7 +256,8 @@ impl Push {
                         let places = built.iter().flat_map(|guarded| &guarded.sent).map(|sent| sent.at);
                         run.batched.extend(places);
                     }
-                    return self.verify(built, &answers, window, lease.fence, run).await;
+                    let guard = self.connector.capabilities().guard;
+                    return self.verify(built, &answers, &|_, _| (guard, window), lease.fence, run).await;
                 }
                 Err(error) => {
                     self.not_sent(&built, &error, lease.fence, run).await?;
@@ -241,8 +270,23 @@ impl Push {
         Ok(())
     }
 
+    /// The lists of some records that get entries which were not there when it was planned.
+    fn brings(&self, group: &[RecordRef], run: &Run<'_>) -> Vec<FieldName> {
+        let changes = group.iter().flat_map(|target| run.changes_of(target)).map(|(_, change)| change);
+        let is_new = |change: &&PlannedChange| {
+            let writable = self.connector.capabilities().writable(&change.cell);
+            change.seen == CellValue::Absent
+                && change.ours != CellValue::Absent
+                && writable.is_some_and(|writable| writable.list.is_some())
+        };
+        let mut fields: Vec<FieldName> = changes.filter(is_new).map(|it| it.cell.field.clone()).collect();
+        fields.sort();
+        fields.dedup();
+        fields
+    }
+
     /// Asks once more, against the guard read and the log, and makes the rows of what will be sent to a record.
-    async fn intents<'p>(
+    pub(super) async fn intents<'p>(
         &self,
         target: &RecordRef,
         found: &Found,
@@ -271,6 +315,16 @@ impl Push {
                 // The merchant may have made variants by it since it was planned.
                 Some((record, _)) if entry(record, &change.cell).is_some_and(|entry| entry.is_option) => {
                     Err(ReceiptOutcome::Rejected(Rejection::IsOption))
+                }
+                Some((record, _)) if entry(record, &change.cell).is_some_and(|entry| entry.is_linked) => {
+                    Err(ReceiptOutcome::Rejected(Rejection::Linked))
+                }
+                // What a translation was made from is not what it was when this was planned.
+                Some((record, Some(_)))
+                    if change.version.is_some()
+                        && record.version(&change.cell.field) != change.version.as_ref() =>
+                {
+                    Err(ReceiptOutcome::Conflict(Conflict::SourceMoved))
                 }
                 Some((record, Some(theirs))) => match already(change, &rows, &theirs, normaliser, run.plan) {
                     Some(outcome) => Err(outcome),
@@ -309,12 +363,38 @@ impl Push {
             };
             sent.push(Sent { change, row, at });
         }
+        if let Some(guard) = guard {
+            self.hold_back_not_one(guard, &mut sent, run);
+        }
         Ok(sent)
+    }
+
+    /// Holds back what would leave a list of one entry with none or several: half of an edit may be unapproved, or
+    /// the entry another one by now.
+    fn hold_back_not_one(&self, guard: &Record, sent: &mut Vec<Sent<'_>>, run: &mut Run<'_>) {
+        let is_of_one = |sent: &Sent<'_>| {
+            let writable = self.connector.capabilities().writable(&sent.change.cell);
+            writable.is_some_and(|writable| writable.one_entry)
+        };
+        let changes: Vec<&PlannedChange> = sent.iter().map(|sent| sent.change).collect();
+        let is_one = |field: &FieldName| match rebuild(guard, field, &changes) {
+            Ok(PatchValue::Terms(terms)) => terms.len() == 1,
+            _ => false,
+        };
+        let held: Vec<usize> = sent
+            .iter()
+            .filter(|sent| is_of_one(sent) && !is_one(&sent.change.cell.field))
+            .map(|sent| sent.at)
+            .collect();
+        for at in &held {
+            run.set(*at, ReceiptOutcome::Rejected(Rejection::NotOneEntry));
+        }
+        sent.retain(|sent| !held.contains(&sent.at));
     }
 
     /// Refuses what would leave a list without an entry that is certainly there, where the platform fills it
     /// again by itself. The plan has asked, and names may have gone since.
-    async fn stays_filled(&self, guarded: &Guarded<'_>) -> Result<()> {
+    pub(super) async fn stays_filled(&self, guarded: &Guarded<'_>) -> Result<()> {
         for Sent { change: asked, .. } in &guarded.sent {
             let field = &asked.cell.field;
             let writable = self.connector.capabilities().writable(&asked.cell);
@@ -336,6 +416,10 @@ impl Push {
             }
             let added: Vec<&PlannedChange> =
                 of_field().filter(|change| change.ours != CellValue::Absent).collect();
+            // A name that the platform makes is there with the write.
+            if !added.is_empty() && writable.is_some_and(|writable| writable.names == NameSource::Made) {
+                continue;
+            }
             let names: Vec<Text> =
                 added.iter().filter_map(|change| change.ours.as_text()).map(Text::from).collect();
             let is_empty = names.is_empty();
@@ -357,7 +441,7 @@ impl Push {
     }
 
     /// What is sent to a record: fields of one value as they are, lists rebuilt from the guard read.
-    fn patch(&self, guarded: &Guarded<'_>) -> Result<Patch> {
+    pub(super) fn patch(&self, guarded: &Guarded<'_>) -> Result<Patch> {
         let changes: Vec<&PlannedChange> = guarded.sent.iter().map(|sent| sent.change).collect();
         let mut patch: Vec<PatchField> = Vec::new();
         for change in &changes {
@@ -379,7 +463,10 @@ impl Push {
                 },
             };
             let before = if is_list { rebuild(&guarded.guard, field, &[])?.into() } else { None };
-            patch.push(PatchField::new(field.clone(), value, change.seen.clone()).before(before));
+            let version = guarded.guard.version(field).cloned();
+            patch.push(
+                PatchField::new(field.clone(), value, change.seen.clone()).version(version).before(before),
+            );
         }
         self.add_rewritten(&guarded.target, &guarded.guard, &mut patch)?;
         Ok(Patch::new(guarded.target.clone(), patch))
@@ -433,19 +520,19 @@ impl Push {
         Ok(())
     }
 
-    /// Reads the records back, and settles each row by what is there.
-    async fn verify(
+    /// Reads the records back, and settles each row by what is there. `told` says how a field was guarded, and the
+    /// time between its guard read and the answer.
+    pub(super) async fn verify(
         &self,
         group: Vec<Guarded<'_>>,
         answers: &[Answer],
-        window: Duration,
+        told: &(dyn Fn(&RecordRef, &FieldName) -> (GuardKind, Duration) + Sync),
         fence: Fence,
         run: &mut Run<'_>,
     ) -> Result<()> {
         let targets: Vec<RecordRef> = group.iter().map(|guarded| guarded.target.clone()).collect();
         let read = self.read(&targets, Purpose::Verify).await.unwrap_or_default();
         let at = self.now();
-        let guard_kind = self.connector.capabilities().guard;
         let mut ops = Vec::new();
         // A picture that one record's write gave a text shows it on the others, too.
         let shared: Vec<&Cell> = group
@@ -507,6 +594,7 @@ impl Push {
                 };
                 all_landed &= outcome.landed_at().is_some();
                 ops.extend(settle_ops(row, outcome));
+                let (guard_kind, window) = told(target, &change.cell.field);
                 if let Some(place) = run.receipts.get_mut(*place) {
                     *place = FieldReceipt::new(change.number, change.cell.clone(), receipt)
                         .guarded(guard_kind, window);
@@ -535,31 +623,41 @@ impl Push {
         Ok(Lease { holder, fence, renew_after: self.runtime.clock().elapsed() + self.settings.lease / 4 })
     }
 
-    async fn renew(&self, lease: &mut Lease) -> Result<()> {
-        let elapsed = self.runtime.clock().elapsed();
-        if elapsed >= lease.renew_after {
-            let now = self.now();
-            let until = now.saturating_add(self.settings.lease);
-            lease.fence = self.state.lease(self.store(), &lease.holder, now, until).await?;
-            lease.renew_after = elapsed + self.settings.lease / 4;
+    pub(super) async fn renew(&self, lease: &mut Lease) -> Result<()> {
+        if self.runtime.clock().elapsed() >= lease.renew_after {
+            self.hold(lease, Duration::ZERO).await?;
         }
         Ok(())
     }
 
-    /// Waits until lost answers can be settled, and says what became of them.
-    async fn wait_and_settle(&self, run: &mut Run<'_>, lease: &mut Lease) -> Result<()> {
-        if !run.receipts.iter().any(|receipt| receipt.outcome == ReceiptOutcome::Unknown) {
-            return Ok(());
-        }
+    /// Takes the lease for what is about to take so long.
+    pub(super) async fn hold(&self, lease: &mut Lease, time: Duration) -> Result<()> {
+        let now = self.now();
+        let until = now.saturating_add(time).saturating_add(self.settings.lease);
+        lease.fence = self.state.lease(self.store(), &lease.holder, now, until).await?;
+        lease.renew_after = self.runtime.clock().elapsed() + self.settings.lease / 4;
+        Ok(())
+    }
+
+    /// Waits until what was lost up to now can be settled.
+    pub(super) async fn wait_to_settle(&self, lease: &mut Lease) -> Result<()> {
         let until = self.runtime.clock().elapsed() + self.connector.capabilities().settle_after;
         loop {
             let left = until.saturating_sub(self.runtime.clock().elapsed());
             if left.is_zero() {
-                break;
+                return Ok(());
             }
             self.runtime.clock().sleep((self.settings.lease / 4).min(left)).await;
             self.renew(lease).await?;
         }
+    }
+
+    /// Waits until lost answers can be settled, and says what became of them.
+    pub(super) async fn wait_and_settle(&self, run: &mut Run<'_>, lease: &mut Lease) -> Result<()> {
+        if !run.receipts.iter().any(|receipt| receipt.outcome == ReceiptOutcome::Unknown) {
+            return Ok(());
+        }
+        self.wait_to_settle(lease).await?;
         let settled = self.settle_under(lease.fence).await?;
         for (change, receipt) in run.plan.changes.iter().zip(&mut run.receipts) {
             let of_push =
@@ -623,7 +721,8 @@ pub(super) fn landed(
     at: crate::time::Timestamp,
 ) -> Option<(Outcome, ReceiptOutcome)> {
     let value = read_cell(record, &row.cell)?.normalised(normaliser);
-    if value != row.sent.normalised(normaliser) {
+    // A platform may not tell a view's own value from one that it inherits and that reads the same.
+    if value.shown() != row.sent.normalised(normaliser) && value != row.sent.normalised(normaliser) {
         return None;
     }
     let key_id = id_of(record, &row.cell);

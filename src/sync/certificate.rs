@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Delivery;
 use super::bulk::BulkReport;
-use crate::connector::Select;
-use crate::model::{Entity, ExternalId, ProductStatus, StoreKey};
+use super::measured::Measured;
+use crate::connector::{ConnectorInfo, Select};
+use crate::model::{Entity, ExternalId, ProductStatus, StoreKey, View};
 use crate::time::Timestamp;
 
 /// The end of every pull: what was asked, what was checked, and what follows.
@@ -35,6 +36,10 @@ pub struct Certificate {
     pub dropped_fields: u64,
     /// Ids that a sweep did not find any more though they were delivered: missing, which is not yet deleted.
     pub missing: Vec<ExternalId>,
+    /// Ids that the platform told as deleted, and that a read by id did not find: the first hundred of those that
+    /// are gone since the last full run, or where the state keeps none since the delta's own begin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deleted: Vec<ExternalId>,
     /// How often a record can have arrived in the sink.
     pub delivery: Delivery,
     /// Where the next delta begins, where the platform can list one.
@@ -42,6 +47,9 @@ pub struct Certificate {
     /// What came of the file, where the list came by a bulk job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bulk: Option<BulkReport>,
+    /// How good the numbers are, of a pull of a range of days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
     /// What was checked.
     pub checks: Vec<Check>,
     /// What follows from the checks.
@@ -54,6 +62,9 @@ pub struct Certificate {
 pub struct Scope {
     /// The store.
     pub store: StoreKey,
+    /// The language or view; none for the store's own content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<View>,
     /// The kind of record.
     pub entity: Entity,
     /// The filter.
@@ -64,8 +75,8 @@ pub struct Scope {
 }
 
 impl Scope {
-    pub(super) fn new(store: StoreKey, entity: Entity, select: Select, visibility: Visibility) -> Self {
-        Self { store, entity, select, visibility }
+    pub(super) fn new(info: &ConnectorInfo, entity: Entity, select: Select, visibility: Visibility) -> Self {
+        Self { store: info.store.clone(), view: info.view.clone(), entity, select, visibility }
     }
 }
 
@@ -131,6 +142,8 @@ pub enum Rule {
     /// Of the records that are known, no more than a few are missing at once. Where this failed, nothing may be
     /// deleted for being missing.
     FewMissing,
+    /// The platform's list of deletions was held against what is missing, and each id that it tells was read.
+    DeletionsTold,
     /// What moves no clock was compared with the last full run, and read again where it differed.
     UnclockedAgrees,
     /// A resumed run ended with what changed since it began first.
@@ -211,9 +224,10 @@ impl fmt::Display for Certificate {
         let time = |time: Option<Timestamp>| time.map_or_else(|| "?".to_owned(), |time| time.to_string());
         writeln!(
             f,
-            "{} of {}: {} records, {} rejected, {} fields dropped, from {} to {}",
+            "{} of {}{}: {} records, {} rejected, {} fields dropped, from {} to {}",
             self.scope.entity,
             self.scope.store.account,
+            self.scope.view.as_ref().map(|view| format!(" ({view})")).unwrap_or_default(),
             self.records,
             self.rejected,
             self.dropped_fields,
@@ -228,6 +242,9 @@ impl fmt::Display for Certificate {
                 "  none came of status {}: there is none, or this credential cannot see it",
                 unseen.join(", ")
             )?;
+        }
+        if let Some(measured) = &self.measured {
+            write!(f, "{measured}")?;
         }
         for check in &self.checks {
             writeln!(f, "  {:?}: {:?} ({})", check.rule, check.outcome, check.evidence)?;

@@ -32,7 +32,9 @@ impl Work<'_> {
                 if in_list {
                     self.check_order(id);
                 }
-                self.list(id, in_list);
+                if self.list(id, in_list) {
+                    self.measure(record);
+                }
                 if self.seen.insert(number(id)) {
                     delivered.push(number(id));
                 }
@@ -77,11 +79,9 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Counts a record of a delta's own list, whatever became of it.
-    fn list(&mut self, id: &ExternalId, in_list: bool) {
-        if in_list && !self.is_list() {
-            self.listed.insert(number(id));
-        }
+    /// Counts a record of a delta's own list, whatever became of it; whether it is new in it.
+    fn list(&mut self, id: &ExternalId, in_list: bool) -> bool {
+        in_list && !self.is_list() && self.listed.insert(number(id))
     }
 
     /// Counts a record that could not be mapped, once however often pages bring it.

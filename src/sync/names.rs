@@ -1,6 +1,6 @@
 //! Names that enrichments want to use, as the store knows them: looked up once a plan.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::push::Push;
 use super::verdict::Rejection;
@@ -16,6 +16,8 @@ pub(super) struct Names {
     names: HashMap<(FieldName, String), Known>,
     /// The spelling of values: the store's, or that of the first one in the plan.
     values: HashMap<(ExternalId, String), Text>,
+    /// The values that the store was asked for and does not have.
+    unknown: HashSet<(ExternalId, String)>,
 }
 
 fn folded(name: &str) -> String {
@@ -60,6 +62,20 @@ impl Names {
             distinguishes_variants: Some(false),
             ..Attribute::default()
         })
+    }
+
+    /// The values of an attribute whose values must be known, in the store's own spelling. A store that keeps no such
+    /// names takes any.
+    pub(super) fn known_values(
+        &self,
+        attribute: &ExternalId,
+        values: &[Text],
+    ) -> Result<Vec<Text>, Rejection> {
+        let known = |value: &Text| match self.unknown.contains(&(attribute.clone(), folded(value))) {
+            true => Err(Rejection::NameUnknown),
+            false => Ok(self.spelled(attribute, value)),
+        };
+        values.iter().map(known).collect()
     }
 
     /// A value in the store's own spelling, where it has that value, else in one spelling for the whole plan.
@@ -117,6 +133,9 @@ impl Push {
             let look_up = LookUp::Values { attribute: id.clone(), names: asked.clone() };
             let known = self.known(&look_up, asked.is_empty()).await?;
             for (at, name) in asked.iter().enumerate() {
+                if known.get(at) == Some(&Known::No) {
+                    names.unknown.insert((id.clone(), folded(name)));
+                }
                 let spelled = match known.get(at) {
                     Some(Known::One { name, .. }) => name,
                     Some(Known::Several) => continue,

@@ -77,6 +77,9 @@ pub struct PlannedChange {
     /// The other records that show the same cell: the change is seen there, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shown_by: Vec<RecordRef>,
+    /// The platform's mark of what the value belongs to, as it was when this was planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Text>,
     /// The cell's last row that landed, when this was planned.
     pub latest: Option<RowId>,
     /// The row that it takes back.

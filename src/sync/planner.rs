@@ -8,10 +8,10 @@ use sha2::{Digest, Sha256};
 
 use super::names::Names;
 use super::plan::{Plan, PlanPurpose, PlannedChange, hex};
-use super::push::Push;
+use super::push::{Found, Push};
 use super::theirs::{entry, is_ambiguous, is_shared, lacks_entry, raw_of, read_cell};
 use super::verdict::{CellFacts, ChangeVerdict, Conflict, Rejection, latest, verdict};
-use crate::connector::Purpose;
+use crate::connector::{Connector, Purpose};
 use crate::error::{ErrorKind, Result};
 use crate::mapping::{HtmlVerdict, cells, sanitise_html};
 use crate::model::{
@@ -44,6 +44,8 @@ struct Wish<'e> {
 struct Seen<'a> {
     record: Option<&'a Record>,
     gone: bool,
+    /// What translations were made from, in the store's own language.
+    sources: &'a Found,
     names: &'a Names,
     now: Timestamp,
 }
@@ -55,6 +57,7 @@ impl Push {
     /// What the connector says of the reads, and `State`. A change that cannot be made is no error: the plan
     /// says why.
     pub async fn plan(&self, enrichments: &[Enrichment]) -> Result<Plan> {
+        self.must_be_writable()?;
         self.settle().await?;
         let now = self.now();
         let names = self.look_up_names(enrichments).await?;
@@ -69,6 +72,7 @@ impl Push {
             targets.sort();
             targets.dedup();
             let records = self.read(&targets, Purpose::Guard).await?;
+            let sources = self.sources(some).await?;
             for enrichment in some {
                 let record = records.get(&enrichment.target);
                 let gone = records.gone.contains(&enrichment.target);
@@ -81,7 +85,9 @@ impl Push {
                             None => drop(wished.insert(wish.cell.clone(), ours.clone())),
                         }
                     }
-                    let change = self.change(wish, &Seen { record, gone, names: &names, now }).await?;
+                    let change = self
+                        .change(wish, &Seen { record, gone, sources: &sources, names: &names, now })
+                        .await?;
                     if twice {
                         // One change, through the record that it can be made through.
                         let known = changes.iter_mut().find(|known: &&mut PlannedChange| {
@@ -105,6 +111,7 @@ impl Push {
             }
         }
         self.refuse_emptying(&sizes, &mut changes);
+        self.refuse_not_one(&sizes, &mut changes);
         self.announce_filling(&sizes, &mut changes);
         self.name_sharers(&mut changes).await?;
         let expires_at = now.saturating_add(self.settings.plan_expiry);
@@ -135,6 +142,31 @@ impl Push {
                     if change.ours == CellValue::Absent {
                         change.verdict = ChangeVerdict::Rejected(Rejection::WouldEmptyList);
                     }
+                }
+            }
+        }
+    }
+
+    /// Refuses what would leave a list of one entry with none or several: an entry comes and goes in one edit.
+    pub(super) fn refuse_not_one(&self, sizes: &ListSizes, changes: &mut [PlannedChange]) {
+        for ((target, field), size) in &sizes.0 {
+            let is_meant = |change: &PlannedChange| {
+                let writable = self.connector.capabilities().writable(&change.cell);
+                change.verdict == ChangeVerdict::Apply
+                    && change.target() == target
+                    && change.cell.field == *field
+                    && writable.is_some_and(|writable| writable.one_entry)
+            };
+            let (mut added, mut removed) = (0, 0);
+            for change in changes.iter().filter(|change| is_meant(change)) {
+                match change.ours {
+                    CellValue::Absent => removed += 1,
+                    _ => added += 1,
+                }
+            }
+            if size + added != removed + 1 {
+                for change in changes.iter_mut().filter(|change| is_meant(change)) {
+                    change.verdict = ChangeVerdict::Rejected(Rejection::NotOneEntry);
                 }
             }
         }
@@ -197,6 +229,39 @@ impl Push {
         Ok(())
     }
 
+    /// Reads what texts were made from, where that is in the store's own language and this connector is not.
+    async fn sources(&self, enrichments: &[Enrichment]) -> Result<Found> {
+        let Some(origin) = self.connector.origin() else { return Ok(Found::default()) };
+        let mut targets: Vec<RecordRef> = enrichments
+            .iter()
+            .filter(|enrichment| !enrichment.from.is_empty() && is_made_from(enrichment, origin))
+            .filter(|enrichment| self.holds(&enrichment.target))
+            .map(|enrichment| enrichment.target.clone())
+            .collect();
+        targets.sort();
+        targets.dedup();
+        if targets.is_empty() {
+            Ok(Found::default())
+        } else {
+            self.read_through(origin, &targets, Purpose::Guard).await
+        }
+    }
+
+    /// The record that holds what an enrichment was made from.
+    fn made_from<'a>(
+        &self,
+        enrichment: &Enrichment,
+        record: &'a Record,
+        sources: &'a Found,
+    ) -> Option<&'a Record> {
+        let own = &self.connector.info().profile.locale;
+        if enrichment.from_locale.is_none() || enrichment.from_locale == *own {
+            return Some(record);
+        }
+        let origin = self.connector.origin()?;
+        is_made_from(enrichment, origin).then(|| sources.get(&enrichment.target)).flatten()
+    }
+
     fn holds(&self, target: &RecordRef) -> bool {
         target.platform == self.store().platform
             && self.connector.capabilities().entity(target.kind).is_some_and(|entity| entity.by_ids)
@@ -213,8 +278,10 @@ impl Push {
             ..Cell::new(enrichment.target.clone(), field)
         };
         let is_foreign = |theirs: &Option<Text>, own: &Option<Text>| theirs.is_some() && theirs != own;
-        let foreign =
-            is_foreign(&enrichment.locale, &profile.locale) || is_foreign(&enrichment.scope, &profile.scope);
+        let of_origin = self.connector.origin().is_some_and(|origin| is_made_from(enrichment, origin));
+        let foreign = is_foreign(&enrichment.locale, &profile.locale)
+            || is_foreign(&enrichment.scope, &profile.scope)
+            || (is_foreign(&enrichment.from_locale, &profile.locale) && !of_origin);
         let mut wishes = Vec::new();
         if enrichment.fields.is_empty() {
             wishes.push(Wish {
@@ -339,13 +406,14 @@ impl Push {
             }
             (Ok(_), Some(_), None) => ChangeVerdict::Rejected(Rejection::Unreadable),
             (Ok(ours), Some(record), Some(theirs)) => {
+                let made_from = self.made_from(wish.enrichment, record, there.sources);
                 let sources: Vec<(BaseToken, CellValue)> = wish
                     .enrichment
                     .from
                     .iter()
                     .map(|(field, token)| {
-                        let now = cells::value(record, field, None).unwrap_or(CellValue::Absent);
-                        (token.clone(), now)
+                        let now = made_from.and_then(|record| cells::value(record, field, None));
+                        (token.clone(), now.unwrap_or(CellValue::Absent))
                     })
                     .collect();
                 verdict(&CellFacts {
@@ -361,6 +429,19 @@ impl Push {
                 })
             }
         };
+        let version = record.and_then(|record| record.version(&wish.cell.field)).cloned();
+        let writable = self.connector.capabilities().writable(&wish.cell);
+        let verdict = match verdict {
+            ChangeVerdict::Apply if version.is_none() && writable.is_some_and(|writable| writable.bound) => {
+                ChangeVerdict::Rejected(Rejection::NoSource)
+            }
+            verdict => verdict,
+        };
+        if let (ChangeVerdict::Apply, Some(spill)) =
+            (&verdict, writable.and_then(|writable| writable.spill.as_deref()))
+        {
+            wish.notes.push(spill.to_owned());
+        }
         let was = match &wish.base {
             Some(base) => self.state.base_value(self.store(), base).await?,
             None => None,
@@ -380,6 +461,7 @@ impl Push {
             ours_raw,
             ours_id,
             shown_by: Vec::new(),
+            version,
             latest: latest(&rows).map(|row| row.id),
             undoes: None,
             notes: wish.notes,
@@ -403,21 +485,38 @@ impl Push {
         if there.as_ref().is_some_and(|entry| entry.is_option) {
             return Err(Rejection::IsOption);
         }
+        if there.as_ref().is_some_and(|entry| entry.is_linked) {
+            return Err(Rejection::Linked);
+        }
         if let (true, Some(text)) = (writable.unique, ours.as_text())
             && names.is_taken(field, text, &wish.enrichment.target.id)
         {
             return Err(Rejection::Taken);
         }
         match (writable.names, wish.label, ours) {
-            (NameSource::Known, Some(label), CellValue::Value(value)) if there.is_none() => {
-                let id = names.id(field, label)?;
-                let raw = match value {
-                    Value::Array(_) => {
-                        serde_json::to_string(&names.attribute(field, label)?).ok().map(Text::from)
-                    }
-                    _ => None,
+            (NameSource::Known, Some(label), CellValue::Value(Value::Array(values))) => {
+                let texts: Vec<Text> =
+                    values.iter().filter_map(|value| value.as_str().map(Text::from)).collect();
+                let spelled = |id: &ExternalId| {
+                    names.known_values(id, &texts).map(|texts| {
+                        CellValue::Value(Value::from(texts.iter().map(Text::as_str).collect::<Vec<_>>()))
+                    })
                 };
-                Ok(Named { id: Some(id), raw, ours: None })
+                match there {
+                    // One without an id is none that the store keeps values of.
+                    Some(entry) => {
+                        let ours = entry.id.as_ref().map(spelled).transpose()?;
+                        Ok(Named { ours, ..Named::default() })
+                    }
+                    None => {
+                        let id = names.id(field, label)?;
+                        let raw = serde_json::to_string(&names.attribute(field, label)?).ok().map(Text::from);
+                        Ok(Named { ours: Some(spelled(&id)?), id: Some(id), raw })
+                    }
+                }
+            }
+            (NameSource::Known, Some(label), CellValue::Value(_)) if there.is_none() => {
+                Ok(Named { id: Some(names.id(field, label)?), ..Named::default() })
             }
             (NameSource::Either, Some(label), CellValue::Value(Value::Array(values))) => {
                 let known =
@@ -478,6 +577,11 @@ impl Push {
             (reversible, _) => reversible,
         }
     }
+}
+
+/// Whether an enrichment says that it was made from texts of this connector's language.
+fn is_made_from(enrichment: &Enrichment, origin: &dyn Connector) -> bool {
+    enrichment.from_locale.is_some() && enrichment.from_locale == origin.info().profile.locale
 }
 
 /// Whether the record that a shared cell was to be written through does not show it.

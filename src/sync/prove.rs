@@ -142,7 +142,12 @@ impl Work<'_> {
                     counted == CheckOutcome::Failed && overlap != CheckOutcome::Failed && first == last;
                 proof.reasons.push(if is_cut { Reason::CountDisagrees } else { Reason::StillMoving });
             }
-            self.sweep_behind_delta(checks, proof).await
+            if self.window().is_some() {
+                self.prove_window(failed, unseen, checks, proof);
+                return Ok(());
+            }
+            self.sweep_behind_delta(checks, proof).await?;
+            self.tell_deleted(checks, proof).await
         } else if !(failed || unseen) {
             checks.push(Check::new(Rule::SweepAgrees, CheckOutcome::NotNeeded, "the other checks held"));
             Ok(())
@@ -175,7 +180,7 @@ impl Work<'_> {
         mut checks: Vec<Check>,
         proof: Proof,
     ) -> Result<Certificate> {
-        let Proof { mut reasons, mut ids, unproven, missing } = proof;
+        let Proof { mut reasons, mut ids, unproven, missing, deleted, missed: _ } = proof;
         let rejected = self.checkpoint.rejected;
         let mapped = if rejected == 0 { CheckOutcome::Held } else { CheckOutcome::Failed };
         checks.push(Check::new(Rule::EveryRecordMapped, mapped, format!("{rejected} rejected")));
@@ -201,16 +206,23 @@ impl Work<'_> {
         };
         let visibility = Visibility::new(&self.capabilities.statuses, &self.checkpoint.statuses);
         let certificate = Certificate {
-            scope: Scope::new(self.store.clone(), self.pull.entity, self.pull.select.clone(), visibility),
+            scope: Scope::new(
+                self.pull.connector.info(),
+                self.pull.entity,
+                self.pull.select.clone(),
+                visibility,
+            ),
             from: self.checkpoint.from,
             to: self.to.or(self.checkpoint.from),
             records: (self.seen.len() as u64).saturating_sub(self.rejected.len() as u64),
             rejected,
             dropped_fields: self.checkpoint.dropped_fields,
             missing,
+            deleted,
             delivery: self.sink.delivery(),
             next_since,
             bulk,
+            measured: self.measured(),
             checks,
             verdict,
         };

@@ -8,15 +8,16 @@ use twox_hash::XxHash3_64;
 
 use super::bulk::BulkSettings;
 use super::certificate::{Certificate, Reason};
+use super::deleted::Missed;
 use super::pages::Pages;
 use super::unclocked::{self, Prints};
 use super::{Cancel, Sink};
-use crate::connector::{Connector, Page, PullRequest, Select, Total};
+use crate::connector::{BulkJob, BulkSource, Connector, Page, PullRequest, Select, Total};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::{MappedPage, SchemaMap};
-use crate::model::{DeltaClock, Entity, EntityCapabilities, ExternalId, Record, StoreKey};
-use crate::state::{Checkpoint, Op, RunKey, SinkMark, StateStore, Unit};
-use crate::time::Timestamp;
+use crate::model::{Entity, EntityCapabilities, ExternalId, Record, StoreKey};
+use crate::state::{BulkStage, Checkpoint, Op, RunKey, SinkMark, StateStore, Unit};
+use crate::time::{Clock, Days, SystemClock, Timestamp};
 
 /// The most ids that a certificate or checkpoint names.
 pub(super) const MAX_NAMED_IDS: usize = 100;
@@ -37,6 +38,8 @@ pub struct Pull {
     pub(super) keep_base: bool,
     pub(super) unclocked: bool,
     pub(super) bulk: BulkSettings,
+    /// What jobs are waited for by.
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) cancel: Cancel,
 }
 
@@ -56,7 +59,9 @@ impl Pull {
     /// A pull of everything of a kind, with two pages in flight.
     #[must_use]
     pub fn new(connector: Arc<dyn Connector>, state: Arc<dyn StateStore>, entity: Entity) -> Self {
+        let clock = connector.bulk().map_or_else(|| Arc::new(SystemClock::default()) as _, BulkSource::clock);
         Self {
+            clock,
             connector,
             state,
             entity,
@@ -75,6 +80,13 @@ impl Pull {
     #[must_use]
     pub fn since(mut self, since: Timestamp) -> Self {
         self.select = Select::Since(since);
+        self
+    }
+
+    /// Pulls the records of a range of days, of a kind that is kept by day.
+    #[must_use]
+    pub fn window(mut self, days: Days) -> Self {
+        self.select = Select::Window(days);
         self
     }
 
@@ -112,6 +124,9 @@ impl Pull {
     /// predicts that paging is long).
     #[must_use]
     pub fn bulk(mut self, settings: BulkSettings) -> Self {
+        if let Some(clock) = &settings.clock {
+            self.clock = Arc::clone(clock);
+        }
         self.bulk = settings;
         self
     }
@@ -134,9 +149,8 @@ impl Pull {
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Certificate> {
         let capabilities = self.capabilities()?;
-        if matches!(self.select, Select::Since(_)) && capabilities.delta == DeltaClock::None {
-            return Err(unsupported("delta_unsupported", "this store cannot list what changed since a time"));
-        }
+        PullRequest { select: self.select.clone(), ..PullRequest::all(self.entity) }
+            .must_be_claimed(capabilities)?;
         let schema = self.connector.schema(self.entity).ok_or_else(|| {
             unsupported("entity_unsupported", format!("this connector has no map for {}", self.entity))
         })?;
@@ -163,6 +177,7 @@ impl Pull {
             }
             Some(other) => {
                 go_back(sink, other.opened).await?;
+                self.end_job_of(&other).await;
                 Checkpoint::new(run.clone(), binding, other.opened)
             }
             None => Checkpoint::new(run.clone(), binding, sink.mark().await?),
@@ -214,6 +229,31 @@ impl Pull {
         self.sweep_spools().await
     }
 
+    /// Ends the job of a checkpoint that another one replaces: nobody asks about it any more, and it would keep its
+    /// place among the few that a platform runs at once. What cannot be ended ends by itself.
+    async fn end_job_of(&self, checkpoint: &Checkpoint) {
+        let (Some(source), Some(point)) = (self.connector.bulk(), &checkpoint.bulk) else { return };
+        if point.stage != BulkStage::Working {
+            return;
+        }
+        let job = match (&point.job, &point.tag) {
+            (Some(job), _) => Ok(Some(BulkJob(job.clone()))),
+            (None, Some(tag)) => {
+                let request = PullRequest { select: self.select.clone(), ..PullRequest::all(self.entity) };
+                source.find(&request, tag).await.map(|found| found.map(|found| found.job))
+            }
+            (None, None) => Ok(None),
+        };
+        let ended = match job {
+            Ok(Some(job)) => source.cancel(&job).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ended {
+            tracing::warn!(code = error.code(), "a bulk job that nobody waits for was not ended");
+        }
+    }
+
     /// What forgets the run, for a unit that does more.
     #[must_use]
     pub fn forget_ops(&self) -> Vec<Op> {
@@ -235,7 +275,12 @@ impl Pull {
 
     pub(super) fn run_key_of(&self, select: &Select) -> RunKey {
         let select = serde_json::to_string(select).unwrap_or_default();
-        RunKey(format!("{}:{select}", self.entity).into())
+        // A view's run is its own, as a view's records are.
+        let view = match &self.connector.info().view {
+            Some(view) => format!("{}@", serde_json::to_string(view).unwrap_or_default()),
+            None => String::new(),
+        };
+        RunKey(format!("{view}{}:{select}", self.entity).into())
     }
 
     /// Maps a page. Nothing of the run has moved yet: where this fails, the page can be fetched again.
@@ -358,6 +403,8 @@ impl Work<'_> {
         let checkpoint = &mut self.checkpoint;
         (checkpoint.next, checkpoint.last_id, checkpoint.totals) = (None, None, (None, None));
         (checkpoint.pages_done, checkpoint.overlap_broken, checkpoint.order_broken) = (false, false, false);
+        // The numbers are told of the pass that counts.
+        checkpoint.measured = None;
         (self.last, self.largest) = (None, None);
         self.listed.clear();
     }
@@ -401,6 +448,10 @@ pub(super) struct Proof {
     pub(super) ids: Vec<ExternalId>,
     pub(super) unproven: bool,
     pub(super) missing: Vec<ExternalId>,
+    /// Of those, the ones that the platform tells are deleted, and that are not to be read.
+    pub(super) deleted: Vec<ExternalId>,
+    /// What a sweep did not find any more; nothing where none agreed.
+    pub(super) missed: Option<Missed>,
 }
 
 /// A number for an id: itself where it is one, else a hash of 64 bits.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Cancel;
+use super::jobs::JobSettings;
 use crate::connector::{Connector, PullRequest, Purpose};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::SchemaMap;
-use crate::model::{Entity, ExternalId, Record, RecordRef, StoreKey};
+use crate::model::{Cell, Entity, ExternalId, Record, RecordRef, StoreKey, StoreProfile};
 use crate::runtime::Runtime;
 use crate::state::{RowQuery, StateStore, WriteRow};
 use crate::time::Timestamp;
@@ -44,6 +45,8 @@ pub struct PushSettings {
     pub batch: NonZeroU32,
     /// Whether apply waits until lost answers can be settled (default yes).
     pub wait_for_unknown: bool,
+    /// Whether many records are written by jobs that the platform runs, and how (default not).
+    pub jobs: JobSettings,
 }
 
 impl Default for PushSettings {
@@ -56,6 +59,7 @@ impl Default for PushSettings {
             guard_attempts: 3,
             batch: NonZeroU32::MIN.saturating_add(19),
             wait_for_unknown: true,
+            jobs: JobSettings::default(),
         }
     }
 }
@@ -89,22 +93,50 @@ impl Push {
         self.runtime.clock().now()
     }
 
+    /// Refuses where the connector reads only, before anything else is looked at.
+    pub(super) fn must_be_writable(&self) -> Result<()> {
+        // Each write is guarded by a read by id.
+        if self.connector.capabilities().entities.iter().any(|claims| claims.by_ids) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unsupported, "push_unsupported", "this connector only reads")
+            .with_remedy("push to the store that keeps the content"))
+    }
+
     pub(super) fn schema(&self, entity: Entity) -> Result<&SchemaMap> {
-        self.connector.schema(entity).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Unsupported,
-                "entity_unsupported",
-                format!("this connector has no map for {entity}"),
-            )
-        })
+        schema(&*self.connector, entity)
     }
 
     pub(super) async fn rows(&self, holder: &RecordRef) -> Result<Vec<WriteRow>> {
         self.state.rows(self.store(), &RowQuery::Holder(holder.clone())).await
     }
 
+    /// Whether a cell is of the view that the connector is of. What no view of its scope claims is the store's own: the
+    /// merchant may have given the store another language.
+    pub(super) fn is_in_view(&self, cell: &Cell) -> bool {
+        let info = self.connector.info();
+        let is_of = |profile: &StoreProfile| cell.locale == profile.locale && cell.scope == profile.scope;
+        match &info.view {
+            Some(_) => is_of(&info.profile),
+            None => {
+                cell.scope == info.profile.scope
+                    && !self.connector.views().iter().any(|view| is_of(&info.in_view(view.clone()).profile))
+            }
+        }
+    }
+
     /// Reads records by id, as they are stored.
     pub(super) async fn read(&self, targets: &[RecordRef], purpose: Purpose) -> Result<Found> {
+        self.read_through(&*self.connector, targets, purpose).await
+    }
+
+    /// Reads records by id through another connector to the same store.
+    pub(super) async fn read_through(
+        &self,
+        connector: &dyn Connector,
+        targets: &[RecordRef],
+        purpose: Purpose,
+    ) -> Result<Found> {
         let mut found = Found::default();
         let mut by_entity: BTreeMap<Entity, Vec<ExternalId>> = BTreeMap::new();
         for target in targets {
@@ -114,12 +146,12 @@ impl Push {
         // A record of the first page may have been read as soon as that was asked for.
         let mut began: Option<Duration> = None;
         for (entity, ids) in by_entity {
-            let schema = self.schema(entity)?;
+            let schema = schema(connector, entity)?;
             let mut request = PullRequest::by_ids(entity, ids, purpose);
             loop {
-                let page = self.connector.pull_page(&request).await?;
+                let page = connector.pull_page(&request).await?;
                 for items in &page.items {
-                    for record in schema.map(items, &self.connector.info().profile)?.records {
+                    for record in schema.map(items, &connector.info().profile)?.records {
                         found.records.insert(record.reference().clone(), record);
                     }
                 }
@@ -138,6 +170,16 @@ impl Push {
         found.took = began.map_or(Duration::ZERO, |began| clock.elapsed().saturating_sub(began));
         Ok(found)
     }
+}
+
+fn schema(connector: &dyn Connector, entity: Entity) -> Result<&SchemaMap> {
+    connector.schema(entity).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Unsupported,
+            "entity_unsupported",
+            format!("this connector has no map for {entity}"),
+        )
+    })
 }
 
 /// What a read by id found. A record in neither list is there, and cannot be read.

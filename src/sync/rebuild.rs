@@ -6,7 +6,9 @@ use super::plan::PlannedChange;
 use crate::connector::PatchValue;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::cells;
-use crate::model::{Attribute, CellValue, Entity, FieldName, Media, Normaliser, Record, Term, Text};
+use crate::model::{
+    Attribute, CellValue, Entity, ExternalId, FieldName, Media, Normaliser, Record, Term, Text,
+};
 
 /// The whole list as it shall be.
 ///
@@ -24,6 +26,10 @@ pub(super) fn rebuild(guard: &Record, field: &FieldName, changes: &[&PlannedChan
         (Record::Product(product), "categories") => terms(product.categories.value(), &changes),
         (Record::Product(product), "brands") => terms(product.brands.value(), &changes),
         (Record::Product(product), "attributes") => attributes(product.attributes.value(), &changes),
+        (Record::Product(product), "options") => options(product.attributes.value(), &changes, name_option),
+        (Record::Product(product), "options.values") => {
+            options(product.attributes.value(), &changes, name_values)
+        }
         (Record::Product(product), "media.alt") => media(product.media.value(), &changes),
         (Record::Variant(variant), "media.alt") => media(variant.media.value(), &changes),
         _ => None,
@@ -113,6 +119,40 @@ fn attributes(theirs: Option<&Vec<Attribute>>, changes: &[&PlannedChange]) -> Op
         attributes.sort_by_key(|attribute| attribute.position);
     }
     Some(PatchValue::Attributes(attributes))
+}
+
+/// The new name of what an id stands for, where it gets one.
+type Named<'a> = dyn Fn(&ExternalId) -> Option<Text> + 'a;
+
+/// The attributes that variants differ by, with other names. Which there are, their order and their values' order
+/// never change.
+fn options(
+    theirs: Option<&Vec<Attribute>>,
+    changes: &[&PlannedChange],
+    name: fn(&mut Attribute, &Named<'_>),
+) -> Option<PatchValue> {
+    let is_option = |attribute: &&Attribute| attribute.distinguishes_variants == Some(true);
+    let mut options: Vec<Attribute> = theirs?.iter().filter(is_option).cloned().collect();
+    let named = |id: &ExternalId| {
+        let change = changes.iter().find(|change| key_of(change) == id.as_str())?;
+        change.ours.as_text().map(Text::from)
+    };
+    options.iter_mut().for_each(|option| name(option, &named));
+    Some(PatchValue::Attributes(options))
+}
+
+fn name_option(option: &mut Attribute, named: &Named<'_>) {
+    if let Some(name) = option.id.as_ref().and_then(named) {
+        option.label = name;
+    }
+}
+
+fn name_values(option: &mut Attribute, named: &Named<'_>) {
+    for (id, value) in option.value_ids.iter().zip(&mut option.values) {
+        if let Some(name) = named(id) {
+            *value = name;
+        }
+    }
 }
 
 /// The place behind all others, where they have places.

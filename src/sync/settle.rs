@@ -1,6 +1,6 @@
 //! Lost answers: a read by id, late enough, says what became of the write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::apply::{NOT_LANDED, landed, settle_ops};
@@ -35,18 +35,36 @@ impl Push {
     /// # Errors
     /// What the reads say, and `State`.
     pub async fn settle(&self) -> Result<Vec<Settled>> {
-        self.settle_rows(None).await
+        let jobs = self.pushes_with_jobs().await?;
+        if jobs.is_empty() {
+            return self.settle_rows(None, &jobs).await;
+        }
+        // Whether a job is over is for the one writer to say.
+        let lease = match self.take_lease().await {
+            Err(error) if error.code() == "lease_held" => return self.settle_rows(None, &jobs).await,
+            lease => lease?,
+        };
+        let settled = self.settle_under(lease.fence).await;
+        if let Err(error) = self.state.release(self.store(), &lease.holder).await {
+            tracing::warn!(code = error.code(), "the lease is left to lapse");
+        }
+        settled
     }
 
     pub(super) async fn settle_under(&self, fence: Fence) -> Result<Vec<Settled>> {
-        self.settle_rows(Some(fence)).await
+        let open = self.recover_jobs(fence).await?;
+        self.settle_rows(Some(fence), &open).await
     }
 
-    async fn settle_rows(&self, fence: Option<Fence>) -> Result<Vec<Settled>> {
+    /// Settles rows, but for those of pushes whose jobs may still write.
+    async fn settle_rows(&self, fence: Option<Fence>, open: &BTreeSet<PushId>) -> Result<Vec<Settled>> {
         let now = self.now();
         let settle_after = self.connector.capabilities().settle_after;
         let mut rows = self.state.rows(self.store(), &RowQuery::Unsettled).await?;
+        // What belongs to another view is read, and settled, through the connector of that view.
+        rows.retain(|row| self.is_in_view(&row.cell));
         rows.retain(|row| match row.outcome {
+            _ if open.contains(&row.push) => false,
             Outcome::Unknown { at } => at.saturating_add(settle_after) <= now,
             // Found at a start: its sender may still be at it until `send_by`.
             _ => row.send_by.saturating_add(settle_after) <= now,

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::receipt::Warning;
+use crate::mapping::cells::Entry;
 use crate::mapping::{SchemaMap, cells};
-use crate::model::{Cell, CellValue, Entity, FieldName, Record, Text};
+use crate::model::{Attribute, Cell, CellValue, Entity, FieldName, Record, Text};
 
 /// The fields, and entries of lists, that we did not send, that do not follow from what we sent, and that changed
 /// between guard read and verify.
@@ -33,9 +34,11 @@ pub(super) fn moved_siblings(
                     own == Some(key)
                 })
             };
+            let follows = following.contains(field);
             entries
                 .into_iter()
                 .filter(|entry| !ours(&entry.key))
+                .map(|entry| if follows && entry.is_option { without_names(entry) } else { entry })
                 .map(|entry| (entry.key.to_string(), entry.value, entry.raw))
                 .collect()
         };
@@ -48,7 +51,7 @@ pub(super) fn moved_siblings(
     let plain = |record: &Record| {
         let mut json = serde_json::to_value(record).unwrap_or_default();
         if let Some(fields) = json.as_object_mut() {
-            for own in ["base", "modified_at", "raw_spelling"] {
+            for own in ["base", "modified_at", "raw_spelling", "versions"] {
                 fields.remove(own);
             }
             for field in &cells {
@@ -67,6 +70,19 @@ pub(super) fn moved_siblings(
         }
     }
     moved.into_iter().map(|field| Warning::SiblingMoved { field }).collect()
+}
+
+/// An attribute that variants differ by, without the names that are cells of their own.
+fn without_names(mut entry: Entry) -> Entry {
+    let attribute = entry.raw.as_deref().and_then(|raw| serde_json::from_str::<Attribute>(raw).ok());
+    if let (Some(mut attribute), Some(id)) = (attribute, &entry.id) {
+        attribute.label = Text::default();
+        attribute.values.clear();
+        entry.key = id.as_str().into();
+        entry.value = CellValue::Absent;
+        entry.raw = serde_json::to_string(&attribute).ok().map(Text::from);
+    }
+    entry
 }
 
 /// Takes a cell's value out of a record's JSON: `title`, `seo.title`, or `media.alt` of a list's entries.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::certificate::{Check, CheckOutcome, Reason, Rule};
+use super::deleted::Missed;
 use super::pages::Pages;
 use super::pull::{MAX_NAMED_IDS, Proof, Work, number};
 use crate::connector::{Detail, PullRequest, Purpose, Select, Total};
@@ -11,7 +12,7 @@ use crate::model::{DeltaClock, ExternalId};
 use crate::state::Op;
 
 /// The most ids that are read by id in one request.
-const IDS_A_REQUEST: usize = 100;
+pub(super) const IDS_A_REQUEST: usize = 100;
 /// The share of known records, in percent, past which missing ones are no ground to delete anything.
 const MISSING_BOUND_PERCENT: usize = 5;
 
@@ -216,11 +217,14 @@ impl Work<'_> {
         let mut missing: Vec<u64> = self.seen.union(&self.of_full_run).copied().collect();
         let known = missing.len();
         missing.retain(|id| !listed.contains(id));
+        let missed = proof.missed.insert(Missed::default());
         if missing.is_empty() {
             return;
         }
         missing.sort_unstable();
+        missed.ids.extend(&missing);
         let few = missing.len() * 100 <= known * MISSING_BOUND_PERCENT;
+        missed.too_many = !few;
         let evidence = format!("{} of {known} known records are missing now", missing.len());
         let outcome = if few { CheckOutcome::Held } else { CheckOutcome::Failed };
         checks.push(Check::new(Rule::FewMissing, outcome, evidence));

@@ -26,9 +26,11 @@ pub(super) fn read_cell(record: &Record, cell: &Cell) -> Option<CellValue> {
     }
 }
 
-/// Whether the record's list was read whole and does not have the shared cell's entry.
+/// Whether the record's list was read whole and does not have the cell's entry, which nobody can make.
 pub(super) fn lacks_entry(record: &Record, cell: &Cell) -> bool {
-    is_shared(cell) && cells::entries(record, &cell.field).is_some() && entry(record, cell).is_none()
+    (is_shared(cell) || cells::is_fixed(record, &cell.field))
+        && cells::entries(record, &cell.field).is_some()
+        && entry(record, cell).is_none()
 }
 
 /// The list entry of a cell.

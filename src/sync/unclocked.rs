@@ -12,7 +12,10 @@ use twox_hash::XxHash3_64;
 use super::pull::{Work, number};
 use crate::connector::Select;
 use crate::error::Result;
-use crate::model::{DeltaClock, ExternalId, Field, FieldName, Media, Record, Term};
+use crate::model::{
+    DeltaClock, ExternalId, Field, FieldName, Inventory, Mass, Media, Money, ProductStatus, Record, Term,
+    Text,
+};
 use crate::state::{Checkpoint, Op, RunKey, SinkMark};
 
 /// The run that the prints of a run are kept under.
@@ -123,6 +126,19 @@ fn print_of(record: &Record, fields: &[FieldName], scratch: &mut Vec<u8>) -> u64
     scratch.clear();
     match record {
         Record::Product(product) => {
+            let texts = [
+                ("title", &product.title),
+                ("description", &product.description),
+                ("short_description", &product.short_description),
+                ("seo", &product.seo.title),
+                ("seo", &product.seo.description),
+                ("seo", &product.seo.focus_keyword),
+                ("slug", &product.slug),
+            ];
+            for (_, text) in texts.into_iter().filter(|(name, _)| listed(name)) {
+                put(scratch, text.value().map(Text::as_str));
+            }
+            put_values(scratch, listed, &product.status, &product.price, &product.weight, &product.inventory);
             if listed("media") {
                 put_media(scratch, &product.media);
             }
@@ -153,6 +169,11 @@ fn print_of(record: &Record, fields: &[FieldName], scratch: &mut Vec<u8>) -> u64
             }
         }
         Record::Variant(variant) => {
+            let texts = [("title", &variant.title), ("description", &variant.description)];
+            for (_, text) in texts.into_iter().filter(|(name, _)| listed(name)) {
+                put(scratch, text.value().map(Text::as_str));
+            }
+            put_values(scratch, listed, &variant.status, &variant.price, &variant.weight, &variant.inventory);
             if listed("media") {
                 put_media(scratch, &variant.media);
             }
@@ -167,6 +188,26 @@ fn print_of(record: &Record, fields: &[FieldName], scratch: &mut Vec<u8>) -> u64
         _ => {}
     }
     XxHash3_64::oneshot(scratch).min(UNMAPPED - 1)
+}
+
+/// What is neither text nor list, as it is written in JSON.
+fn put_values(
+    out: &mut Vec<u8>,
+    listed: impl Fn(&str) -> bool,
+    status: &Field<ProductStatus>,
+    price: &Field<Money>,
+    weight: &Field<Mass>,
+    inventory: &Field<Inventory>,
+) {
+    let mut value = |name: &str, json: Option<String>| {
+        if listed(name) {
+            put(out, json.as_deref());
+        }
+    };
+    value("status", status.value().and_then(|it| serde_json::to_string(it).ok()));
+    value("price", price.value().and_then(|it| serde_json::to_string(it).ok()));
+    value("weight", weight.value().and_then(|it| serde_json::to_string(it).ok()));
+    value("inventory", inventory.value().and_then(|it| serde_json::to_string(it).ok()));
 }
 
 fn put_media(out: &mut Vec<u8>, media: &Field<Vec<Media>>) {
@@ -227,5 +268,31 @@ mod tests {
         different.sort_unstable();
         different.dedup();
         assert_eq!(different.len(), prints.len());
+    }
+
+    #[test]
+    fn a_print_tells_texts_and_numbers_apart_where_they_are_listed() {
+        let product = |change: &dyn Fn(&mut Product)| {
+            let mut product = Product::new(RecordRef::new(Platform::new("p"), Entity::Product, "1"));
+            change(&mut product);
+            let fields = ["title", "seo", "status", "price", "inventory"].map(FieldName::new);
+            print_of(&Record::Product(Box::new(product)), &fields, &mut Vec::new())
+        };
+        let usd = "USD".parse().unwrap();
+        let prints = [
+            product(&|_| {}),
+            product(&|it| it.title = Field::Value("A".into())),
+            product(&|it| it.seo.title = Field::Value("A".into())),
+            product(&|it| it.seo.description = Field::Value("A".into())),
+            product(&|it| it.status = Field::Value(ProductStatus::Draft)),
+            product(&|it| it.price = Field::Value(Money::new(5.into(), usd))),
+            product(&|it| it.inventory.get_or_default().quantity = Some(3.into())),
+            product(&|it| it.inventory.get_or_default().quantity = Some(4.into())),
+        ];
+        let mut different = prints.to_vec();
+        different.sort_unstable();
+        different.dedup();
+        assert_eq!(different.len(), prints.len());
+        assert_eq!(product(&|it| it.description = Field::Value("A".into())), prints[0], "it is not listed");
     }
 }

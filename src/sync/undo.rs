@@ -21,6 +21,7 @@ impl Push {
     /// `NotFound` where the log has no such push, `Rejected` where it is an undo itself; what the reads say;
     /// `State`.
     pub async fn plan_undo(&self, push: PushId) -> Result<Plan> {
+        self.must_be_writable()?;
         self.settle().await?;
         let rows = self.state.rows(self.store(), &RowQuery::Push(push)).await?;
         if rows.is_empty() {
@@ -40,6 +41,16 @@ impl Push {
                 format!("push {push} took another one back, and is not taken back itself"),
             )
             .with_remedy("push the content again, from a fresh pull"));
+        }
+        if let Some(row) = rows.iter().find(|row| !self.is_in_view(&row.cell)) {
+            return Err(Error::new(
+                ErrorKind::Rejected,
+                "push_of_another_view",
+                format!("push {push} was made in another language or view of the store"),
+            )
+            .with_context("locale", row.cell.locale.as_deref().unwrap_or_default().to_owned())
+            .with_context("scope", row.cell.scope.as_deref().unwrap_or_default().to_owned())
+            .with_remedy("undo it through the connector of that view"));
         }
         let mut targets: Vec<RecordRef> = rows.iter().map(|row| row.target().clone()).collect();
         targets.sort();
@@ -69,6 +80,7 @@ impl Push {
         }
         self.refuse_lost_names(&mut changes).await?;
         self.refuse_emptying(&sizes, &mut changes);
+        self.refuse_not_one(&sizes, &mut changes);
         self.name_sharers(&mut changes).await?;
         let expires_at = now.saturating_add(self.settings.plan_expiry);
         Ok(Plan::new(self.store().clone(), PlanPurpose::Undo(push), now, expires_at, changes))
@@ -161,6 +173,9 @@ impl Push {
     ) -> Result<PlannedChange> {
         let normaliser = self.normaliser(&row.cell)?;
         let seen = record.and_then(|record| read_landed(record, row));
+        let version = record.and_then(|record| record.version(&row.cell.field)).cloned();
+        let is_bound =
+            self.connector.capabilities().writable(&row.cell).is_some_and(|writable| writable.bound);
         let head = head(rows);
         let verdict = match (&seen, head) {
             _ if row.outcome.is_unsettled() => ChangeVerdict::Conflict(Conflict::Unsettled),
@@ -185,6 +200,9 @@ impl Push {
             _ if record.and_then(|record| entry(record, &row.cell)).is_some_and(|entry| entry.is_option) => {
                 ChangeVerdict::Rejected(Rejection::IsOption)
             }
+            _ if record.and_then(|record| entry(record, &row.cell)).is_some_and(|entry| entry.is_linked) => {
+                ChangeVerdict::Rejected(Rejection::Linked)
+            }
             (Some(theirs), _) if theirs.same(&row.before, normaliser) => ChangeVerdict::Unchanged,
             _ if rows.iter().any(|row| row.outcome.is_unsettled()) => {
                 ChangeVerdict::Conflict(Conflict::Unsettled)
@@ -193,6 +211,9 @@ impl Push {
                 if !landed_value(head).is_some_and(|landed| landed.same(theirs, normaliser)) =>
             {
                 ChangeVerdict::Conflict(Conflict::EditedSince)
+            }
+            _ if is_bound && version.is_none() && row.before.as_text().is_some() => {
+                ChangeVerdict::Rejected(Rejection::NoSource)
             }
             _ => match self.reversible(&row.cell, &row.before) {
                 Reversible::No(reason) => ChangeVerdict::Rejected(Rejection::Irreversible { reason }),
@@ -213,6 +234,7 @@ impl Push {
             ours_id: row.before_id.clone(),
             via: row.via.clone(),
             shown_by: Vec::new(),
+            version,
             latest: latest(rows).map(|row| row.id),
             undoes: Some(row.id),
             notes: Vec::new(),
@@ -310,7 +332,10 @@ fn undo_outcome(outcome: ReceiptOutcome) -> UndoOutcome {
         ReceiptOutcome::Conflict(Conflict::ReadBackDiffers) => {
             UndoOutcome::Irreversible { reason: Conflict::ReadBackDiffers.advice().to_owned() }
         }
-        ReceiptOutcome::Conflict(_) => UndoOutcome::EditedSince,
+        // Another entry took the place of ours.
+        ReceiptOutcome::Conflict(_) | ReceiptOutcome::Rejected(Rejection::NotOneEntry) => {
+            UndoOutcome::EditedSince
+        }
         ReceiptOutcome::Rejected(rejection) => {
             UndoOutcome::Irreversible { reason: format!("{rejection:?}: {}", rejection.advice()) }
         }

@@ -83,6 +83,8 @@ pub enum Rejection {
     ForeignRecord,
     /// The text is for another language or view than this store's records are in.
     ForeignLocale,
+    /// The store has no text of its own in that field, which this one would belong to.
+    NoSource,
     /// The cell's present value cannot be read whole, so it cannot be merged.
     Unreadable,
     /// The record has no such entry: its pictures and their order are not changed.
@@ -95,8 +97,12 @@ pub enum Rejection {
     Taken,
     /// Variants differ by this attribute: it is an option, and not written.
     IsOption,
+    /// Its names are kept somewhere else on the platform, and only shown here.
+    Linked,
     /// It would be the list's last entry, and the platform puts another one in its place.
     WouldEmptyList,
+    /// The list holds one entry, and would hold none or several.
+    NotOneEntry,
     /// The platform would change the text in silence.
     Altered {
         /// Why.
@@ -191,8 +197,12 @@ impl Rejection {
             Self::NameUnknown => "the store has no such name: make it there first, or correct the spelling",
             Self::NameAmbiguous => "the store has this name more than once: make the names differ",
             Self::Taken => "another record has this value already: choose another one",
-            Self::IsOption => "variants differ by this attribute: change its values in the store",
+            Self::IsOption => {
+                "variants differ by this attribute: write its names as options, where the store takes them"
+            }
+            Self::Linked => "its names are kept somewhere else on the platform: change them there",
             Self::WouldEmptyList => "it is the last entry, and the store would put a default in its place",
+            Self::NotOneEntry => "the list holds one entry: take out the one that is there, and add one",
             Self::Altered { .. } => "the store would change this text in silence: correct it",
             Self::SeoPluginNotDetected => {
                 "no SEO plugin was found: name the one that keeps the fields in the store's settings"
@@ -201,7 +211,12 @@ impl Rejection {
             Self::Refused { .. } => "the store refused it",
             Self::NotSent { .. } => "the store does not have it: plan again",
             Self::Irreversible { .. } => "what was there cannot be written again",
-            Self::ForeignLocale => "the store has no such language or view",
+            Self::ForeignLocale => {
+                "the connector is not of that language or view: plan it through the one that `in_view` gives"
+            }
+            Self::NoSource => {
+                "write the store's own text first: the platform translates none that is not there"
+            }
         }
     }
 }
@@ -244,8 +259,9 @@ pub(super) fn verdict(facts: &CellFacts<'_>) -> ChangeVerdict {
 
 fn conflict(facts: &CellFacts<'_>) -> Result<ChangeVerdict, Conflict> {
     let same = |one: &CellValue, other: &CellValue| one.same(other, facts.normaliser);
-    // V1
-    if same(facts.theirs, facts.ours) {
+    // V1. What is shown from another view and reads as ours is there, too: a platform may keep no second copy of it.
+    let shown = &facts.theirs.shown();
+    if same(shown, facts.ours) {
         return Ok(ChangeVerdict::Unchanged);
     }
     // V2

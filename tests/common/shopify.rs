@@ -7,6 +7,9 @@
     reason = "test support: no test uses all of it"
 )]
 
+#[path = "recorded.rs"]
+pub mod recorded;
+
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -16,7 +19,6 @@ use lily_connect::runtime::Runtime;
 use lily_connect::testkit::server::{Server, Service};
 use lily_connect::testkit::shopify::{ShopifyFake, ShopifyFakeBuilder, ValidatedSchema};
 use lily_connect::testkit::{FakeClock, SeededEntropy};
-use lily_connect::transport::ReqwestTransport;
 
 /// The official schema of 2026-10; none where the specifications are not at hand, which is said aloud.
 pub fn schema() -> Option<Arc<ValidatedSchema>> {
@@ -59,11 +61,8 @@ pub async fn bench_with(
     seed(&shop);
     let token = shop.issue_token("test");
     let server = Service::new(shop.clone()).start().await.unwrap();
-    let runtime = Runtime::with_parts(
-        Arc::new(ReqwestTransport::new()),
-        clock.clone(),
-        Arc::new(SeededEntropy::new(7)),
-    );
+    let entropy = Arc::new(SeededEntropy::new(7));
+    let runtime = Runtime::with_parts(recorded::transport(), clock.clone(), entropy);
     let config = settings(config(&server.url(), &token)).build().unwrap();
     let connector = Arc::new(config.connect(&runtime).await.unwrap());
     Bench { shop, server, connector, runtime, clock, token }

@@ -16,8 +16,10 @@ use lily_connect::connector::Connector;
 use lily_connect::model::{Enrichment, Entity};
 use lily_connect::state::{MemoryState, StateStore};
 use lily_connect::sync::bulk::{BulkSettings, BulkUse};
-use lily_connect::sync::{Approvals, Plan, PlannedChange, Pull, Push, Receipt, ReceiptOutcome, UndoOutcome};
-use lily_connect::testkit::shopify::{Owner, Product, ShopifyFake};
+use lily_connect::sync::{
+    Approvals, Plan, PlannedChange, Pull, Push, Receipt, ReceiptOutcome, UndoOutcome, Verdict,
+};
+use lily_connect::testkit::shopify::{Owner, Product, ProductOption, ShopifyFake};
 use serde_json::{Value, json};
 
 use crate::common::Kept;
@@ -56,13 +58,18 @@ impl Desk {
 
     /// Fresh records of all products, by id.
     pub async fn pulled(&self) -> BTreeMap<u64, Value> {
-        let connector: Arc<dyn Connector> = self.bench.connector.clone();
-        // A job would wait by the system's clock.
+        self.pulled_through(self.bench.connector.clone()).await
+    }
+
+    /// Fresh records of all products through another connector to the shop, such as one of another language.
+    pub async fn pulled_through(&self, connector: Arc<dyn Connector>) -> BTreeMap<u64, Value> {
+        // A job's waits would move the clock.
         let bulk = BulkSettings::default().when(BulkUse::Never);
         let pull = Pull::new(connector, self.state.clone(), Entity::Product).keep_base(true).bulk(bulk);
         pull.forget().await.unwrap();
         let mut sink = Kept::default();
-        pull.run(&mut sink, &|_| {}).await.unwrap();
+        let certificate = pull.run(&mut sink, &|_| {}).await.unwrap();
+        assert_eq!(certificate.verdict, Verdict::Complete, "{certificate}");
         self.tick();
         let records = sink.0.lock().unwrap();
         records
@@ -170,26 +177,32 @@ impl Desk {
             put("title", product.title.clone());
             put("slug", product.handle.clone());
             put("description", product.description_html.clone());
+            put("brands", product.vendor.clone());
             put("product_type", product.product_type.clone());
             put("tags", format!("{:?}", product.tags));
             put("seo.title", format!("{:?}", product.seo_title));
             put("seo.description", format!("{:?}", product.seo_description));
             put("taxonomy", format!("{:?}", product.category));
+            let names = |option: &ProductOption| (option.id, option.name.clone(), option.linked.clone());
+            put("options", format!("{:?}", product.options.iter().map(names).collect::<Vec<_>>()));
+            let values = product.options.iter().map(|option| &option.values);
+            put("options.values", format!("{:?}", values.collect::<Vec<_>>()));
             put(
                 "rest",
                 format!(
-                    "{} {} {:?} {} {:?} {:?} {:?} {:?} {:?}",
-                    product.vendor,
+                    "{} {:?} {} {:?} {:?} {:?} {:?}",
                     product.status,
                     product.template_suffix,
                     product.gift_card,
-                    product.options,
                     product.variants,
                     product.media,
                     product.publications,
                     (product.published_at, product.created_at),
                 ),
             );
+            for (locale, key, text) in shop.translations(id) {
+                put(&format!("translation {locale} {key}"), text);
+            }
             put("categories", format!("{:?}", BTreeSet::from_iter(shop.collections_of(id))));
             for it in shop.metafields(Owner::Product(id)) {
                 put(&format!("attributes {}.{}", it.namespace, it.key), format!("{} {}", it.kind, it.value));
@@ -214,6 +227,8 @@ impl Desk {
             let variables: Value = serde_json::from_str(&call.variables).unwrap();
             assert!(variables["product"].get("tags").is_none(), "a list of tags is replaced: {call:?}");
             assert!(variables["product"].get("metafields").is_none(), "{call:?}");
+            assert!(variables["option"].get("position").is_none(), "options are put in order: {call:?}");
+            assert!(variables["option"].get("linkedMetafield").is_none(), "an option is linked: {call:?}");
             for metafield in variables["metafields"].as_array().into_iter().flatten() {
                 let sets = call.fields.iter().any(|field| field == "metafieldsSet");
                 assert!(!sets || metafield.get("compareDigest").is_some(), "unguarded: {call:?}");

@@ -95,7 +95,7 @@ impl Running {
         command.args(args).current_dir(folder).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if ["LILY_", "BIGCOMMERCE_", "SHOPIFY_", "WOOCOMMERCE_"]
+            if ["BIGCOMMERCE_", "GA4_", "GOOGLE_", "LILY_", "MAGENTO_", "SHOPIFY_", "WOOCOMMERCE_"]
                 .iter()
                 .any(|prefix| text.starts_with(prefix))
             {

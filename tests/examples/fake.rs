@@ -8,13 +8,16 @@ use http::{Method, header};
 use lily_connect::testkit::bigcommerce::{BigCommerceFake, Plan};
 use lily_connect::testkit::exchange::{Handler, Request, Transport};
 use lily_connect::testkit::faults::{Fault, FaultRule};
+use lily_connect::testkit::magento::{GLOBAL, Integration, MagentoFake};
 use lily_connect::testkit::server::{Server, Service};
 use lily_connect::testkit::shopify::ShopifyFake;
 use lily_connect::testkit::traffic::Entry;
 use lily_connect::testkit::woocommerce::{ApiKey, Permissions, Role, Taxonomy, WooStore};
 use lily_connect::time::SystemClock;
 use lily_connect::{ConnectorConfig, Entity};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::recorded;
 
 /// More points than any test here spends, so that none waits for them.
 const POINTS: f64 = 10_000_000.0;
@@ -23,6 +26,7 @@ const POINTS: f64 = 10_000_000.0;
 pub(crate) enum Platform {
     WooCommerce,
     Shopify,
+    Magento,
     BigCommerce,
 }
 
@@ -31,6 +35,7 @@ impl Platform {
         match self {
             Self::WooCommerce => "woocommerce",
             Self::Shopify => "shopify",
+            Self::Magento => "magento",
             Self::BigCommerce => "bigcommerce",
         }
     }
@@ -40,6 +45,7 @@ impl Platform {
         match self {
             Self::WooCommerce => "WOOCOMMERCE_URL",
             Self::Shopify => "SHOPIFY_URL",
+            Self::Magento => "MAGENTO_URL",
             Self::BigCommerce => "BIGCOMMERCE_URL",
         }
     }
@@ -48,7 +54,7 @@ impl Platform {
     pub(crate) fn entities(self) -> Vec<Entity> {
         match self {
             Self::WooCommerce => Entity::ALL.to_vec(),
-            Self::Shopify => vec![Entity::Product, Entity::Variant, Entity::Category],
+            Self::Shopify | Self::Magento => vec![Entity::Product, Entity::Variant, Entity::Category],
             Self::BigCommerce => vec![Entity::Product, Entity::Variant, Entity::Category, Entity::Brand],
         }
     }
@@ -57,15 +63,26 @@ impl Platform {
     pub(crate) const fn rounds(self) -> u32 {
         match self {
             Self::WooCommerce => 20,
-            Self::Shopify | Self::BigCommerce => 10,
+            Self::Shopify | Self::Magento | Self::BigCommerce => 10,
         }
     }
 
     /// How many calls change a product's texts and its tags.
     pub(crate) const fn calls_of_a_push(self) -> usize {
         match self {
-            Self::WooCommerce | Self::BigCommerce => 1,
+            Self::WooCommerce | Self::Magento | Self::BigCommerce => 1,
             Self::Shopify => 2,
+        }
+    }
+}
+
+impl Platform {
+    /// The field of a list that a push changes, and the change.
+    pub(crate) fn list_change(self) -> (&'static str, Value) {
+        match self {
+            Self::WooCommerce | Self::Shopify | Self::BigCommerce => ("tags", json!({"add": ["Ours"]})),
+            // An attribute that simple products do not have.
+            Self::Magento => ("attributes", json!({"update": {"Size": ["XL"]}})),
         }
     }
 }
@@ -74,6 +91,7 @@ impl Platform {
 pub(crate) enum Fake {
     WooCommerce(WooStore, ApiKey),
     Shopify(ShopifyFake, String),
+    Magento(MagentoFake, Box<Integration>),
     BigCommerce(BigCommerceFake, String),
 }
 
@@ -83,6 +101,7 @@ impl Fake {
         match platform {
             Platform::WooCommerce => Self::woocommerce(|store| drop(store.seed_sample())),
             Platform::Shopify => Self::shopify(20, 7),
+            Platform::Magento => Self::magento(20, 7),
             Platform::BigCommerce => Self::bigcommerce(20, 7),
         }
     }
@@ -95,6 +114,7 @@ impl Fake {
             }
             // Its stand-in takes longer for a product, so these are fewer.
             Platform::Shopify => Self::shopify(products / 4, seed),
+            Platform::Magento => Self::magento(products / 8, seed),
             Platform::BigCommerce => Self::bigcommerce(products, seed),
         }
     }
@@ -114,6 +134,13 @@ impl Fake {
         Self::Shopify(shop, token)
     }
 
+    fn magento(products: usize, seed: u64) -> Self {
+        let store = MagentoFake::builder(Arc::new(SystemClock::default())).seed(seed).build();
+        store.seed_products(products);
+        let keys = store.issue_integration("examples");
+        Self::Magento(store, Box::new(keys))
+    }
+
     fn bigcommerce(products: usize, seed: u64) -> Self {
         let clock = Arc::new(SystemClock::default());
         let store = BigCommerceFake::builder(clock).plan(Plan::Unlimited).seed(seed).build();
@@ -124,6 +151,7 @@ impl Fake {
 
     pub(crate) const fn platform(&self) -> Platform {
         match self {
+            Self::Magento(..) => Platform::Magento,
             Self::WooCommerce(..) => Platform::WooCommerce,
             Self::Shopify(..) => Platform::Shopify,
             Self::BigCommerce(..) => Platform::BigCommerce,
@@ -133,7 +161,12 @@ impl Fake {
     pub(crate) fn service(&self) -> Service {
         match self {
             Self::WooCommerce(store, _) => Service::new(store.clone()),
-            Self::Shopify(shop, _) => Service::new(shop.clone()),
+            Self::Shopify(shop, _) => {
+                let service = Service::new(shop.clone());
+                recorded::received(service.faults());
+                service
+            }
+            Self::Magento(store, _) => Service::new(store.clone()),
             Self::BigCommerce(store, _) => Service::new(store.clone()),
         }
     }
@@ -142,6 +175,7 @@ impl Fake {
         match self {
             Self::WooCommerce(store, _) => store.handle(request),
             Self::Shopify(shop, _) => shop.handle(request),
+            Self::Magento(store, _) => store.handle(request),
             Self::BigCommerce(store, _) => store.handle(request),
         }
     }
@@ -150,6 +184,9 @@ impl Fake {
         match self {
             Self::WooCommerce(_, key) => vec![&key.consumer_key, &key.consumer_secret],
             Self::Shopify(_, token) | Self::BigCommerce(_, token) => vec![token],
+            Self::Magento(_, keys) => {
+                vec![&keys.consumer_key, &keys.consumer_secret, &keys.access_token, &keys.access_token_secret]
+            }
         }
     }
 
@@ -162,14 +199,21 @@ impl Fake {
             (platform.address(), url),
         ]);
         all.extend(match self {
-            Self::WooCommerce(_, key) => [
+            Self::WooCommerce(_, key) => vec![
                 ("WOOCOMMERCE_KEY", key.consumer_key.clone()),
                 ("WOOCOMMERCE_SECRET", key.consumer_secret.clone()),
             ],
-            Self::Shopify(shop, token) => {
-                [("SHOPIFY_SHOP", shop.settings().myshopify_domain), ("SHOPIFY_ACCESS_TOKEN", token.clone())]
-            }
-            Self::BigCommerce(store, token) => [
+            Self::Shopify(shop, token) => vec![
+                ("SHOPIFY_SHOP", shop.settings().myshopify_domain),
+                ("SHOPIFY_ACCESS_TOKEN", token.clone()),
+            ],
+            Self::Magento(_, keys) => vec![
+                ("MAGENTO_CONSUMER_KEY", keys.consumer_key.clone()),
+                ("MAGENTO_CONSUMER_SECRET", keys.consumer_secret.clone()),
+                ("MAGENTO_TOKEN", keys.access_token.clone()),
+                ("MAGENTO_TOKEN_SECRET", keys.access_token_secret.clone()),
+            ],
+            Self::BigCommerce(store, token) => vec![
                 ("BIGCOMMERCE_STORE_HASH", store.settings().store_hash),
                 ("BIGCOMMERCE_ACCESS_TOKEN", token.clone()),
             ],
@@ -209,6 +253,14 @@ impl Fake {
                 }
                 shop.collection_ids().into_iter().for_each(|id| add("category", id));
             }
+            // A child is a product like any other, and a variant, too.
+            Self::Magento(store, _) => {
+                for id in store.ids() {
+                    add("product", id);
+                    store.product(id).unwrap().children.iter().for_each(|child| add("variant", *child));
+                }
+                store.category_ids().into_iter().for_each(|id| add("category", id));
+            }
             Self::BigCommerce(store, _) => {
                 store.ids().into_iter().for_each(|id| add("product", id));
                 store.variant_ids().into_iter().for_each(|id| add("variant", id));
@@ -233,6 +285,11 @@ impl Fake {
                 (total("products"), total("variations"))
             }
             Self::Shopify(shop, _) => (shop.product_count(), shop.variant_count()),
+            Self::Magento(store, _) => {
+                let children =
+                    store.ids().into_iter().map(|id| store.product(id).unwrap().children.len()).sum();
+                (store.product_count(), children)
+            }
             Self::BigCommerce(store, _) => (store.ids().len(), store.variant_ids().len()),
         }
     }
@@ -257,6 +314,7 @@ impl Fake {
                 };
                 shop.snapshot().into_iter().map(strip).collect()
             }
+            Self::Magento(store, _) => store.snapshot().into_iter().map(|all| format!("{all:?}")).collect(),
             Self::BigCommerce(store, _) => {
                 let strip = |text: &str| {
                     let mut json: Value = serde_json::from_str(text).unwrap();
@@ -273,7 +331,7 @@ impl Fake {
         }
     }
 
-    /// The title of a product, and how many tags it has.
+    /// The title of a product, and how many tags it has; of a store without tags, how many attributes.
     pub(crate) fn title_and_tags(&self, id: u64) -> (String, usize) {
         match self {
             Self::WooCommerce(store, _) => {
@@ -283,6 +341,13 @@ impl Fake {
             Self::Shopify(shop, _) => {
                 let product = shop.product(id).unwrap();
                 (product.title, product.tags.len())
+            }
+            Self::Magento(store, _) => {
+                let product = store.product(id).unwrap();
+                let own =
+                    |code: &&String| store.attribute(code).is_some_and(|attribute| attribute.user_defined);
+                let attributes = product.values[&GLOBAL].keys().filter(own).count();
+                (product.own(GLOBAL, "name").unwrap().to_owned(), attributes)
             }
             Self::BigCommerce(store, _) => {
                 let product = store.product(id).unwrap();
@@ -302,6 +367,7 @@ impl Fake {
                 server.traffic().count_where(|entry| entry.is_write() && !is_nothing(entry))
             }
             Self::Shopify(shop, _) => shop.calls().iter().filter(|call| call.mutation).count(),
+            Self::Magento(..) => server.traffic().count_where(Entry::is_write),
             // Its check sends an empty batch, `[]`.
             Self::BigCommerce(..) => {
                 server.traffic().count_where(|entry| entry.is_write() && entry.body_bytes != 2)
@@ -320,6 +386,10 @@ impl Fake {
                 let is_list = |field: &String| lists.contains(&field.as_str());
                 shop.calls().iter().filter(|call| call.fields.iter().any(is_list)).count()
             }
+            Self::Magento(..) => {
+                let is_page = |entry: &Entry| entry.query.contains("pageSize%5D=100");
+                server.traffic().count_where(|entry| entry.path.ends_with("/V1/products") && is_page(entry))
+            }
             // Discovery asks for one product.
             Self::BigCommerce(..) => {
                 let is_probe = |entry: &Entry| entry.query.split('&').any(|part| part == "limit=1");
@@ -335,6 +405,7 @@ impl Fake {
             // The first is that of the check.
             Self::WooCommerce(..) => rule.on_method("POST").on_path("/products/").after(1),
             Self::Shopify(..) => rule.matching(ShopifyFake::asks("productUpdate")),
+            Self::Magento(..) => rule.on_method("POST").on_path("/V1/products"),
             Self::BigCommerce(..) => {
                 rule.matching(|request| BigCommerceFake::is_write(request) && request.body.len() != 2)
             }
@@ -355,6 +426,11 @@ impl Fake {
             Self::WooCommerce(..) => return response,
             Self::Shopify(shop, _) => {
                 let whole = format!("\"id\":\"gid://shopify/Product/{}\",\"title\":\"", shop.ids()[0]);
+                let broken = format!("{whole}\\ud800");
+                (whole, broken)
+            }
+            Self::Magento(store, _) => {
+                let whole = format!("\"id\":{},\"sku\":\"", store.ids()[0]);
                 let broken = format!("{whole}\\ud800");
                 (whole, broken)
             }

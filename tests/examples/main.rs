@@ -3,7 +3,7 @@
 #![cfg(all(
     feature = "testkit",
     feature = "sqlite",
-    any(feature = "bigcommerce", feature = "shopify", feature = "woocommerce")
+    any(feature = "bigcommerce", feature = "magento", feature = "shopify", feature = "woocommerce")
 ))]
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +14,10 @@
 
 mod bench;
 mod fake;
+#[cfg(feature = "ga4")]
+mod ga4;
+#[path = "../common/recorded.rs"]
+mod recorded;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -35,7 +39,8 @@ use serde_json::{Value, json};
 const FIRST: Platform = match () {
     () if cfg!(feature = "woocommerce") => Platform::WooCommerce,
     () if cfg!(feature = "shopify") => Platform::Shopify,
-    () => Platform::BigCommerce,
+    () if cfg!(feature = "bigcommerce") => Platform::BigCommerce,
+    () => Platform::Magento,
 };
 
 /// Runs tests that take a platform with each that is built in.
@@ -57,6 +62,15 @@ macro_rules! on_each_platform {
             async fn $name() {
                 super::$name(super::Platform::Shopify).await;
             })+
+        }
+
+        #[cfg(feature = "magento")]
+        mod magento {
+            $($(#[$when])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(super::Platform::Magento).await;
+            })*
         }
 
         #[cfg(feature = "bigcommerce")]
@@ -393,12 +407,13 @@ async fn content_is_planned_approved_applied_and_taken_back(platform: Platform) 
     let record = json_lines(&std::fs::read_to_string(bench.path("catalogue.jsonl")).unwrap()).remove(0);
     let id: u64 = record["ref"]["id"].as_str().unwrap().parse().unwrap();
     let tags = bench.fake.title_and_tags(id).1;
+    let (list, edit) = platform.list_change();
     let enrichment = json!({
         "ref": record["ref"],
         "made_at": "2026-01-01T00:00:00Z",
         "fields": {
             "title": {"value": "A title of ours", "base": record["base"]["title"]},
-            "tags": {"edit": {"add": ["Ours"]}, "base_keys": record["base"]["tags"]},
+            list: {"edit": edit, "base_keys": record["base"][list]},
         },
     });
     std::fs::write(bench.path("enrichments.jsonl"), format!("{enrichment}\n\n")).unwrap();
@@ -554,7 +569,7 @@ async fn the_sandbox_serves_what_other_programs_connect_to(platform: Platform) {
     let args = match platform {
         Platform::WooCommerce => &["--products", "120", "--variations", "30"][..],
         // Its points run out as those of a shop do, so these are few.
-        Platform::Shopify | Platform::BigCommerce => &["--products", "12"],
+        Platform::Shopify | Platform::Magento | Platform::BigCommerce => &["--products", "12"],
     };
     let args = [&["--platform", platform.name()], args].concat();
     let mut running = Running::start(folder.path(), &BTreeMap::new(), "sandbox", &args);
@@ -571,11 +586,19 @@ async fn the_sandbox_serves_what_other_programs_connect_to(platform: Platform) {
         (platform.address(), text("url")),
     ]);
     env.extend(match platform {
-        Platform::WooCommerce => [("WOOCOMMERCE_KEY", text("key")), ("WOOCOMMERCE_SECRET", text("secret"))],
-        Platform::Shopify => [("SHOPIFY_SHOP", text("shop")), ("SHOPIFY_ACCESS_TOKEN", text("token"))],
-        Platform::BigCommerce => {
-            [("BIGCOMMERCE_STORE_HASH", text("store_hash")), ("BIGCOMMERCE_ACCESS_TOKEN", text("token"))]
+        Platform::WooCommerce => {
+            vec![("WOOCOMMERCE_KEY", text("key")), ("WOOCOMMERCE_SECRET", text("secret"))]
         }
+        Platform::Shopify => vec![("SHOPIFY_SHOP", text("shop")), ("SHOPIFY_ACCESS_TOKEN", text("token"))],
+        Platform::BigCommerce => {
+            vec![("BIGCOMMERCE_STORE_HASH", text("store_hash")), ("BIGCOMMERCE_ACCESS_TOKEN", text("token"))]
+        }
+        Platform::Magento => vec![
+            ("MAGENTO_CONSUMER_KEY", text("consumer_key")),
+            ("MAGENTO_CONSUMER_SECRET", text("consumer_secret")),
+            ("MAGENTO_TOKEN", text("token")),
+            ("MAGENTO_TOKEN_SECRET", text("token_secret")),
+        ],
     });
     let last = env.keys().next_back().copied().unwrap();
     running.wait_until("it does not say all", |running| running.read("stderr").contains(last));
@@ -592,6 +615,8 @@ async fn the_sandbox_serves_what_other_programs_connect_to(platform: Platform) {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let found = ids(&other.path().join("catalogue.jsonl"));
     match platform {
+        // Two of the twelve are configurable, with three variants each.
+        Platform::Magento => assert_eq!((found["product"].len(), found["variant"].len()), (18, 6)),
         Platform::WooCommerce => {
             assert_eq!((found["product"].len(), found["variant"].len()), (120, 30));
             let args = [&text("url"), "woo", "100", "2"];

@@ -11,6 +11,7 @@
 )]
 
 mod hooks;
+mod jobs;
 
 pub(crate) use hooks::unverified;
 
@@ -22,7 +23,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lily_connect::connector::{
     Answer, Connector, ConnectorInfo, Detail, FieldAnswer, Finding, Health, Known, LookUp, Page, Patch,
-    PatchValue, PullRequest, PushRequest, Select, Severity, Total, WebhookSource,
+    PatchValue, PullRequest, PushRequest, Select, Severity, Total, WebhookSource, WriteJobs,
 };
 use lily_connect::error::{Effect, Error, ErrorKind, Result};
 use lily_connect::mapping::{Direction, Rule, SchemaMap, Transform, rule};
@@ -83,6 +84,7 @@ struct State {
     in_flight: u64,
     peak: u64,
     hooks: BTreeMap<u64, hooks::Hook>,
+    jobs: jobs::Jobs,
     /// The number of the last subscription, and of the last delivery.
     last: u64,
 }
@@ -331,6 +333,10 @@ impl Connector for Right {
     }
 
     fn webhooks(&self) -> Option<&dyn WebhookSource> {
+        Some(self)
+    }
+
+    fn write_jobs(&self) -> Option<&dyn WriteJobs> {
         Some(self)
     }
 

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Waker};
 
-use lily_connect::auth::{TokenRecord, TokenSet};
+use lily_connect::auth::{TokenRecord, TokenSet, TokenVersion};
 use lily_connect::connectors::shopify::auth::{MigrateForGood, ShopDomain};
 use lily_connect::error::ErrorKind;
 use lily_connect::model::Secret;
@@ -99,6 +99,14 @@ async fn nothing_is_migrated_that_was_not_confirmed_or_does_not_expire_after_it(
     let client = world.tokens();
     let other = MigrateForGood::confirmed_for(ShopDomain::new("other.myshopify.com").unwrap());
     let error = app().migrate(&client, world.vault.as_ref(), &world.slot, other).await.unwrap_err();
+    assert_eq!(error.code(), "shop_mismatch");
+    assert_eq!(world.platform.refreshes.load(Ordering::SeqCst), 0);
+    // Nor what stands in another shop's slot.
+    let mut slot = world.slot.clone();
+    slot.store.account = "other.myshopify.com".into();
+    let record = world.record().await;
+    world.vault.replace(&slot, TokenVersion(0), record).await.unwrap();
+    let error = app().migrate(&client, world.vault.as_ref(), &slot, confirmed()).await.unwrap_err();
     assert_eq!(error.code(), "shop_mismatch");
     assert_eq!(world.platform.refreshes.load(Ordering::SeqCst), 0);
 

@@ -21,8 +21,9 @@ use crate::connector::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::graphql::{Document, UserErrors};
-use crate::http::ApiRequest;
+use crate::http::{ApiClient, ApiRequest};
 use crate::model::{Entity, StoreKey};
+use crate::time::Clock;
 
 /// The largest file that is read: the platform itself bounds none.
 const MAX_BYTES: u64 = 1 << 40;
@@ -57,15 +58,15 @@ static COLLECTIONS: Joints = Joints::new("id", "__parentId", "/Collection/", &[]
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Started {
-    bulk_operation: Option<Named>,
+pub(super) struct Started {
+    pub(super) bulk_operation: Option<Named>,
     #[serde(default)]
-    user_errors: UserErrors,
+    pub(super) user_errors: UserErrors,
 }
 
 #[derive(Debug, Deserialize)]
-struct Named {
-    id: String,
+pub(super) struct Named {
+    pub(super) id: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -84,7 +85,7 @@ struct Known {
 /// A job as the platform tells of it; its numbers are texts.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Operation {
+pub(super) struct Operation {
     status: String,
     error_code: Option<String>,
     object_count: Option<String>,
@@ -99,7 +100,11 @@ impl Operation {
         text.and_then(|text| text.parse().ok())
     }
 
-    fn state(&self) -> BulkState {
+    pub(super) fn is_being_cancelled(&self) -> bool {
+        self.status == "CANCELING"
+    }
+
+    pub(super) fn state(&self) -> BulkState {
         let objects = Self::number(self.object_count.as_ref());
         match self.status.as_str() {
             "COMPLETED" if self.url.is_some() => BulkState::Done(BulkDone::with_data(
@@ -119,7 +124,7 @@ impl Operation {
     }
 }
 
-fn is_word(text: &str) -> bool {
+pub(super) fn is_word(text: &str) -> bool {
     !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
 }
 
@@ -140,7 +145,7 @@ fn query(request: &PullRequest, tag: &str) -> Result<String> {
     Ok(document.text().replace(&head, &format!("query {}", mark(tag))).replace("$filter", &filter))
 }
 
-fn mark(tag: &str) -> String {
+pub(super) fn mark(tag: &str) -> String {
     let plain: String = tag.chars().filter(char::is_ascii_alphanumeric).collect();
     format!("LilyConnect_{plain}_")
 }
@@ -193,50 +198,15 @@ impl BulkSource for Shopify {
     }
 
     async fn open(&self, job: &BulkJob, from: u64) -> Result<BulkBody> {
-        let gone = || {
-            Error::new(ErrorKind::NotFound, "bulk_file_gone", "the bulk job has no file any more")
-                .with_remedy("pull again: a new job is started")
-        };
-        let operation = self.operation(job).await?.ok_or_else(gone)?;
-        let address = operation.url.or(operation.partial_data_url).ok_or_else(gone)?;
-        let url = Url::parse(&address).map_err(|_| wire::unreadable())?;
-        let root = url.origin().ascii_serialization();
-        let is_ours = url.origin() == self.client.origin().base().origin();
-        // A signed address is the platform's own storage; plain http is for test servers on the store's own.
-        let origin =
-            if is_ours && url.scheme() == "http" { Origin::http(&root)? } else { Origin::https(&root)? };
-        // Its limits are its own: what it refuses must not slow the shop.
-        let StoreKey { tenant, platform, account } = self.info.store.clone();
-        let files = StoreKey::new(tenant, platform, format!("{account}#files"));
-        let host = self
-            .runtime
-            .client(files, origin, Arc::new(NoCredentials))
-            .private_hosts(self.private_hosts)
-            .max_in_flight(self.max_in_flight)
-            .build()?;
-        let call = ApiRequest::get(url[Position::BeforePath..].trim_start_matches('/').to_owned())
-            .attempt_limits(FILE_TIMEOUT, FILE_TIMEOUT)
-            .from_byte(from);
-        let stream = match host.open(call, MAX_BYTES).await {
-            // A signature that is over is answered so; what is asked for behind the end is not.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::Forbidden | ErrorKind::Auth | ErrorKind::NotFound | ErrorKind::Rejected
-                ) && !error.context().iter().any(|(name, value)| *name == "status" && value == "416") =>
-            {
-                return Err(gone().with_source(error));
-            }
-            stream => stream?,
-        };
-        Ok(BulkBody::new(stream.from(), stream.whole(), stream))
+        self.open_file(job, from).await
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(self.runtime.clock())
     }
 
     async fn cancel(&self, job: &BulkJob) -> Result<()> {
-        let call = self.bulk_call(&documents::CANCEL_BULK, &json!({ "id": job.0 }))?;
-        // One that has ended is refused, which is as well.
-        let _: Started = client::member(&self.client, call, &["bulkOperationCancel"]).await?;
-        Ok(())
+        self.cancel_job(job).await
     }
 
     fn joints(&self, entity: Entity) -> &'static Joints {
@@ -254,7 +224,59 @@ impl BulkSource for Shopify {
 }
 
 impl Shopify {
-    async fn operation(&self, job: &BulkJob) -> Result<Option<Operation>> {
+    /// Opens the file of a job: its address is asked for anew, since it may have expired.
+    pub(super) async fn open_file(&self, job: &BulkJob, from: u64) -> Result<BulkBody> {
+        let gone = || {
+            Error::new(ErrorKind::NotFound, "bulk_file_gone", "the bulk job has no file any more")
+                .with_remedy("start again: a new job is started")
+        };
+        let operation = self.operation(job).await?.ok_or_else(gone)?;
+        let address = operation.url.or(operation.partial_data_url).ok_or_else(gone)?;
+        let (host, path) = self.storage(&address)?;
+        let call = ApiRequest::get(path).attempt_limits(FILE_TIMEOUT, FILE_TIMEOUT).from_byte(from);
+        let stream = match host.open(call, MAX_BYTES).await {
+            // A signature that is over is answered so; what is asked for behind the end is not.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Forbidden | ErrorKind::Auth | ErrorKind::NotFound | ErrorKind::Rejected
+                ) && !error.context().iter().any(|(name, value)| *name == "status" && value == "416") =>
+            {
+                return Err(gone().with_source(error));
+            }
+            stream => stream?,
+        };
+        Ok(BulkBody::new(stream.from(), stream.whole(), stream))
+    }
+
+    /// The way to the platform's storage, without a credential of the shop, and the address below its root.
+    pub(super) fn storage(&self, address: &str) -> Result<(ApiClient, String)> {
+        let url = Url::parse(address).map_err(|_| wire::unreadable())?;
+        let root = url.origin().ascii_serialization();
+        let is_ours = url.origin() == self.client.origin().base().origin();
+        // A signed address is the platform's own storage; plain http is for test servers on the store's own.
+        let origin =
+            if is_ours && url.scheme() == "http" { Origin::http(&root)? } else { Origin::https(&root)? };
+        // Its limits are its own: what it refuses must not slow the shop.
+        let StoreKey { tenant, platform, account } = self.info.store.clone();
+        let files = StoreKey::new(tenant, platform, format!("{account}#files"));
+        let host = self
+            .runtime
+            .client(files, origin, Arc::new(NoCredentials))
+            .private_hosts(self.private_hosts)
+            .max_in_flight(self.max_in_flight)
+            .build()?;
+        Ok((host, url[Position::BeforePath..].trim_start_matches('/').to_owned()))
+    }
+
+    pub(super) async fn cancel_job(&self, job: &BulkJob) -> Result<()> {
+        let call = self.bulk_call(&documents::CANCEL_BULK, &json!({ "id": job.0 }))?;
+        // One that has ended is refused, which is as well.
+        let _: Started = client::member(&self.client, call, &["bulkOperationCancel"]).await?;
+        Ok(())
+    }
+
+    pub(super) async fn operation(&self, job: &BulkJob) -> Result<Option<Operation>> {
         let call = self.bulk_call(&documents::BULK_OPERATION, &json!({ "id": job.0 }))?;
         client::member(&self.client, call, &["bulkOperation"]).await
     }
@@ -265,7 +287,11 @@ impl Shopify {
         Ok(client::answered(&self.client, self.version, call).await?.server_time())
     }
 
-    fn bulk_call(&self, document: &'static Document, variables: &serde_json::Value) -> Result<ApiRequest> {
+    pub(super) fn bulk_call(
+        &self,
+        document: &'static Document,
+        variables: &serde_json::Value,
+    ) -> Result<ApiRequest> {
         Ok(document
             .request(self.version.path(), variables)?
             .attempt_limits(wire::READ_TIMEOUT, wire::ATTEMPT_TIMEOUT))

@@ -30,6 +30,9 @@ impl Shopify {
                     if scopes.iter().any(|own| own == scope || *own == write) {
                         continue;
                     }
+                    if scope.ends_with("translations") && self.info.profile.locales.is_empty() {
+                        continue;
+                    }
                     let severity = if scope == "read_products" { Severity::Error } else { Severity::Warning };
                     findings.push(Finding::new(
                         format!("scope_missing_{scope}"),

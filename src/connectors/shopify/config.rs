@@ -12,7 +12,7 @@ use super::{PLATFORM, client, map};
 use crate::auth::{App, Authenticator, Origin, TokenVault};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::Overrides;
-use crate::model::{Entity, Secret, StoreKey, StoreProfile, Text};
+use crate::model::{Entity, Secret, StoreKey, StoreProfile, Text, View};
 use crate::runtime::Runtime;
 
 /// A version of the Admin API that the connector's documents were held against.
@@ -65,6 +65,7 @@ pub struct ShopifyConfig {
     pub(super) version: ApiVersion,
     profile: Option<StoreProfile>,
     pub(super) list_window: u64,
+    locale: Option<Text>,
     writes: WriteSettings,
     mapping: Overrides,
 }
@@ -84,6 +85,7 @@ impl ShopifyConfig {
             version: ApiVersion::default(),
             profile: None,
             list_window: super::wire::WINDOW,
+            locale: None,
             writes: WriteSettings::default(),
             mapping: Overrides::default(),
         }
@@ -104,14 +106,21 @@ impl ShopifyConfig {
     /// Reads the store's profile, unless one was supplied, and gives the connector.
     ///
     /// # Errors
-    /// `Auth` or `Forbidden` where the token is refused; else what the pipeline says.
+    /// `Auth` or `Forbidden` where the token is refused; `Unsupported` where the shop does not have the language of
+    /// the settings; else what the pipeline says.
     pub async fn connect(&self, runtime: &Runtime) -> Result<Shopify> {
         let client = client::open(self, runtime)?;
         let found = match &self.profile {
             Some(profile) => Found::supplied(client, profile.clone()),
             None => discover(client, self.version).await?,
         };
-        Shopify::new(found, runtime.clone(), self, self.writes)
+        let shop = Shopify::new(found, runtime.clone(), self, self.writes)?;
+        match &self.locale {
+            Some(locale) if shop.info.profile.locale.as_ref() != Some(locale) => {
+                shop.translated(&View::in_language(locale.clone()))
+            }
+            _ => Ok(shop),
+        }
     }
 }
 
@@ -128,6 +137,7 @@ pub struct ShopifyBuilder {
     version: ApiVersion,
     profile: Option<StoreProfile>,
     list_window: u64,
+    locale: Option<Text>,
     writes: WriteSettings,
     mapping: Overrides,
 }
@@ -231,6 +241,14 @@ impl ShopifyBuilder {
         self
     }
 
+    /// Connects to the shop in one of its further languages (default its own): what is translated, and nothing else
+    /// ([`Connector::in_view`](crate::Connector::in_view)).
+    #[must_use]
+    pub fn locale(mut self, locale: impl Into<Text>) -> Self {
+        self.locale = Some(locale.into());
+        self
+    }
+
     /// Allows handles to be written, each with a redirect from the one before (default forbidden).
     #[must_use]
     pub fn write_slugs(mut self, allowed: bool) -> Self {
@@ -278,6 +296,7 @@ impl ShopifyBuilder {
             version: self.version,
             profile: self.profile,
             list_window: self.list_window.max(1),
+            locale: self.locale,
             writes: self.writes,
             mapping: self.mapping,
         })

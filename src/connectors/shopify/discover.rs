@@ -23,6 +23,9 @@ const OVERLAP: Duration = Duration::from_secs(300);
 /// guard's window.
 const MAX_BATCH: u32 = 5;
 
+/// The most further languages that are looked at; the platform takes 20 (UNVERIFIED).
+const MAX_LANGUAGES: usize = 100;
+
 /// A store as connecting found it.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -38,8 +41,10 @@ impl Found {
         Self { client, profile, scopes: None }
     }
 
-    fn may(&self, scope: &str) -> bool {
-        self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|own| own == scope))
+    pub(super) fn may(&self, scope: &str) -> bool {
+        // The right to write holds the right to read, whether the platform lists both or not.
+        let write = scope.replacen("read_", "write_", 1);
+        self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|own| own == scope || *own == write))
     }
 }
 
@@ -105,8 +110,12 @@ pub(super) async fn discover(client: ApiClient, version: ApiVersion) -> Result<F
     if found.may("read_locales") {
         let call = documents::LOCALES.request(version.path(), &json!({}))?;
         let locales: Locales = client::data(&found.client, call).await?;
-        let primary = locales.shop_locales.iter().find(|locale| locale.primary);
-        found.profile.locale = primary.and_then(|locale| plain(&locale.locale)).map(Into::into);
+        let named = |is_primary| {
+            let some = locales.shop_locales.iter().filter(move |locale| locale.primary == is_primary);
+            some.filter_map(|locale| plain(&locale.locale)).map(crate::model::Text::from)
+        };
+        found.profile.locale = named(true).next();
+        found.profile.locales = named(false).take(MAX_LANGUAGES).collect();
     }
     Ok(found)
 }
@@ -165,11 +174,13 @@ pub(super) fn capabilities(found: &Found, writes: WriteSettings) -> Capabilities
 }
 
 /// The scopes that reading and writing need, each with what it is for.
-pub(super) const SCOPES: [(&str, &str); 4] = [
+pub(super) const SCOPES: [(&str, &str); 6] = [
     ("read_products", "products, variants and collections cannot be read"),
     ("write_products", "products cannot be written"),
     ("read_locales", "the shop's languages are not known"),
     ("write_files", "alternative texts of pictures cannot be written"),
+    ("read_translations", "translations cannot be read"),
+    ("write_translations", "translations cannot be written"),
 ];
 
 #[cfg(test)]

@@ -29,7 +29,8 @@ const WEIGHT: Transform = MassWith {
     ],
 };
 
-/// Products. Options are attributes by which variants differ; metafields are attributes with a namespace.
+/// Products. Options are attributes by which variants differ, and their names are cells of their own; metafields are
+/// attributes with a namespace.
 pub(super) static PRODUCT: &[Rule] = &[
     rule("/id", "ref.id", LastSegment, Read),
     rule("/title", "title", Text, ReadWrite),
@@ -42,7 +43,7 @@ pub(super) static PRODUCT: &[Rule] = &[
     rule("/seo/title", "seo.title", Text, ReadWrite),
     rule("/seo/description", "seo.description", Text, ReadWrite),
     rule("/productType", "product_type", OptionalText, ReadWrite),
-    rule("/vendor", "brands[].name", Text, Read),
+    rule("/vendor", "brands[].name", Text, ReadWrite),
     rule("/category/id", "taxonomy.id", LastSegment, ReadWrite),
     rule("/category/fullName", "taxonomy.name", Text, Read),
     rule(
@@ -60,10 +61,12 @@ pub(super) static PRODUCT: &[Rule] = &[
     rule("/media/nodes/*/alt", "media[].alt", Text, ReadWrite),
     rule("/media/nodes/*/image/url", "media[].url", Text, Read),
     rule("/options/*/id", "attributes[].id", LastSegment, Read),
-    rule("/options/*/name", "attributes[].label", Text, Read),
+    rule("/options/*/name", "attributes[].label", Text, ReadWrite),
     rule("/options/*/position", "attributes[].position", Decimal, Read),
     rule("/options/*/__typename", "attributes[].distinguishes_variants", Present, Read),
-    rule("/options/*/optionValues/*/name", "attributes[].values[]", Text, Read),
+    rule("/options/*/linkedMetafield", "attributes[].linked", Present, Read),
+    rule("/options/*/optionValues/*/id", "attributes[].values[].id", LastSegment, Read),
+    rule("/options/*/optionValues/*/name", "attributes[].values[]", Text, ReadWrite),
     rule("/metafields/nodes/*/namespace", "attributes[].namespace", Text, ReadWrite),
     rule("/metafields/nodes/*/key", "attributes[].key", Text, ReadWrite),
     rule("/metafields/nodes/*/type", "attributes[].value_type", Text, ReadWrite),
@@ -112,6 +115,31 @@ pub(super) static COLLECTION: &[Rule] = &[
     rule("/image/altText", "media[].alt", Text, Read),
 ];
 
+/// What of a product is translated, each text with the digest of what it was translated from.
+pub(super) static TRANSLATED_PRODUCT: &[Rule] = &[
+    rule("/id", "ref.id", LastSegment, Read),
+    rule("/translations/*[key=title]/value", "title", Text, ReadWrite),
+    rule("/translations/*[key=body_html]/value", "description", Html, ReadWrite),
+    rule("/translations/*[key=handle]/value", "slug", Text, ReadWrite),
+    rule("/translations/*[key=product_type]/value", "product_type", Text, ReadWrite),
+    rule("/translations/*[key=meta_title]/value", "seo.title", Text, ReadWrite),
+    rule("/translations/*[key=meta_description]/value", "seo.description", Text, ReadWrite),
+    rule("/translatableContent/*[key=title]/digest", "versions.title", Text, Read),
+    rule("/translatableContent/*[key=body_html]/digest", "versions.description", Text, Read),
+    rule("/translatableContent/*[key=handle]/digest", "versions.slug", Text, Read),
+    rule("/translatableContent/*[key=product_type]/digest", "versions.product_type", Text, Read),
+    rule("/translatableContent/*[key=meta_title]/digest", "versions.seo.title", Text, Read),
+    rule("/translatableContent/*[key=meta_description]/digest", "versions.seo.description", Text, Read),
+];
+
+/// What of a collection is translated.
+pub(super) static TRANSLATED_COLLECTION: &[Rule] = &[
+    rule("/id", "ref.id", LastSegment, Read),
+    rule("/translations/*[key=title]/value", "title", Text, Read),
+    rule("/translations/*[key=body_html]/value", "description", Html, Read),
+    rule("/translations/*[key=handle]/value", "slug", Text, Read),
+];
+
 /// Refuses overrides by which the connector would write where no content is: each field has one place that the
 /// mutations take.
 ///
@@ -137,8 +165,39 @@ mod tests {
 
     use super::super::PLATFORM;
     use super::*;
-    use crate::mapping::SchemaMap;
-    use crate::model::{RawItems, Shape, StoreProfile};
+    use crate::mapping::{SchemaMap, cells};
+    use crate::model::{FieldName, RawItems, Record, Shape, StoreProfile};
+
+    #[test]
+    fn options_are_cells_by_their_ids_where_each_value_has_one() {
+        let products = SchemaMap::compile(PLATFORM, Entity::Product, PRODUCT).unwrap();
+        let read = |values: &str| {
+            let body = format!(
+                r#"{{"id":"gid://shopify/Product/7","options":[{{"__typename":"ProductOption",
+                "id":"gid://shopify/ProductOption/5","name":"Size","position":1,"linkedMetafield":{{"key":"size"}},
+                "optionValues":{values}}}],"metafields":{{"nodes":[]}}}}"#
+            );
+            let items = RawItems::new(Entity::Product, Bytes::from(body), Shape::One);
+            products.map(&items, &StoreProfile::unknown()).unwrap().records.remove(0)
+        };
+        let keys = |record: &Record, field: &'static str| -> Option<Vec<(String, bool)>> {
+            let entries = cells::entries(record, &FieldName::new(field))?;
+            Some(entries.iter().map(|entry| (entry.key.to_string(), entry.is_linked)).collect())
+        };
+        let whole =
+            read(r#"[{"id":"gid://shopify/ProductOptionValue/51","name":"S"},{"id":"x/52","name":"M"}]"#);
+        assert_eq!(keys(&whole, "options"), Some(vec![("5".to_owned(), true)]));
+        let both = ["51", "52"].map(|key| (key.to_owned(), true)).to_vec();
+        assert_eq!(keys(&whole, "options.values"), Some(both));
+        // Whose id is whose cannot be told.
+        for shifted in [
+            r#"[{"id":"x/51"},{"id":"x/52","name":"M"},{"name":"S"}]"#,
+            r#"[{"name":"S"},{"id":"x/52","name":"M"}]"#,
+            r#"[{"id":"x/51","name":"S"},{"name":"M"}]"#,
+        ] {
+            assert_eq!(keys(&read(shifted), "options.values"), None, "{shifted}");
+        }
+    }
 
     #[test]
     fn the_maps_compile_and_read_what_the_documents_ask_for() {
@@ -149,7 +208,8 @@ mod tests {
             "totalInventory":3,"tracksInventory":true,"seo":{"title":null,"description":"D"},
             "category":{"id":"gid://shopify/TaxonomyCategory/aa-1","fullName":"A > B"},
             "priceRangeV2":{"minVariantPrice":{"amount":"12.5","currencyCode":"EUR"}},
-            "options":[{"__typename":"ProductOption","id":"gid://shopify/ProductOption/5","name":"Size","position":1,"optionValues":[{"name":"S"},{"name":"M"}]}],
+            "options":[{"__typename":"ProductOption","id":"gid://shopify/ProductOption/5","name":"Size","position":1,
+                "linkedMetafield":null,"optionValues":[{"id":"gid://shopify/ProductOptionValue/51","name":"S"},{"id":"gid://shopify/ProductOptionValue/52","name":"M"}]}],
             "collections":{"nodes":[{"id":"gid://shopify/Collection/9","title":"Caps"}],"pageInfo":{"hasNextPage":false,"endCursor":null}},
             "media":{"nodes":[{"id":"gid://shopify/MediaImage/3","alt":"","image":{"url":"https://x/y.jpg"}}],"pageInfo":{"hasNextPage":false}},
             "metafields":{"nodes":[{"id":"gid://shopify/Metafield/4","namespace":"custom","key":"materials","type":"list.single_line_text_field","value":"[\"wool\",\"silk\"]","compareDigest":"d1"}]},
@@ -170,7 +230,7 @@ mod tests {
             "tags": [{"name": "Sale"}, {"name": "New"}], "categories": [{"id": "9", "name": "Caps"}],
             "media": [{"id": "gid://shopify/MediaImage/3", "url": "https://x/y.jpg", "alt": ""}],
             "attributes": [
-                {"id": "5", "label": "Size", "values": ["S", "M"], "distinguishes_variants": true, "position": 1},
+                {"id": "5", "label": "Size", "values": ["S", "M"], "value_ids": ["51", "52"], "distinguishes_variants": true, "position": 1},
                 {"key": "materials", "namespace": "custom", "label": json["attributes"][1]["label"],
                     "value_type": "list.single_line_text_field", "values": ["wool", "silk"],
                     "raw_list": "[\"wool\",\"silk\"]", "version": "d1"}],

@@ -31,7 +31,7 @@ pub(super) fn steps(
 ) -> Result<Vec<Step>> {
     let mut set: Vec<Value> = Vec::new();
     for attribute in after {
-        let known = before.iter().find(|known| known.list_key() == attribute.list_key());
+        let known = before.iter().find(|known| is_same(known, attribute));
         if known.is_some_and(|known| known.values == attribute.values && known.raw_list == attribute.raw_list)
         {
             continue;
@@ -55,7 +55,7 @@ pub(super) fn steps(
     }
     let mut gone: Vec<Value> = Vec::new();
     for attribute in before {
-        if !after.iter().any(|kept| kept.list_key() == attribute.list_key()) {
+        if !after.iter().any(|kept| is_same(kept, attribute)) {
             let (namespace, key) = name(attribute)?;
             gone.push(json!({ "ownerId": owner, "namespace": namespace, "key": key }));
         }
@@ -72,6 +72,14 @@ pub(super) fn steps(
         steps.push(Step::new(&documents::DELETE_METAFIELDS, "metafieldsDelete", variables, field));
     }
     Ok(steps)
+}
+
+/// Whether both are one metafield. Keys that differ in case only are two.
+fn is_same(one: &Attribute, other: &Attribute) -> bool {
+    match (&one.namespace, &other.namespace) {
+        (Some(_), Some(_)) => one.namespace == other.namespace && one.key == other.key,
+        _ => one.list_key() == other.list_key(),
+    }
 }
 
 /// Namespace and key; of an attribute that a plan brings new, out of its name.

@@ -19,7 +19,7 @@ use crate::http::ApiRequest;
 use crate::model::{Entity, ExternalId, RawItems, Shape};
 
 /// The most points that one query may be asked for, whatever the plan (2026-11-22).
-const MAX_COST: u32 = 1000;
+pub(super) const MAX_COST: u32 = 1000;
 /// The part of it that pages are made for: what a page is asked for is measured, not known.
 const AIM: f64 = 950.0;
 /// The records that a page of products is taken to hold before one was seen.
@@ -100,7 +100,7 @@ struct Count {
 }
 
 /// Whether fewer records may do: by the platform's word, or by what is known of its budget.
-fn is_too_costly(error: &Error) -> bool {
+pub(super) fn is_too_costly(error: &Error) -> bool {
     matches!(error.code(), "query_too_costly" | "cost_over_maximum" | "cost_over_cap")
 }
 
@@ -109,7 +109,9 @@ impl Shopify {
     /// record.
     pub(super) async fn list_page(&self, request: &PullRequest) -> Result<Page> {
         let position = Position::read(request.cursor.as_ref())?;
-        let list = List::of(request.entity, request.detail);
+        // In another language, the shop's own list gives the ids, and what is translated is read by them.
+        let detail = if self.language.is_some() { Detail::IdsOnly } else { request.detail };
+        let list = List::of(request.entity, detail);
         let mut page = Page::default();
         if request.cursor.is_none() {
             page.total = self.count(request).await?;
@@ -124,6 +126,11 @@ impl Shopify {
             page.total = self.count(request).await?;
         }
         answered.fill(&mut page);
+        if let (Some(language), Detail::Full) = (&self.language, request.detail) {
+            let ids: Vec<ExternalId> = wire::ids(&answered.body, list.nodes)?.into_iter().flatten().collect();
+            self.fill_translated(language, request, &ids, &mut page).await?;
+            return Ok(page);
+        }
         page.items = if list.is_nested() && going_on(&answered.body) > goes_on {
             // One that is gone by now is none of the list's records.
             let (items, _) = self.whole(request, &answered.body, list.nodes).await?;
@@ -303,5 +310,42 @@ impl Shopify {
             Some(timeout) => call.timeout(timeout),
             None => call,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: (Entity, Detail) = (Entity::Product, Detail::Full);
+
+    #[test]
+    fn pages_grow_by_doubling_up_to_the_points_of_a_query() {
+        let sizes = PageSizes::default();
+        let after = |first: u32, requested: f64| {
+            sizes.learn(KEY, first, requested);
+            sizes.predicted(Entity::Product, 7.0)
+        };
+        assert_eq!(sizes.predicted(Entity::Product, 7.0), (DEFAULT_PAGE, 7.0));
+        assert_eq!(after(20, 200.0), (40, 10.0));
+        assert_eq!(after(40, 400.0), (80, 10.0));
+        assert_eq!(after(80, 800.0), (95, 10.0), "950 points");
+        assert_eq!(after(10, 9_999.0), (1, 999.9), "a record at least");
+        assert_eq!(after(200, 2.0), (MAX_PAGE, 0.01));
+        // What is no cost is not learned.
+        for odd in [0.0, -5.0, f64::NAN, f64::INFINITY, 1e9] {
+            assert_eq!(after(20, odd), (MAX_PAGE, 0.01), "{odd}");
+        }
+    }
+
+    #[test]
+    fn no_page_has_more_than_half_of_what_was_refused() {
+        let sizes = PageSizes::default();
+        assert_eq!(sizes.refused(KEY, 100), 50);
+        assert_eq!(sizes.refused(KEY, 200), 100, "a larger one that was on its way");
+        assert_eq!(sizes.most(KEY), 50);
+        sizes.learn(KEY, 50, 50.0);
+        assert_eq!(sizes.predicted(Entity::Product, 7.0), (50, 1.0));
+        assert_eq!(sizes.refused(KEY, 1), 1);
     }
 }

@@ -33,7 +33,8 @@ pub(super) const fn type_of(entity: Entity) -> &'static str {
         | Entity::Tag
         | Entity::Brand
         | Entity::Attribute
-        | Entity::AttributeValue => "Product",
+        | Entity::AttributeValue
+        | Entity::Performance => "Product",
     }
 }
 
@@ -96,7 +97,7 @@ pub(super) enum Order {
 pub(super) fn filter(select: &Select, order: Order, behind: u64) -> Result<Option<String>> {
     let since = match select {
         Select::Since(since) => Some(*since),
-        Select::All | Select::Ids(_) => None,
+        Select::All | Select::Ids(_) | Select::Window(_) => None,
     };
     let changed = |since| format!("updated_at:>='{since}'");
     Ok(match (since, order, behind) {

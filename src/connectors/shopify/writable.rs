@@ -4,7 +4,7 @@ use crate::model::{Entity, FieldName, NameSource, Normaliser, TextCheck, Unavail
 
 /// Far below what a request may carry.
 const MAX_HTML_BYTES: usize = 512 * 1024;
-/// The platform keeps titles, types and handles in 255 characters (UNVERIFIED; a longer one is refused by it).
+/// The platform keeps titles, types, vendors and handles in 255 characters (UNVERIFIED; a longer one is refused by it).
 const MAX_NAME_BYTES: usize = 255;
 /// A tag has at most 255 characters (UNVERIFIED), a product at most 250 tags below the Plus plan.
 const MAX_TAG_BYTES: usize = 255;
@@ -42,12 +42,24 @@ pub(super) fn of_products(
     (kind.max_bytes, kind.removable, kind.check) = (MAX_NAME_BYTES, true, Some(ONE_LINE));
     let mut tags = WritableField::set(FieldName::new("tags"));
     (tags.max_bytes, tags.check) = (MAX_TAG_BYTES, Some(TAG));
+    // The platform may put the shop's own name in the place of no vendor (UNVERIFIED), so it is never without one.
+    let mut vendor = WritableField::set(FieldName::new("brands"));
+    (vendor.max_bytes, vendor.check) = (MAX_NAME_BYTES, Some(ONE_LINE));
+    (vendor.one_entry, vendor.can_be_emptied) = (true, false);
     let mut collections = WritableField::set(FieldName::new("categories"));
     (collections.max_bytes, collections.names) = (MAX_NAME_BYTES, NameSource::Known);
     collections.partly =
         Some("in a collection that is sorted by hand, the product comes back at another place");
     let mut metafields = WritableField::keyed(FieldName::new("attributes"), Normaliser::Values1, true);
     (metafields.max_bytes, metafields.names) = (MAX_METAFIELD_BYTES, NameSource::Known);
+    // Their lengths are UNVERIFIED (OPTION_NAME_TOO_LONG, OPTION_VALUE_NAME_TOO_LONG, SDL 2026-10).
+    let options = |name| {
+        let mut names = WritableField::keyed(FieldName::new(name), Normaliser::Exact1, false);
+        (names.max_bytes, names.check) = (MAX_NAME_BYTES, Some(ONE_LINE));
+        // Options are attributes, too.
+        names.followed_by = vec![FieldName::new("attributes")];
+        names
+    };
     let mut alt = WritableField::keyed(FieldName::new("media.alt"), Normaliser::Exact1, false);
     (alt.max_bytes, alt.check, alt.shared_holder) = (MAX_ALT_BYTES, Some(ONE_LINE), Some(Entity::Media));
     let mut slug = WritableField::text(FieldName::new("slug"), Normaliser::Exact1);
@@ -63,10 +75,13 @@ pub(super) fn of_products(
         (seo("seo.title"), rights.products),
         (seo("seo.description"), rights.products),
         (kind, rights.products),
+        (vendor, rights.products),
         (taxonomy, rights.products),
         (tags, rights.products),
         (collections, rights.products),
         (metafields, rights.products),
+        (options("options"), rights.products),
+        (options("options.values"), rights.products),
         // The right to write products is not enough for their files.
         (alt, rights.files),
         (slug, rights.products && settings.slugs),

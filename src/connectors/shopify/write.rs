@@ -1,6 +1,7 @@
 //! Writing: each patch becomes as few mutations as its fields need, and none that replaces a list.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -8,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::connector::Shopify;
 use super::metafields::{self, Types};
-use super::{client, documents, wire};
+use super::{client, documents, language, options, wire};
 use crate::connector::{Answer, FieldAnswer, Outcomes, Patch, PatchField, PatchValue, PushRequest, Written};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graphql::{Document, UserErrors};
@@ -38,8 +39,27 @@ impl Step {
         Self { document, root, variables, fields: vec![field.clone()], parts: Vec::new() }
     }
 
+    /// A mutation that writes several fields, with what each brings into it where it can be halved.
+    pub(super) fn of_fields(
+        document: &'static Document,
+        root: &'static str,
+        variables: Value,
+        fields: Vec<FieldName>,
+        parts: Vec<(FieldName, Map<String, Value>)>,
+    ) -> Self {
+        Self { document, root, variables, fields, parts }
+    }
+
     /// Both halves of a mutation that the platform refuses whole where one entry is no good.
-    fn halves(&self) -> Option<[Self; 2]> {
+    pub(super) fn halves(&self) -> Option<[Self; 2]> {
+        if self.parts.len() > 1 && self.root == "translationsRegister" {
+            let id = self.variables.get("id")?.as_str()?;
+            let (one, other) = self.parts.split_at(self.parts.len() / 2);
+            return Some([
+                language::registered(id, one.to_vec())?,
+                language::registered(id, other.to_vec())?,
+            ]);
+        }
         if self.parts.len() > 1 {
             let id = self.variables.get("product")?.get("id")?.as_str()?;
             let half = |parts: &[(FieldName, Map<String, Value>)]| {
@@ -51,13 +71,18 @@ impl Step {
         let key = match self.root {
             "fileUpdate" => "files",
             "metafieldsSet" => "metafields",
+            "productOptionUpdate" => "values",
             _ => return None,
         };
         let entries = self.variables.get(key)?.as_array().filter(|entries| entries.len() > 1)?;
         let (one, other) = entries.split_at(entries.len() / 2);
         let field = self.fields.first()?;
-        let half = |entries: &[Value]| Self::new(self.document, self.root, json!({ key: entries }), field);
-        Some([half(one), half(other)])
+        let half = |entries: &[Value]| {
+            let mut variables = self.variables.clone();
+            *variables.get_mut(key)? = entries.into();
+            Some(Self::new(self.document, self.root, variables, field))
+        };
+        Some([half(one)?, half(other)?])
     }
 }
 
@@ -112,21 +137,19 @@ impl Shopify {
             .not_after(Some(request.guard_until))
             .attempt_limits(wire::WRITE_TIMEOUT, wire::WRITE_TIMEOUT);
         let errors: UserErrors = client::member(&self.client, call, &[step.root, "userErrors"]).await?;
-        Ok(match errors.list.first() {
-            None => FieldAnswer::Accepted,
-            Some(error) => FieldAnswer::Refused {
-                code: error.code.clone().unwrap_or_else(|| "user_error".to_owned()),
-                why: format!("the store refused it: {} ({})", error.message, error.field_path()),
-            },
-        })
+        Ok(said_by(&errors))
     }
 
     /// The mutations of a patch: what is refused here leaves the whole record unwritten.
-    fn steps(&self, patch: &Patch, types: &Types) -> Result<Vec<Step>> {
+    pub(super) fn steps(&self, patch: &Patch, types: &Types) -> Result<Vec<Step>> {
         if patch.target.kind != Entity::Product || !wire::is_id(&patch.target.id) {
             return Err(Error::new(ErrorKind::Unsupported, "not_writable", "only products can be written"));
         }
         let id = wire::gid(Entity::Product, patch.target.id.as_str());
+        if let Some(language) = &self.language {
+            patch.changes.iter().try_for_each(|change| self.must_be_claimed(change))?;
+            return language::steps(language, &id, patch);
+        }
         let mut product = ProductUpdate::new(&id);
         let mut steps = Vec::new();
         for change in &patch.changes {
@@ -140,10 +163,15 @@ impl Shopify {
                 }
                 (PatchValue::Terms(after), Some(PatchValue::Terms(before))) => match change.field.as_str() {
                     "categories" => product.collections(before, after, &change.field)?,
+                    "brands" => product.vendor(after, &change.field)?,
                     _ => tags(&id, before, after, &change.field, &mut steps),
                 },
                 (PatchValue::Attributes(after), Some(PatchValue::Attributes(before))) => {
-                    steps.extend(metafields::steps(&id, before, after, types, &change.field)?);
+                    steps.extend(match change.field.as_str() {
+                        "options" => options::of_names(&id, before, after, &change.field)?,
+                        "options.values" => options::of_values(&id, before, after, &change.field)?,
+                        _ => metafields::steps(&id, before, after, types, &change.field)?,
+                    });
                 }
                 (PatchValue::Media(media), _) => {
                     let files: Vec<Value> = media
@@ -179,13 +207,26 @@ impl Shopify {
         }
     }
 
-    /// The types of metafields that a patch brings new: what a text has to be depends on it.
-    async fn types(&self, patch: &Patch) -> Result<Types> {
-        let brings_new = patch.changes.iter().any(|change| match &change.value {
-            PatchValue::Attributes(after) => after.iter().any(metafields::is_new),
-            _ => false,
-        });
-        if brings_new { self.metafield_types().await } else { Ok(Types::new()) }
+    /// Looks up the types of metafields where new ones are brought: what a text has to be depends on it.
+    pub(super) async fn prepare_types(&self, brings: &[FieldName]) -> Result<()> {
+        if brings.iter().any(|field| field.as_str() == "attributes") {
+            let types = Arc::new(self.metafield_types().await?);
+            *self.types.lock().unwrap_or_else(PoisonError::into_inner) = Some(types);
+        }
+        Ok(())
+    }
+
+    /// The types of metafields that a patch brings new, as they were looked up before its guard read; looked up now
+    /// where nobody prepared for it.
+    async fn types(&self, patch: &Patch) -> Result<Arc<Types>> {
+        if !brings_new(patch) {
+            return Ok(Arc::default());
+        }
+        let known = self.types.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match known {
+            Some(types) => Ok(types),
+            None => Ok(Arc::new(self.metafield_types().await?)),
+        }
     }
 
     /// What this store cannot write is not sent, whatever the map could.
@@ -233,6 +274,18 @@ impl ProductUpdate {
             _ => return Err(not_writable(field)),
         };
         self.parts.push((field.clone(), part));
+        Ok(())
+    }
+
+    /// The vendor is a text of its own, which stands for the list of one brand.
+    fn vendor(&mut self, after: &[Term], field: &FieldName) -> Result<()> {
+        let [vendor] = after else {
+            let found = format!("a product has one vendor, got {}", after.len());
+            return Err(Error::new(ErrorKind::Rejected, "not_one_vendor", found)
+                .with_remedy("take out the one that is there, and add one"));
+        };
+        self.parts
+            .push((field.clone(), Map::from_iter([("vendor".to_owned(), vendor.name.as_str().into())])));
         Ok(())
     }
 
@@ -299,6 +352,26 @@ fn tags(id: &str, before: &[Term], after: &[Term], field: &FieldName, steps: &mu
     };
     step(&documents::REMOVE_TAGS, "tagsRemove", names(before, after));
     step(&documents::ADD_TAGS, "tagsAdd", names(after, before));
+}
+
+/// Whether a patch brings metafields that are new: their types are the shop's.
+pub(super) fn brings_new(patch: &Patch) -> bool {
+    patch.changes.iter().any(|change| match &change.value {
+        PatchValue::Attributes(_) if change.field.as_str() != "attributes" => false,
+        PatchValue::Attributes(after) => after.iter().any(metafields::is_new),
+        _ => false,
+    })
+}
+
+/// What the refusals of a mutation say of it.
+pub(super) fn said_by(errors: &UserErrors) -> FieldAnswer {
+    match errors.list.first() {
+        None => FieldAnswer::Accepted,
+        Some(error) => FieldAnswer::Refused {
+            code: error.code.clone().unwrap_or_else(|| "user_error".to_owned()),
+            why: format!("the store refused it: {} ({})", error.message, error.field_path()),
+        },
+    }
 }
 
 pub(super) fn not_writable(field: &FieldName) -> Error {

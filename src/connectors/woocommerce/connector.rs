@@ -63,7 +63,7 @@ impl WooCommerce {
             Entity::Tag => map::TAG.to_vec(),
             Entity::Attribute => map::ATTRIBUTE.to_vec(),
             Entity::AttributeValue => map::ATTRIBUTE_VALUE.to_vec(),
-            Entity::Media => Vec::new(),
+            Entity::Media | Entity::Performance => Vec::new(),
         };
         let products = mapping.apply(Entity::Product, &own(Entity::Product))?;
         // The plugin was not known when the settings were checked.
@@ -106,7 +106,7 @@ impl Connector for WooCommerce {
         match entity {
             Entity::Product => Some(&self.products),
             Entity::Variant => Some(&self.variants),
-            Entity::Media => None,
+            Entity::Media | Entity::Performance => None,
             Entity::Category => Some(&self.categories),
             Entity::Tag => Some(&self.tags),
             Entity::Brand => Some(&self.brands),
@@ -143,6 +143,7 @@ impl Connector for WooCommerce {
             )
             .with_remedy("pull all of them"));
         }
+        request.must_be_claimed(claims)?;
         let per_product = request.entity == Entity::Variant && claims.calls == Calls::PerParent;
         match (&request.select, request.entity) {
             (Select::Ids(ids), Entity::Attribute) => self.attribute_ids_page(request, ids).await,

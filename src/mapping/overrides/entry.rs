@@ -58,11 +58,12 @@ impl Entry {
 }
 
 /// The transforms that an override can choose. Words belong to a connector: there is no name for them.
-pub(super) const NAMED: [(&str, Transform); 13] = [
+pub(super) const NAMED: [(&str, Transform); 15] = [
     ("text", Transform::Text),
     ("optional_text", Transform::OptionalText),
     ("escaped_text", Transform::EscapedText),
     ("html", Transform::Html),
+    ("optional_html", Transform::OptionalHtml),
     ("id", Transform::Id),
     ("last_segment", Transform::LastSegment),
     ("bool", Transform::Bool),
@@ -71,6 +72,7 @@ pub(super) const NAMED: [(&str, Transform); 13] = [
     ("mass", Transform::Mass),
     ("length", Transform::Length),
     ("utc_time", Transform::UtcTime),
+    ("sql_time", Transform::SqlTime),
     ("rfc3339", Transform::Rfc3339),
 ];
 

@@ -164,7 +164,7 @@ fn check_written(
     let of_field = |other: &&Rule| other.field == rule.field && other.direction == Direction::ReadWrite;
     let is_claimed = |other: &Rule| {
         other.transform.normaliser() == rule.transform.normaliser()
-            && (other.transform == Transform::Html) == (rule.transform == Transform::Html)
+            && other.transform.is_html() == rule.transform.is_html()
             && rule.transform.spell("x").is_some()
     };
     if let Some(claimed) = own.iter().find(of_field)

@@ -13,8 +13,12 @@ use crate::error::{Error, ErrorKind, Result, Retry};
 const APPLICATION_ID: i32 = 0x4c49_4c59;
 
 /// The steps from one version of the schema to the next. A step that was released is never changed.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema_1.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -283,9 +283,11 @@ async fn a_state_of_the_first_schema_keeps_all_it_has_and_takes_an_inbox() {
     assert_eq!(rows(&again, &RowQuery::Unsettled).await, [row]);
     assert_eq!(again.checkpoint(&store("a"), &run("run")).await.unwrap().unwrap().mark, SinkMark(7));
     commit(&again, vec![receive(1, "11", HintKind::Changed, 1)]).await;
+    commit(&again, vec![Op::NoteWriteJob(Box::new(super::super::conformance::write_job("tag")))]).await;
     drop(again);
     let third: Arc<dyn StateStore> = Arc::new(SqliteState::open(&old).unwrap());
     assert_eq!(jobs(&third).await.len(), 1);
+    assert_eq!(third.write_jobs(&store("a")).await.unwrap().len(), 1);
 }
 
 #[test]
@@ -310,7 +312,7 @@ fn the_settings_that_durability_and_erasure_need_are_on() {
         ("mmap_size", "0"),
         ("busy_timeout", "5000"),
         ("foreign_keys", "1"),
-        ("user_version", "3"),
+        ("user_version", "4"),
     ] {
         assert_eq!(setting(name), value, "{name}");
     }

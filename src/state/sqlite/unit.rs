@@ -129,6 +129,19 @@ impl Writer<'_> {
             Op::Append(row) => self.append(row)?,
             Op::Settle { row, outcome } => self.settle(*row, outcome)?,
             Op::MarkUndone { row, by } => self.mark_undone(*row, *by)?,
+            Op::NoteWriteJob(job) => {
+                self.execute(
+                    "INSERT INTO write_jobs (store, tag, body) VALUES (?1, ?2, ?3)
+                     ON CONFLICT (store, tag) DO UPDATE SET body = ?3",
+                    params![store, job.tag.as_str(), json(job)?],
+                )?;
+            }
+            Op::EndWriteJob { tag } => {
+                self.execute(
+                    "DELETE FROM write_jobs WHERE store = ?1 AND tag = ?2",
+                    params![store, tag.as_str()],
+                )?;
+            }
             Op::KeepBase { token, value, at } => {
                 self.execute(
                     "INSERT INTO bases (store, token, value, at_millis) VALUES (?1, ?2, ?3, ?4)

@@ -2,14 +2,20 @@
 
 use std::time::Duration;
 
+use super::blocking;
 use super::spool::Spool;
-use super::{BulkSettings, blocking};
 use crate::connector::{BulkBody, BulkJob, BulkSource};
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::sync::Cancel;
+use crate::sync::pull::Pull;
 
 /// The longest wait before a download is opened again.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// How long a body may be slow.
+const SLOW_AFTER: Duration = Duration::from_secs(60);
+
+/// The code of a body that is too slow.
+const TOO_SLOW: &str = "body_too_slow";
 
 /// Why there is no whole file, though nothing is wrong on our side: a stable code.
 pub(super) type NoFile = &'static str;
@@ -22,9 +28,9 @@ pub(super) async fn fetch(
     job: &BulkJob,
     bytes: Option<u64>,
     mut spool: Spool,
-    settings: &BulkSettings,
-    cancel: &Cancel,
+    pull: &Pull,
 ) -> Result<Result<Spool, NoFile>> {
+    let (settings, cancel) = (&pull.bulk, &pull.cancel);
     let mut standing = 0;
     let mut is_whole = bytes.is_some_and(|bytes| spool.length() == bytes);
     // Without a length nobody can tell whether what is here from an earlier run is all of it.
@@ -34,7 +40,7 @@ pub(super) async fn fetch(
     while !is_whole {
         let from = spool.length();
         let ended;
-        (spool, ended) = fetch_once(source, job, spool, cancel).await?;
+        (spool, ended) = fetch_once(source, job, spool, pull).await?;
         is_whole = match &ended {
             Ok(whole) => bytes.or(*whole).is_none_or(|bytes| spool.length() >= bytes),
             Err(error) => match lost(error) {
@@ -53,7 +59,8 @@ pub(super) async fn fetch(
         if is_whole {
             break;
         }
-        standing = if spool.length() > from { 0 } else { standing + 1 };
+        let is_slow = ended.as_ref().is_err_and(|error| error.code() == TOO_SLOW);
+        standing = if spool.length() > from && !is_slow { 0 } else { standing + 1 };
         if standing > settings.reopens {
             // A body that ends in good order is all that there is; one that breaks off may go on another day.
             return match ended {
@@ -65,10 +72,17 @@ pub(super) async fn fetch(
         tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(cancel.error()),
-            () = settings.clock.sleep(wait) => {}
+            () = pull.clock.sleep(wait) => {}
         }
     }
     Ok(Ok(spool))
+}
+
+/// A body that trickles would keep a run for ever, since each piece of it comes in time.
+fn too_slow() -> Error {
+    Error::new(ErrorKind::Timeout, TOO_SLOW, "the file comes slower than the settings allow")
+        .with_retry(Retry::Later)
+        .with_remedy("run the pull again later, or allow a lower rate in its settings")
 }
 
 /// Why an error means that the file is not to be had; none where it is not about the file. It would come again in
@@ -90,8 +104,9 @@ async fn fetch_once(
     source: &dyn BulkSource,
     job: &BulkJob,
     mut spool: Spool,
-    cancel: &Cancel,
+    pull: &Pull,
 ) -> Result<(Spool, Result<Option<u64>>)> {
+    let cancel = &pull.cancel;
     let asked = spool.length();
     let opened = tokio::select! {
         biased;
@@ -111,11 +126,21 @@ async fn fetch_once(
         )
         .with_remedy("report it: the source must begin where it is asked to, or before"));
     };
+    let (begun, mut came) = (pull.clock.elapsed(), 0_u64);
     loop {
         let chunk = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(cancel.error()),
             chunk = body.chunk() => chunk,
+        };
+        let took = pull.clock.elapsed().saturating_sub(begun);
+        let chunk = match chunk {
+            Ok(Some(chunk)) => {
+                came = came.saturating_add(chunk.len() as u64);
+                let is_slow = took > SLOW_AFTER && came / took.as_secs().max(1) < pull.bulk.least_rate;
+                if is_slow { Err(too_slow()) } else { Ok(Some(chunk)) }
+            }
+            ended => ended,
         };
         let mut chunk = match chunk {
             Ok(Some(chunk)) => chunk,

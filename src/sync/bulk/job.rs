@@ -117,7 +117,7 @@ impl Work<'_> {
             Some(tag) => source.find(request, &tag).await?,
             None => None,
         };
-        let clock = Arc::clone(&self.pull.bulk.clock);
+        let clock = Arc::clone(&self.pull.clock);
         let tag = match &self.point().tag {
             Some(tag) => tag.clone(),
             None => {
@@ -147,7 +147,7 @@ impl Work<'_> {
         request: &PullRequest,
         tag: &str,
     ) -> Result<StartedJob> {
-        let clock = Arc::clone(&self.pull.bulk.clock);
+        let clock = Arc::clone(&self.pull.clock);
         let plan = source.poll_plan();
         let begun = clock.elapsed();
         loop {
@@ -171,7 +171,7 @@ impl Work<'_> {
         tokio::select! {
             biased;
             () = cancel.cancelled() => Err(cancel.error()),
-            () = self.pull.bulk.clock.sleep(wait) => Ok(()),
+            () = self.pull.clock.sleep(wait) => Ok(()),
         }
     }
 
@@ -183,7 +183,7 @@ impl Work<'_> {
         started: Option<Timestamp>,
     ) -> Result<Ended> {
         let plan = source.poll_plan();
-        let clock = Arc::clone(&self.pull.bulk.clock);
+        let clock = Arc::clone(&self.pull.clock);
         let mut polls = 0;
         loop {
             self.sleep(plan.wait(polls)).await?;
@@ -251,7 +251,7 @@ impl Work<'_> {
         let (list, name) = (pull.spooled_list(), job.0.clone());
         let (directory, bound) = (settings.directory.clone(), settings.file_bytes);
         let spool = blocking(move || Spool::open(directory.as_deref(), &list, &name, bound)).await?;
-        let fetched = download::fetch(source, job, said.bytes, spool, settings, &pull.cancel).await?;
+        let fetched = download::fetch(source, job, said.bytes, spool, pull).await?;
         let spool = match fetched {
             Ok(spool) => spool,
             Err(code) => return self.fail(code.into()).await,

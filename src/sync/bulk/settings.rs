@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::JoinSettings;
 use crate::connector::Prediction;
-use crate::time::{Clock, SystemClock};
+use crate::time::Clock;
 
 /// How a pull uses bulk jobs, where its platform has them.
 #[derive(Debug, Clone)]
@@ -27,8 +27,11 @@ pub struct BulkSettings {
     pub directory: Option<PathBuf>,
     /// The bounds of the join.
     pub join: JoinSettings,
-    /// The clock that polls wait by.
-    pub clock: Arc<dyn Clock>,
+    /// The fewest bytes a second of a download (default 8 KiB). A body that is slower for longer than a minute is
+    /// taken for one that broke off without a byte more.
+    pub least_rate: u64,
+    /// The clock that polls wait by; none for that of the connector's runtime.
+    pub clock: Option<Arc<dyn Clock>>,
 }
 
 impl Default for BulkSettings {
@@ -41,7 +44,8 @@ impl Default for BulkSettings {
             file_bytes: 64 << 30,
             directory: None,
             join: JoinSettings::default(),
-            clock: Arc::new(SystemClock::default()),
+            least_rate: 8 << 10,
+            clock: None,
         }
     }
 }
@@ -50,7 +54,7 @@ impl BulkSettings {
     /// The default settings, by another clock.
     #[must_use]
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, ..Self::default() }
+        Self { clock: Some(clock), ..Self::default() }
     }
 
     /// Sets whether a job is used.
@@ -61,20 +65,20 @@ impl BulkSettings {
     }
 }
 
-/// Whether a pull uses a bulk job.
+/// Whether a pull, or a push, uses a job of the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BulkUse {
     /// Never.
     Never,
-    /// Where paging is predicted to take at least so many calls, or so long.
+    /// Where page by page, or record by record, it is predicted to take at least so many calls, or so long.
     From {
         /// How many calls (default 200).
         calls: u64,
         /// How long (default 2 min).
         takes: Duration,
     },
-    /// Wherever a job can answer the request.
+    /// Wherever a job can do it.
     Always,
 }
 
@@ -85,7 +89,7 @@ impl Default for BulkUse {
 }
 
 impl BulkUse {
-    pub(super) fn is_for(self, prediction: &Prediction) -> bool {
+    pub(in crate::sync) fn is_for(self, prediction: &Prediction) -> bool {
         match self {
             Self::Never => false,
             Self::From { calls, takes } => {

@@ -41,7 +41,7 @@ fn one_answer(answer: &Answer) -> Option<&FieldAnswer> {
 }
 
 /// Checks that each patch is answered in its place, and truly. Gives how many landed.
-fn check_true(
+pub(super) fn check_true(
     fixture: &dyn ContractFixture,
     sent: &[Patch],
     before: &[Option<serde_json::Value>],

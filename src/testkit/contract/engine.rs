@@ -94,7 +94,7 @@ pub(super) async fn every_claimed_field_is_written_verified_and_undone(
                 continue;
             }
             outcome = Checked::Held;
-            // Of a list that is full, one comes and one goes.
+            // Of a list that is full, or has one entry, one comes and one goes.
             let count = plan.to_apply().count();
             claim.check(count > 0 && count == plan.changes.len(), || {
                 format!("no change of {name} to apply: {plan}")

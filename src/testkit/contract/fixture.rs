@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::connector::Connector;
 use crate::model::{Entity, ExternalId, FieldName, Secret};
 use crate::runtime::Runtime;
+use crate::time::Days;
 use crate::webhook::Incoming;
 
 /// A fresh store with a seeded catalogue and a connector to it.
@@ -109,6 +110,11 @@ pub trait ContractFixture: Send + Sync {
     fn calls_of_a_first_page(&self, entity: Entity) -> u64 {
         let _ = entity;
         1
+    }
+
+    /// The days that the store has records of, for kinds that are read by days alone.
+    fn window(&self) -> Option<Days> {
+        None
     }
 
     /// The size of the pages that the suite asks for; small, so that a small catalogue has several.

@@ -19,6 +19,7 @@ mod deletes;
 mod engine;
 mod fixture;
 mod hooks;
+mod jobs;
 mod limits;
 mod lists;
 mod merge;
@@ -133,6 +134,8 @@ rules! { $
         "a guard or verify read gives what is stored now";
     reads::a_delta_lists_what_changed_since, "R5",
         "a delta lists what changed at or after its time, not everything, and is refused where it is not claimed";
+    reads::a_range_of_days_lists_these_days, "R1",
+        "a range of days lists the records of these days and no others, and is refused where it is not claimed; a whole list is, too";
     reads::a_kind_that_is_not_claimed_is_refused, "CAPABILITIES",
         "a kind of record that is not claimed is refused as unsupported";
     reads::a_sound_store_has_no_error_findings, "CAPABILITIES",
@@ -195,6 +198,10 @@ rules! { $
         "a patch that the platform refuses leaves the others of its push landed, and each answer is true";
     batches::a_lost_answer_to_several_patches_is_true, "W2",
         "a lost answer to several patches is told for each, is true, and repeats no write";
+    jobs::a_write_job_answers_each_line_truly, "W6",
+        "a write job is found by its name alone, writes what its lines say, and answers each once and truly";
+    jobs::what_a_job_writes_is_verified_and_undone, "W3",
+        "what is claimed to go by job goes so, guarded as it is claimed, and is read back and undone";
     limits::a_limit_is_waited_for, "LIMITS",
         "a read that is refused for a limit is repeated after the time that was asked for, or not at all";
     limits::two_calls_are_in_flight_at_most, "LIMITS",

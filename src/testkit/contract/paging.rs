@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use super::certificate::recover;
 use super::fixture::{ContractFixture, On, Strike, Trouble};
 use super::violation::{Checked, Claim, Outcome};
-use super::walk::{difference, ids_of, page, pull, refused, small, truth, walk};
+use super::walk::{difference, ids_of, page, pull, refused, small, truth, walk, whole};
 use crate::connector::{Detail, Joint, PullRequest, Total};
 use crate::model::{Calls, EntityCapabilities, ExternalId};
 
@@ -218,7 +218,7 @@ pub(super) async fn no_page_is_longer_than_asked_or_claimed(
     let paged = |claims: &&EntityCapabilities| claims.calls != Calls::Whole;
     for capability in connector.capabilities().entities.iter().filter(paged) {
         for asked in [fixture.page_size(), NonZeroU32::MAX] {
-            let request = PullRequest { page_size: Some(asked), ..PullRequest::all(capability.entity) };
+            let request = PullRequest { page_size: Some(asked), ..whole(fixture, capability.entity) };
             let bound = asked.min(capability.max_page).get() as usize;
             for step in walk(&*connector, &request, claim).await? {
                 claim.check(step.ids.len() <= bound, || {

@@ -67,7 +67,8 @@ fn add_rewritten(patch: &mut Patch, entity: &EntityCapabilities, record: &Record
         {
             let raw = record.raw_spelling(field).cloned();
             let value = PatchValue::Text { text: text.into(), raw };
-            patch.changes.push(PatchField::new(field.clone(), value, seen));
+            let version = record.version(field).cloned();
+            patch.changes.push(PatchField::new(field.clone(), value, seen).version(version));
         }
     }
 }

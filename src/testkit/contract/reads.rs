@@ -8,7 +8,8 @@ use super::violation::{Checked, Claim, Outcome};
 use super::walk::{difference, ids_of, read, refused, small, truth, walk};
 use crate::connector::{PullRequest, Purpose, Select, Severity};
 use crate::mapping::cells;
-use crate::model::{CellValue, DeltaClock, Entity, ExternalId};
+use crate::model::{CellValue, DeltaClock, Entity, ExternalId, Record};
+use crate::time::{Day, Days};
 
 pub(super) async fn every_id_is_answered_or_missing(fixture: &dyn ContractFixture, claim: Claim) -> Outcome {
     let connector = fixture.connector();
@@ -135,6 +136,45 @@ pub(super) async fn a_delta_lists_what_changed_since(fixture: &dyn ContractFixtu
         })?;
     }
     Ok(outcome)
+}
+
+pub(super) async fn a_range_of_days_lists_these_days(fixture: &dyn ContractFixture, claim: Claim) -> Outcome {
+    let connector = fixture.connector();
+    let day = Day::at(fixture.runtime().clock().now(), "UTC");
+    let today = claim.done("today", day)?;
+    for capability in &connector.capabilities().entities {
+        let entity = capability.entity;
+        if !capability.whole {
+            refused(&*connector, &PullRequest::all(entity), "a whole list that is not claimed", claim)
+                .await?;
+        }
+        let days = fixture.window().or_else(|| Days::new(today, today).ok());
+        let Some(days) = days else { continue };
+        let request = PullRequest::window(entity, days);
+        if capability.windows.is_none() {
+            refused(&*connector, &request, "a range of days that is not claimed", claim).await?;
+            continue;
+        }
+        let first = claim.done("one day", Days::new(days.first(), days.first()))?;
+        let one = walk(&*connector, &PullRequest { select: Select::Window(first), ..request.clone() }, claim)
+            .await?;
+        let all = walk(&*connector, &request, claim).await?;
+        let day_of = |record: &Record| record.performance().and_then(|numbers| numbers.day.value().copied());
+        let of_first: BTreeSet<ExternalId> = all
+            .iter()
+            .flat_map(|step| &step.records)
+            .filter(|record| day_of(record) == Some(first.first()))
+            .map(|record| record.reference().id.clone())
+            .collect();
+        let found = ids_of(&one);
+        claim.check(found == of_first, || difference(&of_first, &found))?;
+        let outside = all
+            .iter()
+            .flat_map(|step| &step.records)
+            .find(|record| day_of(record).is_none_or(|day| !days.holds(day)));
+        claim.check(outside.is_none(), || format!("a record outside of {days}: {outside:?}"))?;
+    }
+    Ok(Checked::Held)
 }
 
 pub(super) async fn a_kind_that_is_not_claimed_is_refused(

@@ -9,14 +9,15 @@ use async_trait::async_trait;
 use super::fixture::ContractFixture;
 use super::violation::{Claim, Violation};
 use crate::connector::{
-    Answer, BulkSource, Connector, ConnectorInfo, Health, Joint, Known, LookUp, Page, PullRequest, Purpose,
-    PushRequest, Select, Total, WebhookSource,
+    Answer, BulkSource, Connector, ConnectorInfo, DeletionSource, Health, Joint, Known, LookUp, Page,
+    PullRequest, Purpose, PushRequest, Select, Total, WebhookSource, WriteJobs,
 };
 use crate::error::{ErrorKind, Result};
 use crate::mapping::SchemaMap;
-use crate::model::{Capabilities, Cursor, Entity, ExternalId, Record, RecordRef};
+use crate::model::{Capabilities, Cursor, Entity, ExternalId, FieldName, Record, RecordRef, View};
 use crate::state::{MemoryState, SinkMark};
 use crate::sync::{Certificate, Delivery, Pull, Rejected, Sink};
+use crate::time::Days;
 
 const CURSORS: Claim = Claim { rule: "R4", text: "a list gives no cursor twice, and ends" };
 const MAPPED: Claim = Claim { rule: "R1", text: "every record of the seeded catalogue can be mapped" };
@@ -37,7 +38,22 @@ pub(super) struct Step {
 
 /// A full walk in the fixture's page size.
 pub(super) fn small(fixture: &dyn ContractFixture, entity: Entity) -> PullRequest {
-    PullRequest { page_size: Some(fixture.page_size()), ..PullRequest::all(entity) }
+    PullRequest { page_size: Some(fixture.page_size()), ..whole(fixture, entity) }
+}
+
+/// Everything of a kind: the whole list, or the days that the store has.
+pub(super) fn whole(fixture: &dyn ContractFixture, entity: Entity) -> PullRequest {
+    match by_days(fixture, entity) {
+        Some(days) => PullRequest::window(entity, days),
+        None => PullRequest::all(entity),
+    }
+}
+
+/// The days that the store has, of a kind that is read by days alone.
+fn by_days(fixture: &dyn ContractFixture, entity: Entity) -> Option<Days> {
+    let connector = fixture.connector();
+    let claims = connector.capabilities().entity(entity)?;
+    fixture.window().filter(|_| !claims.whole && claims.windows.is_some())
 }
 
 /// Asks for one page and maps it.
@@ -155,7 +171,10 @@ pub(super) struct Pulled {
 pub(super) async fn pull(fixture: &dyn ContractFixture, entity: Entity) -> Pulled {
     let connector = SmallPages { inner: fixture.connector(), size: fixture.page_size() };
     let mut sink = Gathered::default();
-    let pull = Pull::new(Arc::new(connector), Arc::new(MemoryState::new()), entity);
+    let mut pull = Pull::new(Arc::new(connector), Arc::new(MemoryState::new()), entity);
+    if let Some(days) = by_days(fixture, entity) {
+        pull = pull.window(days);
+    }
     let certificate = pull.run(&mut sink, &|_| {}).await;
     Pulled { certificate, ids: sink.records.iter().map(|record| record.reference().id.clone()).collect() }
 }
@@ -202,16 +221,40 @@ impl Connector for SmallPages {
         self.inner.look_up(names).await
     }
 
+    async fn prepare(&self, brings: &[FieldName]) -> Result<()> {
+        self.inner.prepare(brings).await
+    }
+
     async fn shown_by(&self, holders: &[RecordRef]) -> Result<Vec<Vec<RecordRef>>> {
         self.inner.shown_by(holders).await
+    }
+
+    fn views(&self) -> &[View] {
+        self.inner.views()
+    }
+
+    fn in_view(&self, view: &View) -> Result<Arc<dyn Connector>> {
+        self.inner.in_view(view)
+    }
+
+    fn origin(&self) -> Option<&dyn Connector> {
+        self.inner.origin()
     }
 
     fn webhooks(&self) -> Option<&dyn WebhookSource> {
         self.inner.webhooks()
     }
 
+    fn deletions(&self) -> Option<&dyn DeletionSource> {
+        self.inner.deletions()
+    }
+
     fn bulk(&self) -> Option<&dyn BulkSource> {
         self.inner.bulk()
+    }
+
+    fn write_jobs(&self) -> Option<&dyn WriteJobs> {
+        self.inner.write_jobs()
     }
 }
 

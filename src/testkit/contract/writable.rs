@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::fixture::ContractFixture;
 use super::violation::{Claim, Violation};
-use super::walk::read;
+use super::walk::{read, small, walk};
 use crate::connector::{Connector, Patch, PatchField, PatchValue, Purpose, PushRequest};
 use crate::mapping::cells;
 use crate::model::{
@@ -26,7 +26,15 @@ pub(super) async fn guard(
     id: &ExternalId,
     claim: Claim,
 ) -> Result<Record, Violation> {
-    let record = read(&*fixture.connector(), entity, id, Purpose::Guard, claim).await?;
+    let connector = fixture.connector();
+    if connector.capabilities().entity(entity).is_some_and(|claims| !claims.by_ids) {
+        // What is read by no id is found in its list.
+        let steps = walk(&*connector, &small(fixture, entity), claim).await?;
+        let record = steps.into_iter().flat_map(|step| step.records).find(|it| it.reference().id == *id);
+        return record
+            .ok_or_else(|| claim.violated(format!("no {entity} {id} in a list, which the store has")));
+    }
+    let record = read(&*connector, entity, id, Purpose::Guard, claim).await?;
     record.ok_or_else(|| claim.violated(format!("no {entity} {id} in a guard read, which the store has")))
 }
 
@@ -83,6 +91,10 @@ async fn sample(
         Some(ListKind::Set) => new.map(|name| Sample::Name(Term { name: name.into(), ..Term::default() })),
         Some(_) if is_of_pictures(field) => {
             entries.first().zip(new).map(|(entry, new)| Sample::Keyed(entry.key.clone(), new.into()))
+        }
+        Some(_) if cells::is_fixed(record, &field.field) => {
+            let entry = entries.iter().find(|entry| !entry.is_linked);
+            entry.zip(new).map(|(entry, new)| Sample::Keyed(entry.key.clone(), new.into()))
         }
         Some(_) if field.names == NameSource::Known => {
             let known = known_entry(fixture, field, record, claim).await?;
@@ -153,6 +165,7 @@ pub(super) async fn patch(
             Sample::Text(text) => PatchValue::Text { text: text.into(), raw: None },
             Sample::Name(term) => {
                 let mut terms = terms(record, &field.field);
+                terms.retain(|_| !field.one_entry);
                 // A list that is full takes another one in the place of its own only.
                 terms.truncate(field.max_entries.map_or(usize::MAX, |most| most.saturating_sub(1)));
                 terms.push(term);
@@ -160,6 +173,9 @@ pub(super) async fn patch(
             }
             Sample::Keyed(key, value) if is_of_pictures(field) => {
                 PatchValue::Media(media(record, &key, value.as_str().unwrap_or_default()))
+            }
+            Sample::Keyed(key, value) if cells::is_fixed(record, &field.field) => {
+                PatchValue::Attributes(options(record, &key, value.as_str().unwrap_or_default()))
             }
             Sample::Keyed(key, value) => {
                 let texts = value.as_array().into_iter().flatten();
@@ -177,11 +193,15 @@ pub(super) async fn patch(
         };
         let before = match &value {
             PatchValue::Terms(_) => Some(PatchValue::Terms(terms(record, &field.field))),
+            PatchValue::Attributes(_) if cells::is_fixed(record, &field.field) => {
+                Some(PatchValue::Attributes(options(record, "", "")))
+            }
             PatchValue::Attributes(_) => Some(PatchValue::Attributes(attributes(record))),
             PatchValue::Media(_) => Some(PatchValue::Media(media(record, "", ""))),
             PatchValue::Text { .. } | PatchValue::Removed => None,
         };
-        changes.push(PatchField::new(field.field.clone(), value, seen).before(before));
+        let version = record.version(&field.field).cloned();
+        changes.push(PatchField::new(field.field.clone(), value, seen).version(version).before(before));
     }
     Ok(Patch::new(record.reference().clone(), changes))
 }
@@ -199,6 +219,23 @@ fn terms(record: &Record, field: &FieldName) -> Vec<Term> {
 fn attributes(record: &Record) -> Vec<Attribute> {
     let Record::Product(product) = record else { return Vec::new() };
     product.attributes.value().cloned().unwrap_or_default()
+}
+
+/// The attributes that variants differ by, with another name for one of them or for one of their values.
+fn options(record: &Record, key: &str, name: &str) -> Vec<Attribute> {
+    let mut options = attributes(record);
+    options.retain(|option| option.distinguishes_variants == Some(true));
+    for option in &mut options {
+        if option.id.as_ref().is_some_and(|id| id.as_str() == key) {
+            option.label = name.into();
+        }
+        for (id, value) in option.value_ids.iter().zip(&mut option.values) {
+            if id.as_str() == key {
+                *value = name.into();
+            }
+        }
+    }
+    options
 }
 
 fn media(record: &Record, key: &str, alt: &str) -> Vec<Media> {
@@ -258,7 +295,8 @@ pub(super) async fn enrichment(
             }
             Sample::Name(term) => {
                 let own = cells::entries(record, &field.field).unwrap_or_default();
-                let kept = field.max_entries.map_or(usize::MAX, |most| most.saturating_sub(1));
+                let most = if field.one_entry { Some(1) } else { field.max_entries };
+                let kept = most.map_or(usize::MAX, |most| most.saturating_sub(1));
                 let names = own.iter().skip(kept).filter_map(|entry| entry.value.as_text().map(Text::from));
                 Edit { add: vec![term.name], remove: names.collect(), ..Edit::default() }
             }
@@ -277,6 +315,7 @@ pub(super) async fn enrichment(
         scope: None,
         made_at: fixture.runtime().clock().now(),
         from: BTreeMap::new(),
+        from_locale: None,
         fields,
         provenance: Provenance::default(),
     })
@@ -284,7 +323,11 @@ pub(super) async fn enrichment(
 
 /// The keys of a stored record that a field's rules name.
 pub(super) fn wire_keys(connector: &dyn Connector, entity: Entity, field: &FieldName) -> BTreeSet<String> {
-    let outer = field.as_str().split('.').next().unwrap_or_default();
+    let outer = match field.as_str().split('.').next().unwrap_or_default() {
+        // Options are attributes by which variants differ.
+        "options" if entity == Entity::Product => "attributes",
+        outer => outer,
+    };
     let list = format!("{outer}[]");
     let rules = connector.schema(entity).map(|schema| schema.rules()).unwrap_or_default();
     rules

@@ -12,6 +12,7 @@ use super::search;
 use super::state::State;
 use super::value::{Args, Obj, Out, Read, gid, number_of};
 use super::write_product::{Mistake, user_errors};
+use crate::testkit::json::Json;
 use crate::time::Timestamp;
 
 /// What goes wrong with one bulk job.
@@ -26,8 +27,22 @@ pub struct BulkFault {
     pub cut_at: Option<usize>,
     /// By how much `objectCount` differs from the lines of the file.
     pub count_difference: i64,
-    /// The job stalls while it runs, until the platform cancels it after ten days.
+    /// The job stalls while it runs, until the platform cancels it: a query after ten days, a mutation after one.
     pub stalls: bool,
+    /// How many lines of a mutation's file are run at most; the others are not, and have no result.
+    pub runs_lines: Option<usize>,
+    /// Lines, by their places, that the platform does not run, and answers with an error of its own.
+    pub failing_lines: Vec<usize>,
+    /// Lines that are run, and whose results are not in the file.
+    pub dropped_lines: Vec<usize>,
+    /// Lines whose results are twice in the file.
+    pub doubled_lines: Vec<usize>,
+    /// The results come in another order than the lines.
+    pub mixed: bool,
+    /// Results of lines with errors do not have their number.
+    pub unnumbered_errors: bool,
+    /// What is told of the job does not have its text.
+    pub hides_text: bool,
 }
 
 /// How the jobs of a shop behave.
@@ -40,8 +55,10 @@ pub struct BulkSettings {
     pub start_after: Duration,
     /// How long it runs (default 4 s).
     pub run_for: Duration,
-    /// How long a cancelled job still holds its place (default 2 s).
+    /// How long a cancelled job still holds its place, and a mutation goes on (default 2 s).
     pub cancel_takes: Duration,
+    /// When the platform ends a mutation that has not ended (default 1 day).
+    pub mutation_limit: Duration,
     /// How long files are kept (default 7 days).
     pub keep_for: Duration,
     /// The most levels of connections in a query, the outermost counted (default 2).
@@ -59,6 +76,7 @@ impl Default for BulkSettings {
             start_after: Duration::from_secs(1),
             run_for: Duration::from_secs(4),
             cancel_takes: Duration::from_secs(2),
+            mutation_limit: Duration::from_secs(86_400),
             keep_for: Duration::from_secs(7 * 86_400),
             nesting: 2,
             connections: 5,
@@ -97,6 +115,8 @@ pub(super) struct Bulk {
     pub(super) work: Work,
     pub(super) created: Timestamp,
     pub(super) fault: BulkFault,
+    /// The results of the lines of a mutation that have run.
+    pub(super) results: Vec<Json>,
     cancelled: Option<Timestamp>,
     /// The file, from when the job runs.
     pub(super) outcome: Option<Outcome>,
@@ -108,6 +128,10 @@ pub(super) struct Bulks {
     pub(super) all: BTreeMap<u64, Bulk>,
     pub(super) settings: BulkSettings,
     pub(super) faults: VecDeque<BulkFault>,
+    /// The codes with which the next starts of mutations are refused.
+    pub(super) refusals: VecDeque<&'static str>,
+    /// The lines that mutations have run, as they came.
+    pub(super) lines_run: Vec<String>,
 }
 
 /// How far a job is.
@@ -151,9 +175,18 @@ impl Bulk {
 
     /// When it ends by itself.
     fn ends(&self, settings: &BulkSettings) -> Timestamp {
-        let limit = if self.is_query() { 10 * 86_400 } else { 86_400 };
-        let run = if self.fault.stalls { Duration::from_secs(limit) } else { settings.run_for };
+        let limit = match self.is_query() {
+            true => Duration::from_secs(10 * 86_400),
+            false => settings.mutation_limit,
+        };
+        let run = if self.fault.stalls { limit } else { settings.run_for };
         self.created.saturating_add(settings.start_after).saturating_add(run)
+    }
+
+    /// How much of its work is done by now: a mutation's lines run one after the other over its time.
+    fn share_run(&self, now: Timestamp, settings: &BulkSettings) -> f64 {
+        let runs = now.since(self.created.saturating_add(settings.start_after));
+        if settings.run_for.is_zero() { 1.0 } else { runs.as_secs_f64() / settings.run_for.as_secs_f64() }
     }
 
     pub(super) fn status(&self, now: Timestamp, settings: &BulkSettings) -> Status {
@@ -204,15 +237,22 @@ impl State {
             .bulks
             .all
             .values()
-            .filter(|bulk| bulk.outcome.is_none() && bulk.cancelled.is_none())
+            .filter(|bulk| bulk.outcome.is_none())
+            .filter(|bulk| match bulk.cancelled {
+                None => true,
+                Some(at) => !bulk.is_query() && now.since(at) < settings.cancel_takes,
+            })
             .filter(|bulk| now >= bulk.created.saturating_add(settings.start_after))
             .map(|bulk| bulk.id)
             .collect();
         for id in due {
             let Some(bulk) = self.bulks.all.get(&id).cloned() else { continue };
-            let outcome = bulk_run::run(self, &bulk);
-            if let Some(bulk) = self.bulks.all.get_mut(&id) {
-                bulk.outcome = Some(outcome);
+            let results = bulk_run::go_on(self, &bulk, bulk.share_run(now, &settings));
+            let is_over = bulk.is_query() || (now >= bulk.ends(&settings) && !bulk.fault.stalls);
+            let bulk = Bulk { results, ..bulk };
+            let outcome = is_over.then(|| bulk_run::run(self, &bulk));
+            if let Some(known) = self.bulks.all.get_mut(&id) {
+                (known.results, known.outcome) = (bulk.results, outcome);
             }
         }
         let ended: Vec<u64> = self
@@ -251,6 +291,7 @@ impl State {
             work,
             created: self.now,
             fault,
+            results: Vec::new(),
             cancelled: None,
             outcome: None,
             told: false,
@@ -300,6 +341,9 @@ pub(super) fn run_mutation(state: &mut State, args: &Args) -> Result<Out, FieldE
     let mutation = args.text("mutation").unwrap_or_default().to_owned();
     if let Err(message) = bulk_rules::check_mutation(&state.documents, &mutation) {
         return payload(None, &[Mistake::coded(&["mutation"], "INVALID_MUTATION", message)]);
+    }
+    if let Some(code) = state.bulks.refusals.pop_front() {
+        return payload(None, &[Mistake::coded(&["stagedUploadPath"], code, "The job was not started.")]);
     }
     let path = args.text("stagedUploadPath").unwrap_or_default();
     let Some(file) = state.uploads.files.get(path).map(Arc::clone) else {
@@ -357,6 +401,7 @@ pub(super) fn field(state: &State, id: u64, name: &str) -> Result<Out, FieldErro
         "id" => Out::text(gid("BulkOperation", id)),
         "status" => Out::text(status.name()),
         "type" => Out::text(bulk.kind()),
+        "query" if bulk.fault.hides_text => Out::text(""),
         "query" => Out::text(&bulk.document),
         "createdAt" => Out::time(bulk.created),
         "completedAt" => Out::maybe_time(bulk.completed(now, settings)),
@@ -364,7 +409,10 @@ pub(super) fn field(state: &State, id: u64, name: &str) -> Result<Out, FieldErro
             Status::Failed => Out::maybe(outcome.and_then(|outcome| outcome.error.clone())),
             _ => Out::NULL,
         },
-        "objectCount" => Out::text(outcome.map_or(0, |outcome| outcome.objects).to_string()),
+        "objectCount" => {
+            let so_far = i64::try_from(bulk.results.len()).unwrap_or(i64::MAX);
+            Out::text(outcome.map_or(so_far, |outcome| outcome.objects).to_string())
+        }
         "rootObjectCount" => Out::text(outcome.map_or(0, |outcome| outcome.roots).to_string()),
         "fileSize" => match status {
             Status::Completed => Out::maybe(

@@ -110,7 +110,7 @@ pub(super) fn field(state: &State, id: u64, name: &str, args: &Args) -> Result<O
         "metafield" | "metafields" => {
             metafield::of_owner(state, metafield::Owner::Collection(id), name, args)?
         }
-        "translations" => translation::of(state, &collection.gid(), args),
+        "translations" => translation::published(state, &collection.gid(), args),
         _ => return Err(FieldError::undefined("Collection", name)),
     })
 }

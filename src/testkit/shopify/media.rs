@@ -159,7 +159,7 @@ pub(super) fn field(state: &State, id: u64, name: &str, args: &Args) -> Result<O
                 ("url", Out::text(&media.url)),
             ],
         )]),
-        "translations" => translation::of(state, &media.gid(), args),
+        "translations" => translation::published(state, &media.gid(), args),
         _ => return Err(FieldError::undefined(kind.type_name(), name)),
     })
 }

@@ -179,7 +179,7 @@ pub(super) fn field(state: &State, id: u64, name: &str, args: &Args) -> Result<O
         "owner" => Out::Object(owner.obj()),
         "ownerType" => Out::text(owner.type_text()),
         "definition" => Out::NULL,
-        "translations" => translation::of(state, &metafield.gid(), args),
+        "translations" => translation::published(state, &metafield.gid(), args),
         _ => return Err(FieldError::undefined("Metafield", name)),
     })
 }

@@ -65,6 +65,8 @@ pub struct ProductOption {
     pub name: String,
     /// The values.
     pub values: Vec<OptionValue>,
+    /// Namespace and key of the metafield that has its values, where it is linked to one.
+    pub linked: Option<(String, String)>,
 }
 
 /// A value of an option.
@@ -81,7 +83,7 @@ impl ProductOption {
     /// Makes an option out of its name and values.
     #[must_use]
     pub fn new(id: u64, name: &str, values: Vec<OptionValue>) -> Self {
-        Self { id, name: name.to_owned(), values }
+        Self { id, name: name.to_owned(), values, linked: None }
     }
 }
 
@@ -258,7 +260,7 @@ pub(super) fn field(state: &State, id: u64, name: &str, args: &Args) -> Result<O
             });
             Out::Page(connection::page_in_order(items, args)?)
         }
-        "translations" => translation::of(state, &product.gid(), args),
+        "translations" => translation::published(state, &product.gid(), args),
         _ => return Err(FieldError::undefined("Product", name)),
     })
 }
@@ -284,8 +286,11 @@ pub(super) fn option_field(
         "optionValues" => {
             Out::list(option.values.iter().map(|value| Obj::OptionValue(product, id, value.id)))
         }
-        "linkedMetafield" => Out::NULL,
-        "translations" => translation::of(state, &gid("ProductOption", id), args),
+        "linkedMetafield" => option.linked.as_ref().map_or(Out::NULL, |(namespace, key)| {
+            let fields = vec![("namespace", Out::text(namespace)), ("key", Out::text(key))];
+            Out::record("LinkedMetafield", fields)
+        }),
+        "translations" => translation::published(state, &gid("ProductOption", id), args),
         _ => return Err(FieldError::undefined("ProductOption", name)),
     })
 }
@@ -310,7 +315,7 @@ pub(super) fn value_field(
             Out::bool(variants.any(|variant| variant.values.contains(&(option, id))))
         }
         "linkedMetafieldValue" | "swatch" => Out::NULL,
-        "translations" => translation::of(state, &gid("ProductOptionValue", id), args),
+        "translations" => translation::published(state, &gid("ProductOptionValue", id), args),
         _ => return Err(FieldError::undefined("ProductOptionValue", name)),
     })
 }

@@ -314,6 +314,34 @@ impl ShopifyFake {
         self.state().bulks.faults.push_back(fault);
     }
 
+    /// Refuses the next start of a bulk mutation with a code, such as `NO_SUCH_FILE`; several wait in a row.
+    pub fn refuse_next_bulk_mutation(&self, code: &'static str) {
+        self.state().bulks.refusals.push_back(code);
+    }
+
+    /// The lines that bulk mutations have run, as they came, in the order in which they ran.
+    #[must_use]
+    pub fn bulk_lines_run(&self) -> Vec<String> {
+        self.state().bulks.lines_run.clone()
+    }
+
+    /// How many bulk jobs were started, queries and mutations.
+    #[must_use]
+    pub fn bulk_job_count(&self) -> usize {
+        self.state().bulks.all.len()
+    }
+
+    /// The ids of all bulk jobs, oldest first.
+    #[must_use]
+    pub fn bulk_job_ids(&self) -> Vec<u64> {
+        self.state().bulks.all.keys().copied().collect()
+    }
+
+    /// Tells another address for the uploads that are staged from now on.
+    pub fn stage_uploads_at(&self, address: &str) {
+        self.state().uploads.at = Some(address.to_owned());
+    }
+
     /// Whether deliveries are sent as soon as the request that caused them was answered, by a task of the
     /// current runtime (default no). It takes a server; [`ShopifyFake::deliver`] works either way.
     pub fn deliver_at_once(&self, on: bool) {

@@ -108,6 +108,13 @@ pub(super) fn of(state: &State, resource: &str, args: &Args) -> Out {
     Out::List(records.collect())
 }
 
+/// The same, of published languages only: what the fields of the records themselves give.
+pub(super) fn published(state: &State, resource: &str, args: &Args) -> Out {
+    let locale = args.text("locale").unwrap_or_default();
+    let is_published = state.shop.locales.iter().any(|known| known.code == locale && known.published);
+    if is_published { of(state, resource, args) } else { Out::List(Vec::new()) }
+}
+
 pub(super) fn record(key: &str, locale: &str, translation: &Translation, outdated: bool) -> Out {
     Out::record(
         "Translation",

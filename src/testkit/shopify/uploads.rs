@@ -20,6 +20,8 @@ pub(super) struct Uploads {
     pub(super) files: BTreeMap<String, Arc<Vec<u8>>>,
     /// What a form must carry, by the number of the target.
     targets: BTreeMap<u64, Vec<(String, String)>>,
+    /// Another address that is told for them.
+    pub(super) at: Option<String>,
 }
 
 /// `stagedUploadsCreate`.
@@ -49,7 +51,12 @@ pub(super) fn create(state: &mut State, args: &Args) -> Result<Out, FieldError> 
         targets.push(Out::record(
             "StagedMediaUploadTarget",
             vec![
-                ("url", Out::text(format!("{}{PATH}{number}", state.base))),
+                (
+                    "url",
+                    Out::text(
+                        state.uploads.at.clone().unwrap_or_else(|| format!("{}{PATH}{number}", state.base)),
+                    ),
+                ),
                 ("resourceUrl", Out::NULL),
                 ("parameters", Out::List(told.collect())),
             ],

@@ -150,7 +150,7 @@ pub(super) fn field(state: &State, id: u64, name: &str, args: &Args) -> Result<O
             Out::Page(connection::page_in_order(items, args)?)
         }
         "metafield" | "metafields" => metafield::of_owner(state, metafield::Owner::Variant(id), name, args)?,
-        "translations" => translation::of(state, &variant.gid(), args),
+        "translations" => translation::published(state, &variant.gid(), args),
         _ => return Err(FieldError::undefined("ProductVariant", name)),
     })
 }

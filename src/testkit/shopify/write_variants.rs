@@ -165,7 +165,16 @@ pub(super) fn update_option(state: &mut State, args: &Args) -> Result<Out, Field
         }
         option.name = name;
     }
-    for change in args.list("optionValuesToUpdate").iter().filter_map(|it| it.as_object()) {
+    let changes = args.list("optionValuesToUpdate");
+    if option.linked.is_some() && !changes.is_empty() {
+        let mistake = Mistake::coded(
+            &["optionValuesToUpdate"],
+            "CANNOT_COMBINE_LINKED_AND_NONLINKED_OPTION_VALUES",
+            "A linked option takes its values from its metafield",
+        );
+        return payload(Some(id), &[mistake]);
+    }
+    for change in changes.iter().filter_map(|it| it.as_object()) {
         let wanted = change.text("id").and_then(|id| number_of(id, "ProductOptionValue"));
         let Some(value) = option.values.iter_mut().find(|value| Some(value.id) == wanted) else {
             let mistake = Mistake::coded(
@@ -176,8 +185,25 @@ pub(super) fn update_option(state: &mut State, args: &Args) -> Result<Out, Field
             return payload(Some(id), &[mistake]);
         };
         if let Some(name) = change.text("name") {
+            if name.trim().is_empty() || name.chars().count() > 255 {
+                let code = if name.trim().is_empty() { "INVALID_NAME" } else { "OPTION_VALUE_NAME_TOO_LONG" };
+                let mistake =
+                    Mistake::coded(&["optionValuesToUpdate", "name"], code, "Option value name is not valid");
+                return payload(Some(id), &[mistake]);
+            }
             name.clone_into(&mut value.name);
         }
+    }
+    // All of an input's names at once: two values may swap theirs (UNVERIFIED of the platform).
+    let mut names: Vec<String> = option.values.iter().map(|value| value.name.to_lowercase()).collect();
+    names.sort_unstable();
+    if names.windows(2).any(|pair| pair.first() == pair.last()) {
+        let mistake = Mistake::coded(
+            &["optionValuesToUpdate"],
+            "OPTION_VALUE_ALREADY_EXISTS",
+            "Option value already exists",
+        );
+        return payload(Some(id), &[mistake]);
     }
     for gone in args.texts("optionValuesToDelete") {
         let gone = number_of(&gone, "ProductOptionValue");

@@ -316,6 +316,8 @@ mod tests {
             let query = signed(&GOOD.replace("1337178173", time));
             assert_eq!(code(&query, "nonce-1", TIME), "callback_malformed", "{time}");
         }
+        let codeless = signed(&GOOD.replace("0907a61c", ""));
+        assert_eq!(code(&codeless, "nonce-1", TIME), "callback_malformed");
         let timeless = signed(&GOOD.replace("&timestamp=1337178173", ""));
         assert_eq!(code(&timeless, "nonce-1", TIME), "callback_malformed");
         for shop in [

@@ -1,0 +1,92 @@
+//! The connector: what it is, and which way each question goes.
+
+use async_trait::async_trait;
+
+use super::config::{Ga4Config, Reads};
+use super::discover::{Found, capabilities};
+use super::events::Sender;
+use super::{PLATFORM, map};
+use crate::connector::{Connector, ConnectorInfo, Detail, Health, Page, PullRequest, Select};
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::ApiClient;
+use crate::mapping::SchemaMap;
+use crate::model::{Capabilities, Entity};
+use crate::runtime::Runtime;
+
+/// A connected Google Analytics property. It reads numbers by days, and runs reports, lists properties, makes custom
+/// dimensions and sends events by methods of its own.
+#[derive(Debug)]
+pub struct Ga4 {
+    pub(super) data: ApiClient,
+    pub(super) admin: ApiClient,
+    /// The way of events, where a stream is set.
+    pub(super) events: Option<ApiClient>,
+    pub(super) sender: Option<Sender>,
+    pub(super) runtime: Runtime,
+    pub(super) property: u64,
+    pub(super) reads: Reads,
+    info: ConnectorInfo,
+    capabilities: Capabilities,
+    performance: SchemaMap,
+}
+
+impl Ga4 {
+    pub(super) fn new(
+        found: Found,
+        (data, admin, events): (ApiClient, ApiClient, Option<ApiClient>),
+        runtime: Runtime,
+        config: &Ga4Config,
+    ) -> Result<Self> {
+        Ok(Self {
+            data,
+            admin,
+            events,
+            sender: config.sender().cloned(),
+            runtime,
+            property: config.property(),
+            reads: config.reads.clone(),
+            info: ConnectorInfo::new(config.store().clone(), "v1beta", found.profile),
+            capabilities: capabilities(&config.reads),
+            performance: SchemaMap::compile(PLATFORM, Entity::Performance, map::PERFORMANCE)?,
+        })
+    }
+}
+
+#[async_trait]
+impl Connector for Ga4 {
+    fn info(&self) -> &ConnectorInfo {
+        &self.info
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn schema(&self, entity: Entity) -> Option<&SchemaMap> {
+        (entity == Entity::Performance).then_some(&self.performance)
+    }
+
+    async fn check(&self) -> Result<Health> {
+        Ok(self.examine().await)
+    }
+
+    async fn pull_page(&self, request: &PullRequest) -> Result<Page> {
+        let unsupported = |code, what: String| Err(Error::new(ErrorKind::Unsupported, code, what));
+        let Some(claims) = self.capabilities.entity(request.entity) else {
+            return unsupported(
+                "entity_unsupported",
+                format!("this platform has no list of the kind {}", request.entity),
+            );
+        };
+        request.must_be_claimed(claims)?;
+        if request.detail != Detail::Full {
+            return unsupported("detail_unsupported", "a report gives no ids alone".to_owned());
+        }
+        match &request.select {
+            Select::Window(days) => self.window_page(request, *days).await,
+            Select::All | Select::Since(_) | Select::Ids(_) => {
+                unsupported("select_unsupported", "numbers are read by days alone".to_owned())
+            }
+        }
+    }
+}

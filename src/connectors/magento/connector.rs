@@ -1,0 +1,166 @@
+//! The connector: what it is, and which way each question goes.
+
+use async_trait::async_trait;
+
+use super::config::MagentoConfig;
+use super::dictionary::AtHand;
+use super::discover::{Found, capabilities};
+use super::read::PageCap;
+use super::variants::Families;
+use super::wire::{Api, Scope};
+use super::writable::WriteSettings;
+use super::{PLATFORM, map};
+use crate::connector::{
+    Answer, Connector, ConnectorInfo, Detail, Health, Known, LookUp, Page, PullRequest, PushRequest, Select,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::ApiClient;
+use crate::mapping::SchemaMap;
+use crate::model::{Capabilities, DeltaClock, Entity, RecordRef, StoreProfile, View};
+use crate::runtime::Runtime;
+
+pub(super) const API_VERSION: &str = "V1";
+
+/// A connected Magento store, as one view shows it.
+#[derive(Debug)]
+pub struct Magento {
+    pub(super) client: ApiClient,
+    pub(super) runtime: Runtime,
+    pub(super) info: ConnectorInfo,
+    pub(super) capabilities: Capabilities,
+    pub(super) products: SchemaMap,
+    variants: SchemaMap,
+    categories: SchemaMap,
+    pub(super) api: Api,
+    /// Which values are read and written.
+    pub(super) scope: Scope,
+    /// The number of the view, where it is one.
+    pub(super) view: Option<u64>,
+    pub(super) media_url: Option<String>,
+    pub(super) reads_stock: bool,
+    pub(super) writes: WriteSettings,
+    pub(super) cap: PageCap,
+    pub(super) at_hand: AtHand,
+    pub(super) families: Families,
+    /// Options are made one at a time: two at once make two of one name.
+    pub(super) making: tokio::sync::Mutex<()>,
+}
+
+/// What all views share is the store's own; a view has runs and a log of its own.
+fn info_of(config: &MagentoConfig, profile: StoreProfile) -> ConnectorInfo {
+    let view = match &config.scope {
+        Scope::All => None,
+        Scope::View(code) => Some(View::of_scope(code.as_str())),
+    };
+    let info = ConnectorInfo::new(config.store().clone(), API_VERSION, profile);
+    match view {
+        Some(view) => info.in_view(view),
+        None => info,
+    }
+}
+
+impl Magento {
+    pub(super) fn new(found: Found, runtime: Runtime, config: &MagentoConfig) -> Result<Self> {
+        let mapping = config.mapping();
+        let products = mapping.apply(Entity::Product, map::PRODUCT)?;
+        let variants = mapping.apply(Entity::Variant, map::VARIANT)?;
+        let mut capabilities = capabilities(&found, &config.scope, config.writes);
+        for claims in &mut capabilities.entities {
+            let own = match claims.entity {
+                Entity::Product => map::PRODUCT,
+                Entity::Variant => map::VARIANT,
+                _ => map::CATEGORY,
+            };
+            mapping.narrow(own, claims);
+        }
+        Ok(Self {
+            capabilities,
+            products: SchemaMap::compile(PLATFORM, Entity::Product, &products)?,
+            variants: SchemaMap::compile(PLATFORM, Entity::Variant, &variants)?,
+            categories: SchemaMap::compile(PLATFORM, Entity::Category, map::CATEGORY)?,
+            info: info_of(config, found.profile),
+            client: found.client,
+            runtime,
+            api: config.api,
+            scope: config.scope.clone(),
+            view: found.view,
+            media_url: found.media_url,
+            reads_stock: found.reads_stock,
+            writes: config.writes,
+            cap: PageCap::default(),
+            at_hand: AtHand::default(),
+            families: Families::default(),
+            making: tokio::sync::Mutex::new(()),
+        })
+    }
+}
+
+#[async_trait]
+impl Connector for Magento {
+    fn info(&self) -> &ConnectorInfo {
+        &self.info
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn schema(&self, entity: Entity) -> Option<&SchemaMap> {
+        match entity {
+            Entity::Product => Some(&self.products),
+            Entity::Variant => Some(&self.variants),
+            Entity::Category => Some(&self.categories),
+            _ => None,
+        }
+    }
+
+    async fn check(&self) -> Result<Health> {
+        Ok(self.examine().await)
+    }
+
+    async fn pull_page(&self, request: &PullRequest) -> Result<Page> {
+        let Some(claims) = self.capabilities.entity(request.entity) else {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "entity_unsupported",
+                format!("this platform has no list of the kind {}", request.entity),
+            )
+            .with_remedy(
+                "pull what the capabilities name: attributes and their values stand in the products",
+            ));
+        };
+        if request.detail == Detail::Unclocked && claims.unclocked.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "detail_unsupported",
+                format!("the store lists no fields of a {} alone", request.entity),
+            ));
+        }
+        if matches!(request.select, Select::Since(_)) && claims.delta == DeltaClock::None {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "delta_unsupported",
+                format!("the times of a {} are not to be relied on", request.entity),
+            )
+            .with_remedy("pull all of them"));
+        }
+        match (&request.select, request.entity) {
+            (Select::Ids(ids), Entity::Variant) => self.variant_ids_page(request, ids).await,
+            (Select::Ids(ids), _) => self.ids_page(request, ids).await,
+            (_, Entity::Variant) => self.variants_page(request).await,
+            _ => self.list_page(request).await,
+        }
+    }
+
+    async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {
+        self.write_all(request).await
+    }
+
+    async fn look_up(&self, names: &LookUp) -> Result<Vec<Known>> {
+        self.look_up_names(names).await
+    }
+
+    async fn shown_by(&self, holders: &[RecordRef]) -> Result<Vec<Vec<RecordRef>>> {
+        self.records_showing(holders).await
+    }
+}

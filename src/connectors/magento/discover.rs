@@ -1,0 +1,189 @@
+//! What is true of a store: its profile, and what it can do.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::config::MagentoConfig;
+use super::connector::Magento;
+use super::map;
+use super::search::Search;
+use super::wire::{self, MAX_PAGE, Scope, StoreConfig};
+use super::writable::{WriteSettings, of_products};
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::ApiClient;
+use crate::mapping::Direction;
+use crate::model::{
+    AnswerHolds, Capabilities, DeltaClock, Entity, EntityCapabilities, FieldName, ProductStatus, StoreProfile,
+};
+
+/// Stamps have whole seconds, and a save that takes long is committed after its stamp.
+const OVERLAP: Duration = Duration::from_secs(60);
+/// The most records of one push: each takes a save of a second or so, and all must leave within the guard's window.
+const MAX_BATCH: u32 = 4;
+
+/// A store as connecting found it.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) client: ApiClient,
+    pub(super) profile: StoreProfile,
+    /// The number of the view, where it is one.
+    pub(super) view: Option<u64>,
+    /// Where pictures stand.
+    pub(super) media_url: Option<String>,
+    /// Whether the shop tells its stock to these credentials.
+    pub(super) reads_stock: bool,
+    /// The codes of the content attributes that the view cannot have a value of its own of.
+    pub(super) shared: Vec<String>,
+}
+
+impl Found {
+    /// A store whose profile was supplied: nothing is asked.
+    pub(super) fn supplied(client: ApiClient, mut profile: StoreProfile, scope: &Scope) -> Self {
+        profile.scope = Some(scope.code().into());
+        Self { client, profile, view: None, media_url: None, reads_stock: true, shared: Vec::new() }
+    }
+}
+
+/// Reads what is true of the store.
+pub(super) async fn discover(client: ApiClient, config: &MagentoConfig) -> Result<Found> {
+    let call = config.api.get(&Scope::All, "store/storeConfigs");
+    let configs: Vec<StoreConfig> = client.execute_with(call, wire::json).await?;
+    let own = match &config.scope {
+        // What all views share has no language; currency and units are those of the first view.
+        Scope::All => configs.iter().min_by_key(|view| view.id),
+        Scope::View(code) => Some(configs.iter().find(|view| view.code == *code).ok_or_else(|| {
+            Error::new(ErrorKind::Config, "store_view_unknown", "the store has no view of that code")
+                .with_remedy(
+                    "look the code up under Stores, All Stores; `all` stands for the values that views share",
+                )
+        })?),
+    };
+    let mut profile = StoreProfile::unknown();
+    profile.scope = Some(config.scope.code().into());
+    let (mut view, mut media_url) = (None, None);
+    if let Some(own) = own {
+        profile.currency = own.base_currency_code.parse().ok();
+        profile.mass_unit = wire::mass_unit(&own.weight_unit);
+        profile.time_zone = plain(&own.timezone).map(Into::into);
+        if config.scope != Scope::All {
+            profile.locale = plain(&own.locale).map(|locale| locale.replace('_', "-").into());
+            view = Some(own.id);
+        }
+        media_url = [&own.secure_base_media_url, &own.base_media_url]
+            .into_iter()
+            .find(|url| url.starts_with("http"))
+            .cloned();
+    }
+    let probe = Search::page("entity_id", 1).fields("id").on(config.api.get(&config.scope, "products"));
+    client.execute_with(probe, wire::answered).await?;
+    let probe = Search::page("sku", 1).on(config.api.get(&Scope::All, "inventory/source-items"));
+    let reads_stock = match client.execute_with(probe, wire::answered).await {
+        Ok(_) => true,
+        Err(error) if Magento::tells_no_stock(&error) => false,
+        Err(error) => return Err(error),
+    };
+    let shared = match config.scope {
+        Scope::All => Vec::new(),
+        Scope::View(_) => shared_attributes(&client, config).await?,
+    };
+    Ok(Found { client, profile, view, media_url, reads_stock, shared })
+}
+
+/// The content attributes that all views share, by their codes.
+async fn shared_attributes(client: &ApiClient, config: &MagentoConfig) -> Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Scoped {
+        attribute_code: String,
+        #[serde(default)]
+        scope: String,
+    }
+    let written = map::PRODUCT.iter().filter(|rule| rule.direction == Direction::ReadWrite);
+    let mut codes: Vec<&str> = written.filter_map(|rule| map::code_of(&rule.from)).collect();
+    codes.push("name");
+    let search = Search::page("attribute_id", MAX_PAGE)
+        .one_of("attribute_code", &codes)
+        .fields("attribute_code,scope");
+    let answered = client
+        .execute_with(search.on(config.api.get(&Scope::All, "products/attributes")), wire::answered)
+        .await?;
+    let mut shared = Vec::new();
+    for raw in answered.listed()?.records {
+        let one: Scoped = serde_json::from_str(raw.get()).map_err(|_| wire::unreadable())?;
+        if one.scope != "store" {
+            shared.push(one.attribute_code);
+        }
+    }
+    Ok(shared)
+}
+
+/// A word that looks like one: the text comes from outside.
+fn plain(text: &str) -> Option<&str> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-' | b'+');
+    (!text.is_empty() && text.len() <= 64 && text.bytes().all(fits)).then_some(text)
+}
+
+pub(super) fn capabilities(found: &Found, scope: &Scope, writes: WriteSettings) -> Capabilities {
+    let listed = |entity| {
+        let mut claims = EntityCapabilities::new(entity, NonZeroU32::MIN.saturating_add(MAX_PAGE - 1));
+        // Stock, pictures, mass changes and imports move no product's time.
+        claims.delta = DeltaClock::CanLie;
+        claims.counted = true;
+        claims.sorted_by_id = true;
+        // A cursor holds the last record's id.
+        claims.keyset = true;
+        claims.ids_only = true;
+        claims.numeric_ids = true;
+        claims.by_ids = true;
+        claims.overlap = OVERLAP;
+        claims
+    };
+    let mut products = listed(Entity::Product);
+    products.statuses = vec![ProductStatus::Active, ProductStatus::Draft];
+    // All that a mass change, an import or an order can change without a stamp.
+    products.unclocked = [
+        "title",
+        "description",
+        "short_description",
+        "seo",
+        "slug",
+        "status",
+        "price",
+        "weight",
+        "inventory",
+        "media",
+        "categories",
+        "attributes",
+    ]
+    .map(FieldName::new)
+    .to_vec();
+    (products.writable, products.unavailable) = of_products(scope, &found.shared, writes);
+    let mut variants = listed(Entity::Variant);
+    variants.statuses.clone_from(&products.statuses);
+    variants.unclocked =
+        ["title", "description", "status", "price", "weight", "inventory", "media", "options"]
+            .map(FieldName::new)
+            .to_vec();
+    let mut categories = listed(Entity::Category);
+    categories.delta = DeltaClock::None;
+    let mut capabilities = Capabilities::new(vec![products, variants, categories]);
+    // Its answer is not believed: landed is what a read by id finds.
+    capabilities.answer_holds = AnswerHolds::Nothing;
+    capabilities.settle_after = Duration::from_secs(90);
+    capabilities.max_batch = NonZeroU32::MIN.saturating_add(MAX_BATCH - 1);
+    capabilities
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn words_from_outside_are_plain() {
+        assert_eq!(plain("Europe/Berlin"), Some("Europe/Berlin"));
+        for wrong in ["", "a b", "<b>", &"x".repeat(65)] {
+            assert_eq!(plain(wrong), None);
+        }
+    }
+}

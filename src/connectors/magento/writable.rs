@@ -1,0 +1,119 @@
+//! What can be written to a product of a store, and what the platform would refuse or change.
+
+use super::map;
+use super::wire::Scope;
+use crate::model::{Entity, FieldName, NameSource, Normaliser, TextCheck, Unavailable, WritableField};
+
+/// Far below what the platform's column takes (64 KiB of `text`, `mediumtext` since 2.4; UNVERIFIED).
+const MAX_HTML_BYTES: usize = 60 * 1024;
+/// Short texts are kept in 255 characters (UNVERIFIED in the sources read; the admin's form asks for as much).
+const MAX_SHORT_BYTES: usize = 255;
+/// The column of keywords is a long one; far more than anybody reads.
+const MAX_KEYWORD_BYTES: usize = 2000;
+
+/// What a store's settings say of writes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct WriteSettings {
+    /// Whether URL keys are written.
+    pub(super) slugs: bool,
+    /// Whether options of attributes are made.
+    pub(super) options: bool,
+}
+
+/// The fields of a product that can be written in a scope, and those that cannot be. What all views share is not
+/// written through one of them: it would change in all.
+pub(super) fn of_products(
+    scope: &Scope,
+    shared: &[String],
+    settings: WriteSettings,
+) -> (Vec<WritableField>, Vec<(FieldName, Unavailable)>) {
+    let text = |name, max_bytes| {
+        let mut field = WritableField::text(FieldName::new(name), Normaliser::Exact1);
+        (field.max_bytes, field.check) = (max_bytes, Some(ONE_LINE));
+        field
+    };
+    let html = |name| {
+        let mut field = WritableField::html(FieldName::new(name), MAX_HTML_BYTES);
+        // An empty one is none: the platform keeps no empty value.
+        (field.empty, field.removable) = (false, true);
+        field
+    };
+    let seo =
+        |name, max_bytes| WritableField { removable: true, check: Some(NO_MARKUP), ..text(name, max_bytes) };
+    let mut alt = WritableField::keyed(FieldName::new("media.alt"), Normaliser::Exact1, false);
+    (alt.max_bytes, alt.check, alt.shared_holder) = (MAX_SHORT_BYTES, Some(ONE_LINE), Some(Entity::Media));
+    alt.empty = true;
+    if *scope != Scope::All {
+        alt.partly = Some("the picture's place and visibility in this view are its own afterwards");
+    }
+    let mut attributes = WritableField::keyed(FieldName::new("attributes"), Normaliser::Values1, true);
+    (attributes.names, attributes.check) = (NameSource::Known, Some(ONE_LINE));
+    let mut slug = text("slug", MAX_SHORT_BYTES);
+    (slug.unique, slug.check) = (true, Some(URL_KEY));
+    slug.partly = Some("the address that it had meanwhile is gone: no redirect leads from it");
+    let fields = vec![
+        text("title", MAX_SHORT_BYTES),
+        html("description"),
+        html("short_description"),
+        seo("seo.title", MAX_SHORT_BYTES),
+        seo("seo.description", MAX_SHORT_BYTES),
+        seo("seo.focus_keyword", MAX_KEYWORD_BYTES),
+        attributes,
+        alt,
+        slug,
+    ];
+    let may = |field: &WritableField| match field.field.as_str() {
+        "slug" if !settings.slugs => false,
+        // Most attributes are shared by all views.
+        "attributes" => *scope == Scope::All,
+        name => {
+            let place = map::PRODUCT.iter().find(|rule| rule.field == name).map(|rule| rule.from.as_ref());
+            let code =
+                place.and_then(|place| if place == "/name" { Some("name") } else { map::code_of(place) });
+            !code.is_some_and(|code| shared.iter().any(|shared| shared == code))
+        }
+    };
+    let (can, cannot): (Vec<_>, Vec<_>) = fields.into_iter().partition(may);
+    (can, cannot.into_iter().map(|field| (field.field, Unavailable::NotEnabled)).collect())
+}
+
+const ONE_LINE: TextCheck = TextCheck::ONE_LINE;
+const NO_MARKUP: TextCheck = TextCheck { name: "no_markup", altered: plain_line };
+/// What the platform would make of a URL key itself.
+const URL_KEY: TextCheck = TextCheck { name: "url_key", altered: url_key };
+
+fn plain_line(text: &str) -> Option<&'static str> {
+    (TextCheck::PLAIN.altered)(text).or_else(|| (ONE_LINE.altered)(text))
+}
+
+fn url_key(text: &str) -> Option<&'static str> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let ends = text.starts_with('-') || text.ends_with('-') || text.contains("--");
+    (!plain || ends).then_some("a URL key has small letters, digits and single hyphens between them")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_all_views_share_is_not_written_through_one() {
+        let names = |scope: &Scope, shared: &[String]| -> Vec<String> {
+            let (can, _) = of_products(scope, shared, WriteSettings { slugs: true, options: false });
+            can.into_iter().map(|field| field.field.to_string()).collect()
+        };
+        let all = names(&Scope::All, &[]);
+        assert_eq!(all.len(), 9);
+        let view = names(&Scope::View("de".to_owned()), &["name".to_owned(), "meta_title".to_owned()]);
+        for gone in ["title", "seo.title", "attributes"] {
+            assert!(!view.contains(&gone.to_owned()), "{gone}");
+        }
+        assert_eq!(view.len(), 6);
+    }
+
+    #[test]
+    fn what_the_platform_would_change_is_named() {
+        assert!(url_key("Blue Cap").is_some() && url_key("blue-cap").is_none());
+        assert!(plain_line("a<b>").is_some() && plain_line("a ").is_some() && plain_line("5 < 6").is_none());
+    }
+}
