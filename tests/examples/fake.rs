@@ -53,7 +53,9 @@ impl Platform {
     /// The kinds of record that a catalogue is pulled as, in their order.
     pub(crate) fn entities(self) -> Vec<Entity> {
         match self {
-            Self::WooCommerce => Entity::ALL.to_vec(),
+            Self::WooCommerce => {
+                Entity::ALL.into_iter().filter(|entity| *entity != Entity::Performance).collect()
+            }
             Self::Shopify | Self::Magento => vec![Entity::Product, Entity::Variant, Entity::Category],
             Self::BigCommerce => vec![Entity::Product, Entity::Variant, Entity::Category, Entity::Brand],
         }
@@ -390,7 +392,11 @@ impl Fake {
                 let is_page = |entry: &Entry| entry.query.contains("pageSize%5D=100");
                 server.traffic().count_where(|entry| entry.path.ends_with("/V1/products") && is_page(entry))
             }
-            Self::BigCommerce(..) => server.traffic().count_where(|entry| entry.query.contains("limit=")),
+            // Discovery asks for one product.
+            Self::BigCommerce(..) => {
+                let is_probe = |entry: &Entry| entry.query.split('&').any(|part| part == "limit=1");
+                server.traffic().count_where(|entry| entry.query.contains("limit=") && !is_probe(entry))
+            }
         }
     }
 

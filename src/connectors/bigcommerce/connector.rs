@@ -14,7 +14,7 @@ use crate::connector::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::mapping::SchemaMap;
-use crate::model::{Capabilities, DeltaClock, Entity, Secret};
+use crate::model::{Capabilities, Entity, Secret};
 use crate::runtime::Runtime;
 
 const API_VERSION: &str = "v3";
@@ -114,14 +114,7 @@ impl Connector for BigCommerce {
                 format!("the store lists no fields of a {} alone", request.entity),
             ));
         }
-        if matches!(request.select, Select::Since(_)) && claims.delta == DeltaClock::None {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "delta_unsupported",
-                format!("the store keeps no time of a {}", request.entity),
-            )
-            .with_remedy("pull all of them"));
-        }
+        request.must_be_claimed(claims)?;
         match (&request.select, request.entity) {
             (Select::Ids(ids), Entity::Product) => self.product_ids_page(request, ids).await,
             (Select::Ids(ids), Entity::Variant) => self.variant_ids_page(request, ids).await,
