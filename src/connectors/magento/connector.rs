@@ -144,6 +144,7 @@ impl Connector for Magento {
             )
             .with_remedy("pull all of them"));
         }
+        request.must_be_claimed(claims)?;
         match (&request.select, request.entity) {
             (Select::Ids(ids), Entity::Variant) => self.variant_ids_page(request, ids).await,
             (Select::Ids(ids), _) => self.ids_page(request, ids).await,
