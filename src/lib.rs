@@ -17,7 +17,7 @@
 //! | `html` | cleaning of HTML; without it none is sent |
 //! | `overrides` | reading of a store's overrides of its map, from TOML |
 //! | `jwt` | assertions signed with RS256 |
-//! | `woocommerce`, `shopify` | that connector, with `html` |
+//! | `woocommerce`, `shopify`, `bigcommerce`, `magento` | that connector, with `html` |
 //! | `ga4` | that connector, with `jwt` |
 //! | `full` | all of these |
 //! | `testkit` | fakes, fake clock and contract suite, for tests only |
