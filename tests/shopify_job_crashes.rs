@@ -472,3 +472,23 @@ async fn while_an_orphaned_job_runs_its_records_take_no_write_and_are_not_settle
     died.assert_landed_once("an orphan", &receipt);
     assert!(desk.state.write_jobs(&store).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn an_orphaned_job_is_ended_where_its_window_is_over() {
+    let window = Some(Duration::from_secs(1000));
+    let whole = Case::new(every_field, window).await;
+    let (steps, _) = whole.dies(usize::MAX, true).await;
+    let start = steps.iter().position(|step| *step == "start").unwrap() + 1;
+    let died = Case::new(every_field, window).await;
+    died.desk.shop().configure_bulk(|bulk| bulk.run_for = Duration::from_secs(3600));
+    assert_eq!(died.dies(start, true).await.0.last(), Some(&"start"));
+    let push = died.push();
+    // The lease of the process that died has lapsed by then.
+    let cancelled = || died.desk.shop().count_calls("bulkOperationCancel");
+    died.desk.bench.clock.advance(Duration::from_secs(900));
+    let _ = push.settle().await.unwrap();
+    assert_eq!(cancelled(), 0, "it is within its window");
+    died.desk.bench.clock.advance(Duration::from_secs(200));
+    let _ = push.settle().await.unwrap();
+    assert_eq!(cancelled(), 1);
+}

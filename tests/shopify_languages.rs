@@ -241,7 +241,7 @@ async fn the_plan_of_an_own_text_names_the_translations_that_it_leaves_behind() 
 }
 
 #[tokio::test]
-async fn a_lost_translation_closes_its_record_and_is_settled_in_its_own_language_only() {
+async fn a_lost_translation_closes_its_record_and_is_settled_by_a_read_in_its_own_language() {
     let (desk, ids) = shop().await;
     let mut fr = language(&desk, "fr");
     let record = fr.pulled(&desk).await.remove(&ids[1]).unwrap();
@@ -255,16 +255,46 @@ async fn a_lost_translation_closes_its_record_and_is_settled_in_its_own_language
     fr.push = fr.push.settings(settings);
     let receipt = fr.push.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap();
     assert_eq!(receipt.fields[0].outcome, ReceiptOutcome::Unknown, "{receipt}");
-    desk.bench.clock.sleep(Duration::from_secs(3600)).await;
-    assert_eq!(desk.push.settle().await.unwrap(), Vec::new(), "the shop's own language cannot tell");
     let own = desk.plan_for(ids[1], json!({"title": "Sun hat"})).await;
     let refused = desk.apply(&own).await;
     assert_eq!(refused.fields[0].outcome, ReceiptOutcome::Conflict(Conflict::Unsettled), "{refused}");
-    let settled = fr.push.settle().await.unwrap();
+    desk.bench.clock.sleep(Duration::from_secs(3600)).await;
+    // Another language cannot tell; the shop's own connector asks in the right one.
+    assert_eq!(language(&desk, "de").push.settle().await.unwrap(), Vec::new());
+    let settled = desk.push.settle().await.unwrap();
     assert_eq!(settled.len(), 1);
     assert_eq!(settled[0].outcome, ReceiptOutcome::Applied);
     let landed = desk.apply(&own).await;
     assert!(landed.is_full_success(), "{landed}");
+}
+
+#[tokio::test]
+async fn a_lost_translation_into_a_language_that_is_gone_is_given_up_after_a_day_and_never_told_by_the_own_text()
+ {
+    let (desk, ids) = shop().await;
+    let mut fr = language(&desk, "fr");
+    let record = fr.pulled(&desk).await.remove(&ids[1]).unwrap();
+    desk.tick();
+    // The very text of the shop's own title: read there, it would look as if it had landed.
+    let plan = fr.push.plan(&[french(&desk, &record, &json!({"title": "Hat"}), None)]).await.unwrap();
+    let lost = FaultRule::new(Fault::Reset(When::Before))
+        .matching(|request| String::from_utf8_lossy(&request.body).contains("translationsRegister"));
+    desk.bench.server.faults().push(lost);
+    let mut settings = PushSettings::default();
+    settings.wait_for_unknown = false;
+    fr.push = fr.push.settings(settings);
+    let receipt = fr.push.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap();
+    desk.shop().configure(|shop| shop.locales.truncate(1));
+    let config = shopify::config(&desk.bench.server.url(), &desk.bench.token).build().unwrap();
+    let connector: Arc<dyn Connector> = Arc::new(config.connect(&desk.bench.runtime).await.unwrap());
+    assert_eq!(connector.views(), []);
+    let push = Push::new(connector, desk.state.clone(), desk.bench.runtime.clone());
+    assert_eq!(push.undo(receipt.push).await.unwrap_err().code(), "push_of_another_view");
+    desk.bench.clock.sleep(Duration::from_secs(3600)).await;
+    assert_eq!(push.settle().await.unwrap(), Vec::new(), "{receipt}");
+    desk.bench.clock.sleep(Duration::from_secs(24 * 3600)).await;
+    let settled = push.settle().await.unwrap();
+    assert_eq!(settled[0].outcome, ReceiptOutcome::Conflict(Conflict::MaybeReverted));
 }
 
 #[tokio::test]

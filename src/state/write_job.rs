@@ -23,13 +23,23 @@ pub struct WriteJob {
     pub at: Timestamp,
     /// When no byte of its start may leave any more.
     pub send_by: Timestamp,
+    /// When it must be over, where it writes what the platform does not guard: past it, it is asked to end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 impl WriteJob {
     /// Notes a job that is about to be started.
     #[must_use]
     pub const fn new(tag: Text, push: PushId, at: Timestamp, send_by: Timestamp) -> Self {
-        Self { tag, push, job: None, at, send_by }
+        Self { tag, push, job: None, at, send_by, until: None }
+    }
+
+    /// The same job, which must be over by then.
+    #[must_use]
+    pub const fn until(mut self, until: Option<Timestamp>) -> Self {
+        self.until = until;
+        self
     }
 
     /// The same job, with the platform's name for it.

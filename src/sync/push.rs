@@ -10,7 +10,7 @@ use super::jobs::JobSettings;
 use crate::connector::{Connector, PullRequest, Purpose};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::SchemaMap;
-use crate::model::{Cell, Entity, ExternalId, Record, RecordRef, StoreKey, StoreProfile};
+use crate::model::{Cell, Entity, ExternalId, Record, RecordRef, StoreKey, StoreProfile, View};
 use crate::runtime::Runtime;
 use crate::state::{RowQuery, StateStore, WriteRow};
 use crate::time::Timestamp;
@@ -111,18 +111,27 @@ impl Push {
         self.state.rows(self.store(), &RowQuery::Holder(holder.clone())).await
     }
 
-    /// Whether a cell is of the view that the connector is of. What no view of its scope claims is the store's own: the
-    /// merchant may have given the store another language.
+    /// Whether a cell is of the view that the connector is of. Cells from before the store's language was known are the
+    /// store's own; those of a language that nobody claims are nobody's.
     pub(super) fn is_in_view(&self, cell: &Cell) -> bool {
         let info = self.connector.info();
         let is_of = |profile: &StoreProfile| cell.locale == profile.locale && cell.scope == profile.scope;
         match &info.view {
             Some(_) => is_of(&info.profile),
-            None => {
-                cell.scope == info.profile.scope
-                    && !self.connector.views().iter().any(|view| is_of(&info.in_view(view.clone()).profile))
-            }
+            None => is_of(&info.profile) || (cell.locale.is_none() && cell.scope == info.profile.scope),
         }
+    }
+
+    /// The same writer in the view that a cell is of, where that is another one of the store's.
+    pub(super) fn in_view_of(&self, cell: &Cell) -> Option<Self> {
+        let info = self.connector.info();
+        let is_of = |view: &&View| {
+            let profile = info.in_view((*view).clone()).profile;
+            cell.locale == profile.locale && cell.scope == profile.scope
+        };
+        let view = self.connector.views().iter().find(is_of)?;
+        let connector = self.connector.in_view(view).ok()?;
+        Some(Self { connector, ..self.clone() })
     }
 
     /// Reads records by id, as they are stored.

@@ -61,7 +61,7 @@ impl Push {
         let now = self.now();
         let settle_after = self.connector.capabilities().settle_after;
         let mut rows = self.state.rows(self.store(), &RowQuery::Unsettled).await?;
-        // What belongs to another view is read, and settled, through the connector of that view.
+        let mut settled = self.settle_elsewhere(&rows, fence, open).await?;
         rows.retain(|row| self.is_in_view(&row.cell));
         rows.retain(|row| match row.outcome {
             _ if open.contains(&row.push) => false,
@@ -73,7 +73,6 @@ impl Push {
         for row in rows {
             by_holder.entry(row.target().clone()).or_default().push(row);
         }
-        let mut settled = Vec::new();
         for (holder, rows) in by_holder {
             let records = match self.read(std::slice::from_ref(&holder), Purpose::Verify).await {
                 Ok(records) => records,
@@ -104,6 +103,37 @@ impl Push {
 }
 
 impl Push {
+    /// Settles what belongs to other views of the store through their connectors, and gives up what belongs to none
+    /// any more, such as a language that was removed: it must not close its record for ever.
+    async fn settle_elsewhere(
+        &self,
+        rows: &[WriteRow],
+        fence: Option<Fence>,
+        open: &BTreeSet<PushId>,
+    ) -> Result<Vec<Settled>> {
+        let mut settled = Vec::new();
+        // Only the store's own connector knows all its views.
+        if self.connector.info().view.is_some() {
+            return Ok(settled);
+        }
+        let mut left: Vec<&WriteRow> = rows.iter().filter(|row| !self.is_in_view(&row.cell)).collect();
+        while let Some(first) = left.first() {
+            let Some(there) = self.in_view_of(&first.cell) else {
+                let row = left.remove(0);
+                if let Some((outcome, receipt)) =
+                    self.give_up(row, self.now()).filter(|_| !open.contains(&row.push))
+                {
+                    self.state.commit(self.store(), Unit { fence, ops: settle_ops(row, outcome) }).await?;
+                    settled.push(Settled { push: row.push, cell: row.cell.clone(), outcome: receipt });
+                }
+                continue;
+            };
+            settled.extend(Box::pin(there.settle_rows(fence, open)).await?);
+            left.retain(|row| !there.is_in_view(&row.cell));
+        }
+        Ok(settled)
+    }
+
     /// A cell that cannot be read any more must not close its record for ever: after a day, the write is taken for
     /// one that may have been reverted.
     fn give_up(&self, row: &WriteRow, now: Timestamp) -> Option<(Outcome, ReceiptOutcome)> {

@@ -17,7 +17,17 @@ pub(super) fn steps(
 ) -> Result<Vec<Step>> {
     let base = format!("v3/catalog/products/{product}/custom-fields");
     let (mut puts, mut posts, mut deletes) = (Vec::new(), Vec::new(), Vec::new());
-    for attribute in after.iter().filter(|attribute| !is_option(attribute)) {
+    // What is as it was stays as it is: two rows may differ in case only, and are no others' to change.
+    let moved = |attribute: &&Attribute| !is_option(attribute) && !before.contains(attribute);
+    for attribute in after.iter().filter(moved) {
+        if before.iter().filter(|known| is_same(known, attribute)).count() > 1 {
+            return Err(Error::new(
+                ErrorKind::Rejected,
+                "custom_field_ambiguous",
+                "the product has custom fields whose names differ in case only",
+            )
+            .with_remedy("rename one of them in the store"));
+        }
         let known = before.iter().find(|known| is_same(known, attribute));
         let mut free: Vec<&str> = Vec::new();
         let mut wanted: Vec<&Text> = attribute.values.iter().collect();
@@ -128,5 +138,20 @@ mod tests {
             let error = steps("7", &before, &[], &FieldName::new("attributes")).unwrap_err();
             assert_eq!(error.code(), "rows_unknown", "{rows}");
         }
+    }
+
+    #[test]
+    fn rows_that_differ_in_case_only_are_not_touched_for_another_one_and_not_taken_for_each_other() {
+        let before = [
+            attribute("Material", &["Wool", "Silk"], "2,3"),
+            attribute("material", &["Cotton"], "5"),
+            attribute("Fit", &["Slim"], "1"),
+        ];
+        let mut after = before.clone();
+        after[2].values = vec!["Wide".into()];
+        assert_eq!(calls(&before, &after).len(), 1, "{:?}", calls(&before, &after));
+        after[1].values = vec!["Linen".into()];
+        let field = FieldName::new("attributes");
+        assert_eq!(steps("7", &before, &after, &field).err().unwrap().code(), "custom_field_ambiguous");
     }
 }

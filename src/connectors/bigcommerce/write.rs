@@ -15,7 +15,7 @@ use super::discover::MAX_BATCH;
 use super::said::Said;
 use super::{rows, wire};
 use crate::connector::{Answer, FieldAnswer, Outcomes, Patch, PatchField, PatchValue, PushRequest, Written};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::http::{ApiRequest, ApiResponse};
 use crate::model::{Entity, FieldName, Term};
 
@@ -98,7 +98,7 @@ impl BigCommerce {
                     }
                 }
                 // The platform takes fewer at once: nothing of it was done.
-                Err(error) if error.kind() == ErrorKind::TooLarge => {
+                Err(error) if error.kind() == ErrorKind::TooLarge && error.effect() == Effect::None => {
                     let (one, other) = batch.split_at(batch.len() / 2);
                     batches.extend([other.to_vec(), one.to_vec()]);
                 }

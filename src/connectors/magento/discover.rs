@@ -42,7 +42,12 @@ impl Found {
     /// A store whose profile was supplied: nothing is asked.
     pub(super) fn supplied(client: ApiClient, mut profile: StoreProfile, scope: &Scope) -> Self {
         profile.scope = Some(scope.code().into());
-        Self { client, profile, view: None, media_url: None, reads_stock: true, shared: Vec::new() }
+        // Nobody said which attributes differ by view: through one, none is written.
+        let shared = match scope {
+            Scope::All => Vec::new(),
+            Scope::View(_) => content_codes().into_iter().map(str::to_owned).collect(),
+        };
+        Self { client, profile, view: None, media_url: None, reads_stock: true, shared }
     }
 }
 
@@ -91,6 +96,12 @@ pub(super) async fn discover(client: ApiClient, config: &MagentoConfig) -> Resul
     Ok(Found { client, profile, view, media_url, reads_stock, shared })
 }
 
+/// The content attributes that are written, by their codes.
+fn content_codes() -> Vec<&'static str> {
+    let written = map::PRODUCT.iter().filter(|rule| rule.direction == Direction::ReadWrite);
+    written.filter_map(|rule| map::code_of(&rule.from)).chain(["name"]).collect()
+}
+
 /// The content attributes that all views share, by their codes.
 async fn shared_attributes(client: &ApiClient, config: &MagentoConfig) -> Result<Vec<String>> {
     #[derive(Deserialize)]
@@ -99,20 +110,20 @@ async fn shared_attributes(client: &ApiClient, config: &MagentoConfig) -> Result
         #[serde(default)]
         scope: String,
     }
-    let written = map::PRODUCT.iter().filter(|rule| rule.direction == Direction::ReadWrite);
-    let mut codes: Vec<&str> = written.filter_map(|rule| map::code_of(&rule.from)).collect();
-    codes.push("name");
-    let search = Search::page("attribute_id", MAX_PAGE)
-        .one_of("attribute_code", &codes)
-        .fields("attribute_code,scope");
+    let codes = content_codes();
+    // A page of just these: a store may allow no larger one.
+    let page = u32::try_from(codes.len()).unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE);
+    let search =
+        Search::page("attribute_id", page).one_of("attribute_code", &codes).fields("attribute_code,scope");
     let answered = client
         .execute_with(search.on(config.api.get(&Scope::All, "products/attributes")), wire::answered)
         .await?;
-    let mut shared = Vec::new();
+    // What is not said to differ by view is taken to be shared.
+    let mut shared: Vec<String> = codes.iter().map(|code| (*code).to_owned()).collect();
     for raw in answered.listed()?.records {
         let one: Scoped = serde_json::from_str(raw.get()).map_err(|_| wire::unreadable())?;
-        if one.scope != "store" {
-            shared.push(one.attribute_code);
+        if one.scope == "store" {
+            shared.retain(|code| *code != one.attribute_code);
         }
     }
     Ok(shared)

@@ -419,6 +419,10 @@ fn label(there: &There, picture: &Media) -> Result<Step> {
     let entry = id.and_then(|id| there.entries.get(&id)).ok_or_else(|| {
         Error::new(ErrorKind::NotFound, "picture_missing", "the product has no such picture any more")
     })?;
+    // A video has more than is sent here, and the platform would lose it.
+    if entry.get("media_type").and_then(Value::as_str).is_some_and(|kind| kind != "image") {
+        return Err(refusal("picture_is_video", "the entry is no picture, and its label is not written"));
+    }
     let mut body = Map::new();
     for key in ["id", "media_type", "position", "disabled", "types", "file"] {
         let value = entry.get(key).ok_or_else(|| {

@@ -132,9 +132,20 @@ impl Push {
     ) -> Result<()> {
         let mut attempts = 0;
         loop {
+            let (fence, left) = (lease.fence, paged.len());
             let entries = self.guard_lot(run, lease, paged).await?;
             if entries.is_empty() {
                 return Ok(());
+            }
+            // Somebody else wrote while these were read: what the first reads found may be old.
+            if lease.fence != fence {
+                paged.truncate(left);
+                attempts += 1;
+                if attempts >= self.settings.guard_attempts {
+                    paged.extend(run.chosen.iter().copied());
+                    return Ok(());
+                }
+                continue;
             }
             let places: Vec<usize> =
                 entries.iter().flat_map(|(entry, _)| &entry.guarded.sent).map(|sent| sent.at).collect();
@@ -269,7 +280,8 @@ impl Push {
             // W1: the intents, and the name that the job is found by, before a byte of its start leaves.
             let now = self.now();
             let send_by = now.saturating_add(self.settings.send_window);
-            let job = WriteJob::new(format!("{lot}p{number}").into(), run.push, now, send_by);
+            let over_by = until.map(|until| now.saturating_add(until.saturating_sub(clock.elapsed())));
+            let job = WriteJob::new(format!("{lot}p{number}").into(), run.push, now, send_by).until(over_by);
             let rows = new_rows(&part, &mut entries, now, send_by);
             let mut ops: Vec<Op> = rows.iter().map(|(_, op)| op.clone()).collect();
             ops.extend(noted.take().map(|before| Op::EndWriteJob { tag: before.tag }));

@@ -104,7 +104,9 @@ impl Push {
         };
         match jobs.poll(&job).await {
             Ok(BulkState::Running { .. }) => {
-                if is_past && let Err(error) = jobs.cancel(&job).await {
+                // What the platform does not guard must not be written past its window, whoever follows the job.
+                let is_late = is_past || noted.until.is_some_and(|until| now >= until);
+                if is_late && let Err(error) = jobs.cancel(&job).await {
                     tracing::warn!(code = error.code(), "a write job could not be cancelled");
                 }
                 if is_new { Standing::Named(job) } else { Standing::Open }
