@@ -122,7 +122,13 @@ function staged(form) {
 
 const lines = [...new Set(readFileSync(record, 'utf8').split('\n').filter(Boolean))].map((line) => JSON.parse(line));
 const calls = lines.filter((line) => line.query !== undefined);
-const files = new Map(lines.filter((line) => line.upload).map((line) => Object.values(staged(line.upload))));
+// Each shop numbers its files anew.
+const files = new Map(
+  lines.filter((line) => line.upload).map((line) => {
+    const { key, file } = staged(line.upload);
+    return [`${line.at} ${key}`, file];
+  }),
+);
 
 // What a job runs: a query as it stands, or a mutation with each line of a file as its variables.
 function inner(validator) {
@@ -131,7 +137,7 @@ function inner(validator) {
     for (const { name, args } of roots(validator, call)) {
       if (name === 'bulkOperationRunQuery') found.push({ query: args.query });
       if (name === 'bulkOperationRunMutation') {
-        const rows = files.get(args.stagedUploadPath)?.split('\n').filter(Boolean) ?? [];
+        const rows = files.get(`${call.at} ${args.stagedUploadPath}`)?.split('\n').filter(Boolean) ?? [];
         if (!rows.length) console.log(`  no staged file was recorded for ${args.stagedUploadPath}`);
         found.push(...rows.map((row) => ({ query: args.mutation, variables: JSON.parse(row) })));
       }

@@ -37,7 +37,7 @@ pub fn received(faults: &Faults) {
     let Some(record) = record() else { return };
     // It strikes nothing, and sees each request.
     faults.push(FaultRule::new(Fault::status(500)).matching(|request| {
-        record.take(&request.path, &request.body);
+        record.take("", &request.path, &request.body);
         false
     }));
 }
@@ -60,14 +60,18 @@ fn record() -> Option<&'static Record> {
 }
 
 impl Record {
-    fn take(&self, path: &str, body: &[u8]) {
+    /// Each shop numbers its staged files anew: those and the jobs that run them say at which one they are.
+    fn take(&self, at: &str, path: &str, body: &[u8]) {
         let line = if let Some(rest) = path.strip_prefix("/admin/api/") {
             let Some((version, _)) = rest.split_once("/graphql.json") else { return };
             let mut call: Value = serde_json::from_slice(body).unwrap();
             call["version"] = json!(version);
+            if String::from_utf8_lossy(body).contains("stagedUploadPath") {
+                call["at"] = json!(at);
+            }
             call
         } else if path.starts_with("/staged-uploads/") {
-            json!({"upload": String::from_utf8_lossy(body)})
+            json!({"upload": String::from_utf8_lossy(body), "at": at})
         } else {
             return;
         };
@@ -77,6 +81,10 @@ impl Record {
             (&self.file).write_all(line.as_bytes()).unwrap();
         }
     }
+}
+
+fn authority(request: &http::Request<Bytes>) -> &str {
+    request.uri().authority().map_or("", http::uri::Authority::as_str)
 }
 
 #[derive(Debug)]
@@ -92,7 +100,7 @@ impl HttpTransport for Recording {
         request: http::Request<Bytes>,
         limits: &AttemptLimits,
     ) -> Result<http::Response<Bytes>> {
-        self.record.take(request.uri().path(), request.body());
+        self.record.take(authority(&request), request.uri().path(), request.body());
         self.inner.send(request, limits).await
     }
 
@@ -101,7 +109,7 @@ impl HttpTransport for Recording {
         request: http::Request<Bytes>,
         limits: &AttemptLimits,
     ) -> Result<http::Response<StreamedBody>> {
-        self.record.take(request.uri().path(), request.body());
+        self.record.take(authority(&request), request.uri().path(), request.body());
         self.inner.open(request, limits).await
     }
 }
