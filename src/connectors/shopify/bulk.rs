@@ -223,6 +223,10 @@ impl BulkSource for Shopify {
     }
 }
 
+fn is_job(job: &BulkJob) -> bool {
+    job.0.starts_with("gid://shopify/BulkOperation/")
+}
+
 impl Shopify {
     /// Opens the file of a job: its address is asked for anew, since it may have expired.
     pub(super) async fn open_file(&self, job: &BulkJob, from: u64) -> Result<BulkBody> {
@@ -270,6 +274,9 @@ impl Shopify {
     }
 
     pub(super) async fn cancel_job(&self, job: &BulkJob) -> Result<()> {
+        if !is_job(job) {
+            return Ok(());
+        }
         let call = self.bulk_call(&documents::CANCEL_BULK, &json!({ "id": job.0 }))?;
         // One that has ended is refused, which is as well.
         let _: Started = client::member(&self.client, call, &["bulkOperationCancel"]).await?;
@@ -277,6 +284,10 @@ impl Shopify {
     }
 
     pub(super) async fn operation(&self, job: &BulkJob) -> Result<Option<Operation>> {
+        // The platform takes no other text for an id, and has no such job.
+        if !is_job(job) {
+            return Ok(None);
+        }
         let call = self.bulk_call(&documents::BULK_OPERATION, &json!({ "id": job.0 }))?;
         client::member(&self.client, call, &["bulkOperation"]).await
     }
