@@ -122,13 +122,21 @@ function staged(form) {
 
 const lines = [...new Set(readFileSync(record, 'utf8').split('\n').filter(Boolean))].map((line) => JSON.parse(line));
 const calls = lines.filter((line) => line.query !== undefined);
-// Each shop numbers its files anew.
-const files = new Map(
-  lines.filter((line) => line.upload).map((line) => {
-    const { key, file } = staged(line.upload);
-    return [`${line.at} ${key}`, file];
-  }),
-);
+// Each shop numbers its files anew, and one may stand where another one stood: by place, all of them.
+const files = new Map();
+for (const line of lines.filter((line) => line.upload)) {
+  const { key, file } = staged(line.upload);
+  const place = `${line.at} ${key}`;
+  files.set(place, [...(files.get(place) ?? []), file]);
+}
+
+// The file of a job: of several at one place, the last one that has the variables of its mutation.
+function fileOf(place, mutation) {
+  const all = files.get(place) ?? [];
+  const wanted = [...new Set([...mutation.matchAll(/\$(\w+)\s*:/g)].map(([, name]) => name))].sort().join();
+  const has = (file) => Object.keys(JSON.parse(file.split('\n')[0])).sort().join() === wanted;
+  return all.findLast(has) ?? all.at(-1);
+}
 
 // What a job runs: a query as it stands, or a mutation with each line of a file as its variables.
 function inner(validator) {
@@ -137,7 +145,7 @@ function inner(validator) {
     for (const { name, args } of roots(validator, call)) {
       if (name === 'bulkOperationRunQuery') found.push({ query: args.query });
       if (name === 'bulkOperationRunMutation') {
-        const rows = files.get(`${call.at} ${args.stagedUploadPath}`)?.split('\n').filter(Boolean) ?? [];
+        const rows = fileOf(`${call.at} ${args.stagedUploadPath}`, args.mutation)?.split('\n').filter(Boolean) ?? [];
         if (!rows.length) console.log(`  no staged file was recorded for ${args.stagedUploadPath}`);
         found.push(...rows.map((row) => ({ query: args.mutation, variables: JSON.parse(row) })));
       }
