@@ -160,7 +160,7 @@ impl Connector for Shopify {
         self.language.as_ref().map(|language| &*language.origin as &dyn Connector)
     }
 
-    // Of translations the platform tells nothing, and runs no jobs over them.
+    // Of translations the platform tells nothing, and no list of them is read by a job; they are written by jobs.
     fn webhooks(&self) -> Option<&dyn WebhookSource> {
         self.language.is_none().then_some(self as &dyn WebhookSource)
     }
