@@ -1,6 +1,7 @@
 //! One value on its way from the wire to a canonical field.
 
 use std::borrow::Cow;
+use std::mem::take;
 
 use rust_decimal::Decimal;
 use serde_json::value::RawValue;
@@ -93,80 +94,81 @@ pub(super) enum Canon<'a> {
     Word(Cow<'a, str>),
 }
 
+/// Each takes the value out, where it is of that kind.
 impl<'a> Canon<'a> {
-    pub(super) fn text(self) -> Option<Text> {
+    pub(super) fn text(&mut self) -> Option<Text> {
         match self {
-            Self::Text { text, .. } | Self::Word(text) => Some(text.into()),
+            Self::Text { text, .. } | Self::Word(text) => Some(take(text).into()),
             _ => None,
         }
     }
 
-    pub(super) fn raw(&self) -> Option<Text> {
+    pub(super) fn raw(&mut self) -> Option<Text> {
         match self {
-            Self::Text { raw, .. } => raw.clone(),
+            Self::Text { raw, .. } => raw.take(),
             _ => None,
         }
     }
 
-    pub(super) fn id(self) -> Option<ExternalId> {
+    pub(super) fn id(&mut self) -> Option<ExternalId> {
         match self {
-            Self::Id(id) => Some(id),
+            Self::Id(id) => Some(take(id)),
             _ => None,
         }
     }
 
-    pub(super) fn truth(self) -> Option<bool> {
+    pub(super) fn truth(&mut self) -> Option<bool> {
         match self {
-            Self::Bool(truth) => Some(truth),
+            Self::Bool(truth) => Some(*truth),
             _ => None,
         }
     }
 
-    pub(super) fn decimal(self) -> Option<Decimal> {
+    pub(super) fn decimal(&mut self) -> Option<Decimal> {
         match self {
-            Self::Decimal(decimal) => Some(decimal),
+            Self::Decimal(decimal) => Some(*decimal),
             _ => None,
         }
     }
 
-    pub(super) fn money(self) -> Option<Money> {
+    pub(super) fn money(&mut self) -> Option<Money> {
         match self {
-            Self::Money(money) => Some(money),
+            Self::Money(money) => Some(*money),
             _ => None,
         }
     }
 
-    pub(super) fn mass(self) -> Option<Mass> {
+    pub(super) fn mass(&mut self) -> Option<Mass> {
         match self {
-            Self::Mass(mass) => Some(mass),
+            Self::Mass(mass) => Some(*mass),
             _ => None,
         }
     }
 
-    pub(super) fn length(self) -> Option<Length> {
+    pub(super) fn length(&mut self) -> Option<Length> {
         match self {
-            Self::Length(length) => Some(length),
+            Self::Length(length) => Some(*length),
             _ => None,
         }
     }
 
-    pub(super) fn time(self) -> Option<Timestamp> {
+    pub(super) fn time(&mut self) -> Option<Timestamp> {
         match self {
-            Self::Time(time) => Some(time),
+            Self::Time(time) => Some(*time),
             _ => None,
         }
     }
 
-    pub(super) fn day(self) -> Option<Day> {
+    pub(super) fn day(&mut self) -> Option<Day> {
         match self {
-            Self::Day(day) => Some(day),
+            Self::Day(day) => Some(*day),
             _ => None,
         }
     }
 
-    pub(super) fn word(self) -> Option<Cow<'a, str>> {
+    pub(super) fn word(&mut self) -> Option<Cow<'a, str>> {
         match self {
-            Self::Word(word) => Some(word),
+            Self::Word(word) => Some(take(word)),
             _ => None,
         }
     }

@@ -66,7 +66,7 @@ pub(super) struct Select {
 /// A field to fill.
 #[derive(Clone, Copy)]
 pub(super) struct Target {
-    pub(super) put: fn(&mut Record, Canon<'_>) -> bool,
+    pub(super) put: fn(&mut Record, &mut Canon<'_>) -> bool,
     pub(super) transform: Transform,
     pub(super) field: &'static str,
     /// Where several rules fill the field: its number among such fields, and this rule's rank.

@@ -3,6 +3,8 @@
 mod performance;
 mod taxon;
 
+use std::mem::take;
+
 use super::canon::{Canon, Kind};
 use rust_decimal::prelude::ToPrimitive;
 
@@ -15,7 +17,7 @@ use crate::model::{
 pub(super) struct FieldDef {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
-    pub(super) put: fn(&mut Record, Canon<'_>) -> bool,
+    pub(super) put: fn(&mut Record, &mut Canon<'_>) -> bool,
 }
 
 /// A canonical list: by name, and the ways to begin it and to open an element.
@@ -76,8 +78,8 @@ fn variant(record: &mut Record) -> Option<&mut Variant> {
 
 fn set<'c, T>(
     place: Option<&mut Field<T>>,
-    value: Canon<'c>,
-    read: impl FnOnce(Canon<'c>) -> Option<T>,
+    value: &mut Canon<'c>,
+    read: impl FnOnce(&mut Canon<'c>) -> Option<T>,
 ) -> bool {
     let Some(place) = place else { return false };
     if matches!(value, Canon::Null) {
@@ -92,8 +94,8 @@ fn set<'c, T>(
 
 fn set_option<'c, T>(
     place: Option<&mut Option<T>>,
-    value: Canon<'c>,
-    read: impl FnOnce(Canon<'c>) -> Option<T>,
+    value: &mut Canon<'c>,
+    read: impl FnOnce(&mut Canon<'c>) -> Option<T>,
 ) -> bool {
     let Some(place) = place else { return false };
     if matches!(value, Canon::Null) {
@@ -108,8 +110,8 @@ fn set_option<'c, T>(
 
 fn set_plain<'c, T>(
     place: Option<&mut T>,
-    value: Canon<'c>,
-    read: impl FnOnce(Canon<'c>) -> Option<T>,
+    value: &mut Canon<'c>,
+    read: impl FnOnce(&mut Canon<'c>) -> Option<T>,
 ) -> bool {
     match (place, read(value)) {
         (Some(place), Some(value)) => {
@@ -122,8 +124,8 @@ fn set_plain<'c, T>(
 
 fn push<'c, T>(
     list: Option<&mut Vec<T>>,
-    value: Canon<'c>,
-    read: impl FnOnce(Canon<'c>) -> Option<T>,
+    value: &mut Canon<'c>,
+    read: impl FnOnce(&mut Canon<'c>) -> Option<T>,
 ) -> bool {
     match (list, read(value)) {
         (Some(list), Some(value)) => {
@@ -187,7 +189,7 @@ fn stock(place: Option<&mut Field<Inventory>>) -> Option<&mut Inventory> {
 
 fn size(
     place: Option<&mut Field<Dimensions>>,
-    value: Canon<'_>,
+    value: &mut Canon<'_>,
     side: fn(&mut Dimensions) -> &mut Option<Length>,
 ) -> bool {
     // A side that is not given must not make dimensions of nothing.
@@ -358,7 +360,7 @@ macro_rules! term_fields {
                 kind: Kind::Text,
                 put: |r, c| {
                     if let Canon::Names(names) = c {
-                        return put_names(product(r).map(|p| &mut p.$list), names);
+                        return put_names(product(r).map(|p| &mut p.$list), take(names));
                     }
                     let Some(term) = product(r).and_then(|p| last(&mut p.$list)) else { return false };
                     term.raw_name = c.raw();
@@ -382,15 +384,15 @@ static PRODUCT_CATEGORIES: [FieldDef; 2] = term_fields!(categories, "categories[
 static PRODUCT_TAGS: [FieldDef; 2] = term_fields!(tags, "tags[].id", "tags[].name");
 static PRODUCT_BRANDS: [FieldDef; 2] = term_fields!(brands, "brands[].id", "brands[].name");
 
-fn put_values(attribute: &mut Attribute, value: Canon<'_>) -> bool {
+fn put_values(attribute: &mut Attribute, value: &mut Canon<'_>) -> bool {
     match value {
         Canon::Texts { values, raw, of_type } => {
-            let is_list = |word: &Text| word.starts_with(of_type);
+            let is_list = |word: &Text| word.starts_with(*of_type);
             if attribute.value_type.as_ref().is_none_or(is_list) {
-                attribute.values.extend(values);
-                attribute.raw_list = Some(raw);
+                attribute.values.append(values);
+                attribute.raw_list = Some(take(raw));
             } else {
-                attribute.values.push(raw);
+                attribute.values.push(take(raw));
             }
             true
         }

@@ -24,6 +24,8 @@ pub(super) struct Json<'a> {
     at: usize,
     /// The keys of each kind of object in the order that they came in, with their quotes and colons.
     turns: Vec<Vec<(&'a str, Found)>>,
+    /// Where texts with escapes are put together.
+    scratch: Vec<u8>,
 }
 
 /// A text as it reads.
@@ -61,13 +63,8 @@ const fn are_special(word: u64) -> u64 {
 
 /// The first byte from `at` on that `found` marks in a word of eight; the length where there is none.
 #[inline]
-fn first(bytes: &[u8], at: usize, found: impl Fn(u64) -> u64) -> usize {
-    first_before(bytes, at, bytes.len(), found)
-}
-
-/// The first byte from `at` on that `found` marks in a word of eight; `end` where there is none before.
-#[inline]
-fn first_before(bytes: &[u8], mut at: usize, end: usize, found: impl Fn(u64) -> u64) -> usize {
+fn first(bytes: &[u8], mut at: usize, found: impl Fn(u64) -> u64) -> usize {
+    let end = bytes.len();
     while at < end {
         // Eight times the last bytes each, where no word is left: the lowest mark is right.
         let (word, step) = match bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
@@ -85,11 +82,10 @@ fn first_before(bytes: &[u8], mut at: usize, end: usize, found: impl Fn(u64) -> 
 
 /// The quote that ends the text which begins at `start`.
 #[inline]
-fn end_of_text(bytes: &[u8], start: usize, marks: impl Fn(u64) -> u64) -> Result<usize> {
+fn end_of_text(bytes: &[u8], start: usize) -> Result<usize> {
     let mut at = start;
     loop {
-        at = first(bytes, at, &marks);
-        // None is left, or the text holds what it cannot hold.
+        at = first(bytes, at, |word| are(word, b'"'));
         if bytes.get(at) != Some(&b'"') {
             return Err(Broken);
         }
@@ -104,6 +100,22 @@ fn end_of_text(bytes: &[u8], start: usize, marks: impl Fn(u64) -> u64) -> Result
     }
 }
 
+/// Whether bytes begin with others that are few: as two words that may overlap, where they fit.
+#[inline]
+fn begins(bytes: &[u8], with: &[u8]) -> bool {
+    #[inline]
+    fn are_equal<const WORD: usize>(one: &[u8], other: &[u8]) -> bool {
+        one.first_chunk::<WORD>() == other.first_chunk() && one.last_chunk::<WORD>() == other.last_chunk()
+    }
+    let Some(here) = bytes.get(..with.len()) else { return false };
+    match with.len() {
+        4..8 => are_equal::<4>(here, with),
+        8..16 => are_equal::<8>(here, with),
+        16..=32 => are_equal::<16>(here, with),
+        _ => here == with,
+    }
+}
+
 /// Where a byte comes first; none where it does not come.
 pub(super) fn find(text: &str, byte: u8) -> Option<usize> {
     Some(first(text.as_bytes(), 0, |word| are(word, byte))).filter(|at| *at < text.len())
@@ -111,7 +123,7 @@ pub(super) fn find(text: &str, byte: u8) -> Option<usize> {
 
 impl<'a> Json<'a> {
     pub(super) const fn new(text: &'a str) -> Self {
-        Self { text, at: 0, turns: Vec::new() }
+        Self { text, at: 0, turns: Vec::new(), scratch: Vec::new() }
     }
 
     /// Goes to a piece of this text, and ends with it; whether there is such a piece.
@@ -207,10 +219,8 @@ impl<'a> Json<'a> {
             return Err(Broken);
         }
         if let Some(turns) = self.turns.get(usize::from(kind)) {
-            let bytes = self.text.as_bytes();
-            let is_here = |(spelled, _): &&(&str, Found)| {
-                bytes.get(self.at..self.at + spelled.len()) == Some(spelled.as_bytes())
-            };
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            let is_here = |(spelled, _): &&(&str, Found)| begins(rest, spelled.as_bytes());
             // One key may have been left out.
             let known = match turns.get(*turn).filter(is_here) {
                 None => {
@@ -261,6 +271,19 @@ impl<'a> Json<'a> {
         Err(Broken)
     }
 
+    /// Reads the text that begins here, where it stands as it reads; else stays where it is.
+    #[inline]
+    pub(super) fn plain_text(&mut self) -> Option<&'a str> {
+        let bytes = self.text.as_bytes();
+        let start = self.at + 1;
+        let end = first(bytes, start, are_special);
+        if bytes.get(end) != Some(&b'"') {
+            return None;
+        }
+        self.at = end + 1;
+        self.text.get(start..end)
+    }
+
     /// Reads the text that begins here.
     #[inline]
     pub(super) fn text(&mut self) -> Result<Read<'a>> {
@@ -278,46 +301,50 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Reads a text whose first escape stands at `at`.
+    /// Reads a text whose first escape stands at `at`: eight bytes at a time are taken over, and those behind the
+    /// next escape or the end given back.
     fn escaped(&mut self, start: usize, mut at: usize) -> Result<Read<'a>> {
         let bytes = self.text.as_bytes();
-        let end = end_of_text(bytes, start, |word| are(word, b'"') | are_control(word))?;
-        let mut text = String::with_capacity(end - start);
-        let (mut run, mut has_nul) = (start, false);
+        let mut text = std::mem::take(&mut self.scratch);
+        text.clear();
+        text.extend_from_slice(bytes.get(start..at).unwrap_or_default());
+        let mut has_nul = false;
         loop {
-            text.push_str(self.text.get(run..at).ok_or(Broken)?);
-            if at >= end {
-                break;
-            }
-            let escape = bytes.get(at + 1).copied().unwrap_or(0);
-            at += 2;
-            run = at;
-            match escape {
-                // They stand for themselves, and go with what follows.
-                b'/' | b'"' | b'\\' => run -= 1,
-                b'n' => text.push('\n'),
-                b'r' => text.push('\r'),
-                b't' => text.push('\t'),
-                b'b' => text.push('\u{8}'),
-                b'f' => text.push('\u{c}'),
-                b'u' => {
-                    let (character, length) = hex_escape(bytes.get(at..).unwrap_or_default())?;
-                    at += length;
-                    run = at;
-                    has_nul |= character == '\0';
-                    text.push(character);
+            match bytes.get(at) {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    at += escape(bytes.get(at + 1..).unwrap_or_default(), &mut text, &mut has_nul)?
                 }
                 _ => return Err(Broken),
             }
-            at = first_before(bytes, at, end, |word| are(word, b'\\'));
+            loop {
+                let rest = bytes.get(at..).unwrap_or_default();
+                let Some(chunk) = rest.first_chunk::<8>() else {
+                    let plain = first(rest, 0, are_special);
+                    text.extend_from_slice(rest.get(..plain).unwrap_or_default());
+                    at += plain;
+                    break;
+                };
+                text.extend_from_slice(chunk);
+                let marks = are_special(u64::from_le_bytes(*chunk));
+                if marks != 0 {
+                    let plain = (marks.trailing_zeros() / 8) as usize;
+                    text.truncate(text.len() + plain - 8);
+                    at += plain;
+                    break;
+                }
+                at += 8;
+            }
         }
-        self.at = end + 1;
-        Ok(Read { text: Cow::Owned(text), has_nul })
+        self.at = at + 1;
+        let read = simdutf8::basic::from_utf8(&text).map(str::to_owned).map_err(|_| Broken)?;
+        self.scratch = text;
+        Ok(Read { text: Cow::Owned(read), has_nul })
     }
 
     #[inline]
     fn skip_text(&mut self) -> Result<()> {
-        self.at = end_of_text(self.text.as_bytes(), self.at + 1, |word| are(word, b'"'))? + 1;
+        self.at = end_of_text(self.text.as_bytes(), self.at + 1)? + 1;
         Ok(())
     }
 
@@ -433,6 +460,36 @@ impl<'a> Json<'a> {
     }
 }
 
+/// Takes the escape behind a backslash over; how many bytes the two took.
+#[inline]
+fn escape(bytes: &[u8], text: &mut Vec<u8>, has_nul: &mut bool) -> Result<usize> {
+    let byte = match bytes.first() {
+        Some(byte @ (b'/' | b'"' | b'\\')) => *byte,
+        Some(b'n') => b'\n',
+        Some(b'r') => b'\r',
+        Some(b't') => b'\t',
+        Some(b'b') => 8,
+        Some(b'f') => 12,
+        Some(b'u') => {
+            // Nearly every one is a sign of ASCII.
+            if let [_, b'0', b'0', high, low, ..] = bytes
+                && let (high @ 0..8, low @ 0..16) = (digit(*high), digit(*low))
+                && high | low != 0
+            {
+                text.push(high << 4 | low);
+                return Ok(6);
+            }
+            let (character, length) = hex_escape(bytes.get(1..).unwrap_or_default())?;
+            *has_nul |= character == '\0';
+            text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            return Ok(2 + length);
+        }
+        _ => return Err(Broken),
+    };
+    text.push(byte);
+    Ok(2)
+}
+
 /// The character of four hexadecimal digits, or of two such escapes that are a pair of surrogates, and how many
 /// bytes it took.
 fn hex_escape(bytes: &[u8]) -> Result<(char, usize)> {
@@ -453,8 +510,14 @@ fn hex_escape(bytes: &[u8]) -> Result<(char, usize)> {
 
 fn hex(bytes: &[u8]) -> Result<u32> {
     let digits = bytes.first_chunk::<4>().ok_or(Broken)?;
-    let [a, b, c, d] = digits.map(|digit| u32::from(HEX.get(usize::from(digit)).copied().unwrap_or(NO_HEX)));
+    let [a, b, c, d] = digits.map(|byte| u32::from(digit(byte)));
     if a | b | c | d > 0xf { Err(Broken) } else { Ok(a << 12 | b << 8 | c << 4 | d) }
+}
+
+/// The value of a hexadecimal digit; of another byte, [`NO_HEX`].
+#[inline]
+fn digit(byte: u8) -> u8 {
+    HEX.get(usize::from(byte)).copied().unwrap_or(NO_HEX)
 }
 
 const NO_HEX: u8 = 0x80;

@@ -194,7 +194,7 @@ impl SchemaMap {
     /// `Protocol` where the response as a whole is not what its shape says: broken JSON, no UTF-8.
     pub fn map(&self, items: &RawItems, profile: &StoreProfile) -> Result<MappedPage> {
         // UTF-8 is checked once for the whole body, not for every text.
-        let body = std::str::from_utf8(&items.body)
+        let body = simdutf8::compat::from_utf8(&items.body)
             .map_err(|error| broken("not UTF-8").with_context("offset", error.valid_up_to().to_string()))?;
         let mut page = MappedPage::default();
         let mut json = Json::new(body);

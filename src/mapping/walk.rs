@@ -1,6 +1,7 @@
 //! One pass over the bytes of a response: every key is looked up in the tree, and what no rule names is
 //! skipped without being built.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::Given;
@@ -105,11 +106,7 @@ impl<'m> Out<'m> {
         path
     }
 
-    fn put(&mut self, at: NodeId, target: Target, value: Result<Canon<'_>, Fault>) {
-        let value = match value {
-            Ok(value) => value,
-            Err(fault) => return self.issue(at, fault),
-        };
+    fn put(&mut self, at: NodeId, target: Target, value: &mut Canon<'_>) {
         // A text that says that there is none takes no other rule's place.
         let is_none = matches!(value, Canon::Null) && target.transform == Transform::OptionalText;
         if let Some((contest, rank)) = target.contest
@@ -129,7 +126,7 @@ impl<'m> Out<'m> {
             // A spelling of the value that this one replaces.
             self.raws.retain(|(field, _)| *field != target.field);
         }
-        if let Canon::Text { raw: Some(raw), .. } = &value
+        if let Canon::Text { raw: Some(raw), .. } = value
             && !target.field.contains('[')
         {
             self.raws.push((target.field, raw.clone()));
@@ -385,16 +382,19 @@ impl Out<'_> {
     /// Reads one value for one field.
     fn leaf(&mut self, json: &mut Json<'_>, at: NodeId, target: Target) -> Walked {
         let transform = target.transform;
-        let value = match json.peek() {
-            b'"' => {
-                let read = json.text()?;
-                // PostgreSQL keeps no NUL, and no platform shows one.
-                if read.has_nul {
-                    Err("has_nul")
-                } else {
-                    canon::from_text(transform, read.text, self.given.profile)
+        let mut value = match json.peek() {
+            b'"' => match json.plain_text() {
+                Some(text) => canon::from_text(transform, Cow::Borrowed(text), self.given.profile),
+                None => {
+                    let read = json.text()?;
+                    // PostgreSQL keeps no NUL, and no platform shows one.
+                    if read.has_nul {
+                        Err("has_nul")
+                    } else {
+                        canon::from_text(transform, read.text, self.given.profile)
+                    }
                 }
-            }
+            },
             b'n' => {
                 json.word("null")?;
                 Ok(if transform == Transform::CommaList { Canon::Names(Vec::new()) } else { Canon::Null })
@@ -413,7 +413,10 @@ impl Out<'_> {
             }
             _ => canon::from_number(transform, json.number()?, self.given.profile),
         };
-        self.put(at, target, value);
+        match &mut value {
+            Ok(value) => self.put(at, target, value),
+            Err(fault) => self.issue(at, fault),
+        }
         Ok(())
     }
 }

@@ -296,17 +296,16 @@ impl TokenDigest {
         let Some(first) = values.next() else {
             return Self { normaliser, state: CellState::Empty, digest: digest(b"") };
         };
-        let json = match values.next() {
-            None => serde_json::to_vec(&[first]),
+        let digest = match values.next() {
+            None => digest_of_json(&[first]),
             Some(second) => {
                 let mut values: Vec<&str> = [first, second].into_iter().chain(values).collect();
                 values.sort_unstable();
                 values.dedup();
-                serde_json::to_vec(&values)
+                digest_of_json(&values)
             }
         };
-        let json = json.unwrap_or_default();
-        Self { normaliser, state: CellState::Value, digest: digest(&json) }
+        Self { normaliser, state: CellState::Value, digest }
     }
 
     /// The digest of a cell without a value.
@@ -314,6 +313,17 @@ impl TokenDigest {
     pub fn absent(normaliser: Normaliser) -> Self {
         Self { normaliser, state: CellState::Absent, digest: digest(b"") }
     }
+}
+
+fn digest_of_json(values: &[&str]) -> u128 {
+    // Nearly every list is short, and needs no memory of its own.
+    let mut short = [0; 256];
+    let mut rest = &mut short[..];
+    if serde_json::to_writer(&mut rest, values).is_ok() {
+        let length = 256 - rest.len();
+        return digest(short.get(..length).unwrap_or_default());
+    }
+    digest(&serde_json::to_vec(values).unwrap_or_default())
 }
 
 fn digest(bytes: &[u8]) -> u128 {

@@ -1,5 +1,7 @@
 //! The canonical fields of categories, tags, brands, attributes and their values: one table for all five.
 
+use std::mem::take;
+
 use rust_decimal::prelude::ToPrimitive;
 
 use super::super::canon::{Canon, Kind};
@@ -15,14 +17,14 @@ fn picture(record: &mut Record) -> Option<&mut Media> {
 }
 
 /// An id of nothing but zeros is how platforms say that there is no parent.
-fn put_parent(record: &mut Record, value: Canon<'_>) -> bool {
+fn put_parent(record: &mut Record, value: &mut Canon<'_>) -> bool {
     let platform = record.reference().platform.clone();
     let Some(kind) = record.reference().kind.parent() else { return false };
     let Some(place) = taxon(record).map(|taxon| &mut taxon.parent_ref) else { return false };
     *place = match value {
         Canon::Null => Field::Null,
         Canon::Id(id) if id.as_str().bytes().all(|byte| byte == b'0') => Field::Null,
-        Canon::Id(id) => Field::Value(RecordRef::new(platform, kind, id)),
+        Canon::Id(id) => Field::Value(RecordRef::new(platform, kind, take(id))),
         _ => return false,
     };
     true

@@ -29,7 +29,7 @@ const FEW: usize = 24;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct JoinSettings {
-    /// How much of the file is in memory at once (default 2 MiB). A child that is not in the window of its record
+    /// How much of the file is in memory at once (default 512 KiB). A child that is not in the window of its record
     /// is found by a sort on disk.
     pub window_bytes: usize,
     /// The longest line (default 16 MiB); a longer one is told as an issue.
@@ -51,7 +51,7 @@ pub struct JoinSettings {
 impl Default for JoinSettings {
     fn default() -> Self {
         Self {
-            window_bytes: 2 << 20,
+            window_bytes: 512 << 10,
             line_bytes: 16 << 20,
             record_bytes: 64 << 20,
             page_bytes: 4 << 20,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use memchr::{memchr, memmem, memrchr};
+use memchr::{memchr, memchr2, memmem, memrchr};
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 
 use crate::connector::{Branch, Joints};
@@ -61,12 +61,17 @@ impl LineReader {
 
     /// The id, where it is one of the first members, all of which are texts without an escape.
     fn quick_id<'l>(&self, line: &'l [u8]) -> Option<&'l [u8]> {
+        self.quick_id_before(line).map(|(id, _)| id)
+    }
+
+    /// The id found so, and how many bytes of the line stand behind its quote.
+    fn quick_id_before<'l>(&self, line: &'l [u8]) -> Option<(&'l [u8], usize)> {
         let mut rest = line.strip_prefix(b"{\"")?;
         for _ in 0..FAST_MEMBERS {
             let (key, behind) = plain_text(rest)?;
             let (value, behind) = plain_text(behind.strip_prefix(b":\"")?)?;
             if key == self.joints.id.as_bytes() {
-                return Some(value);
+                return Some((value, behind.len()));
             }
             if key == self.joints.parent.as_bytes() {
                 return None;
@@ -87,12 +92,67 @@ impl LineReader {
         plain.then_some(parent)
     }
 
+    /// How a line ends whose parent has this id; empty where that cannot be said.
+    pub(super) fn end_below(&self, parent: &[u8], end: &mut Vec<u8>) {
+        end.clear();
+        if !parent.is_empty()
+            && parent.len() < FAST_ID_BYTES
+            && !parent.iter().any(|byte| matches!(byte, b'"' | b'\\'))
+        {
+            end.extend_from_slice(&self.before_parent);
+            end.extend_from_slice(parent);
+            end.extend_from_slice(b"\"}");
+        }
+    }
+
     /// What the parser says of a line.
     pub(super) fn parse<'l>(&self, line: &'l [u8]) -> Option<Said<'l>> {
         let mut deserializer = serde_json::Deserializer::from_slice(line);
         let said = deserializer.deserialize_map(MembersVisitor(self.joints)).ok()?;
         deserializer.end().ok()?;
         Some(said)
+    }
+}
+
+/// How children right below a root begin, up to the last slash of their ids: nearly every line begins as one before
+/// it, and needs no reader then.
+#[derive(Debug, Default)]
+pub(super) struct Heads {
+    known: Vec<Head>,
+    last: usize,
+}
+
+#[derive(Debug)]
+struct Head {
+    bytes: Vec<u8>,
+    /// Where in it the id begins.
+    id: usize,
+    kind: Kind,
+}
+
+impl Heads {
+    /// The id of a line that begins so, and what it is: what the reader's quick way would say.
+    pub(super) fn find<'l>(&mut self, line: &'l [u8]) -> Option<(&'l [u8], Kind)> {
+        let begins = |head: &Head| line.starts_with(&head.bytes);
+        if !self.known.get(self.last).is_some_and(begins) {
+            self.last = self.known.iter().position(begins)?;
+        }
+        let head = self.known.get(self.last)?;
+        let rest = line.get(head.bytes.len()..)?;
+        let end = head.bytes.len() + memchr2(b'"', b'\\', rest.get(..FAST_ID_BYTES).unwrap_or(rest))?;
+        (line.get(end) == Some(&b'"')).then_some((line.get(head.id..end)?, head.kind))
+    }
+
+    /// Remembers how a line begins, where its id is one that the quick way reads.
+    pub(super) fn learn(&mut self, reader: &LineReader, line: &[u8], kind: Kind) {
+        if self.known.len() >= MOST_KNOWN {
+            return;
+        }
+        let Some((id, behind)) = reader.quick_id_before(line) else { return };
+        let Some(slash) = memrchr(b'/', id) else { return };
+        let begins = line.len() - behind - 1 - id.len();
+        let bytes = line.get(..=begins + slash).unwrap_or_default().to_owned();
+        self.known.push(Head { bytes, id: begins, kind });
     }
 }
 
@@ -298,6 +358,47 @@ mod tests {
         }
         for line in [r"[1]", r#"{"title":1"#, "null", "x", "", r#"{"id":[]}"#] {
             assert_eq!(both(line), (None, None), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_begins_as_one_before_has_the_id_that_the_parser_says() {
+        let reader = LineReader::new(&JOINTS);
+        let mut heads = Heads::default();
+        for line in [
+            r#"{"id":"x/Part/1","__parentId":"x/Item/1"}"#,
+            r#"{"type":"x/Part/1","id":"x/Part/1","__parentId":"x/Item/1"}"#,
+            r#"{"id":"no slash","__parentId":"x/Item/1"}"#,
+            r#"{ "id":"x/Part/1","__parentId":"x/Item/1"}"#,
+        ] {
+            heads.learn(&reader, line.as_bytes(), Kind::Child(0));
+        }
+        assert_eq!(heads.known.len(), 2);
+        for (line, id) in [
+            (r#"{"id":"x/Part/2","a":1}"#, Some("x/Part/2")),
+            (r#"{"id":"x/Part/","a":1}"#, Some("x/Part/")),
+            (r#"{"id":"x/Part/2/y","a":1}"#, Some("x/Part/2/y")),
+            (r#"{"type":"x/Part/1","id":"x/Part/34"}"#, Some("x/Part/34")),
+            // The parser is asked.
+            (r#"{"type":"x/Part/2","id":"x/Part/34"}"#, None),
+            (r#"{"id":"x/Part/2\u0041","a":1}"#, None),
+            (r#"{"id":"x/Part/2\"","a":1}"#, None),
+            (r#"{"id":"x/Other/2","a":1}"#, None),
+            (r#"{"id":"x/Part/2"#, None),
+            ("", None),
+        ] {
+            let found = heads.find(line.as_bytes());
+            assert_eq!(found, id.map(|id| (id.as_bytes(), Kind::Child(0))), "{line}");
+            if let Some(id) = id {
+                assert_eq!(reader.parse(line.as_bytes()).unwrap().id.unwrap(), id.as_bytes(), "{line}");
+            }
+        }
+        let mut end = Vec::new();
+        reader.end_below(b"x/Item/1", &mut end);
+        assert!(br#"{"id":"x/Part/1","__parentId":"x/Item/1"}"#.ends_with(&end));
+        for odd in [&b""[..], b"a\"b", b"a\\b", &[b'a'; 300]] {
+            reader.end_below(odd, &mut end);
+            assert!(end.is_empty());
         }
     }
 

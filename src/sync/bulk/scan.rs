@@ -11,7 +11,7 @@ use twox_hash::XxHash3_64;
 
 use super::issue::LineFault;
 use super::join::JoinSettings;
-use super::lines::{Kind, Kinds, Level, LineReader, Said};
+use super::lines::{Heads, Kind, Kinds, Level, LineReader, Said};
 use super::spill::failed;
 use crate::connector::Joints;
 use crate::error::Result;
@@ -96,6 +96,7 @@ pub(super) struct Scanner {
     file: Arc<File>,
     pub(super) reader: LineReader,
     pub(super) kinds: Kinds,
+    heads: Heads,
     seed: u64,
     window: usize,
     line_bytes: usize,
@@ -109,11 +110,12 @@ pub(super) struct Scanner {
     pub(super) ends_with_newline: bool,
     /// The faults of lines that were skipped.
     skipped: Vec<Faulty>,
-    spare: Vec<Vec<Line>>,
+    spare: Vec<(Vec<Line>, Vec<(u64, u32)>)>,
     /// Windows that were handed out: their memory is used again once nobody holds them.
     out: Vec<Bytes>,
-    /// Ids of the root and of the child that came last.
+    /// Ids of the root and of the child that came last, and how a line ends that belongs to that root.
     root_id: Vec<u8>,
+    root_end: Vec<u8>,
     node_id: Vec<u8>,
 }
 
@@ -123,6 +125,7 @@ impl Scanner {
             file,
             reader: LineReader::new(joints),
             kinds: Kinds::new(joints),
+            heads: Heads::default(),
             seed: settings.seed,
             window: settings.window_bytes,
             line_bytes: settings.line_bytes,
@@ -136,6 +139,7 @@ impl Scanner {
             spare: Vec::new(),
             out: Vec::new(),
             root_id: Vec::new(),
+            root_end: Vec::new(),
             node_id: Vec::new(),
         }
     }
@@ -146,9 +150,10 @@ impl Scanner {
 
     /// Takes a block back, so that its memory is used again.
     pub(super) fn give_back(&mut self, block: Block) {
-        let Block { bytes, mut lines, .. } = block;
+        let Block { bytes, mut lines, mut roots, .. } = block;
         lines.clear();
-        self.spare.push(lines);
+        roots.clear();
+        self.spare.push((lines, roots));
         self.spare.truncate(2);
         self.out.push(bytes);
         // A consumer that keeps its pages must not make us keep more than it does.
@@ -191,7 +196,7 @@ impl Scanner {
         let id = self.reader.begins(&self.buffer).map(Into::into);
         self.skipped.push((LineFault::TooLong, self.offset, id));
         // Its children must not be taken for those of the root before.
-        self.root_id.clear();
+        self.begin_root(&[]);
         self.node_id.clear();
         loop {
             if let Some(at) = memchr(b'\n', &self.buffer) {
@@ -231,17 +236,14 @@ impl Scanner {
 
     /// Cuts the window into lines up to its last root, whose children may go on in the next one.
     fn cut(&mut self, whole: usize, with_nodes: bool) -> Block {
-        let mut block = Block {
-            offset: self.offset,
-            first_root: self.roots,
-            lines: self.spare.pop().unwrap_or_default(),
-            ..Block::default()
-        };
+        let (lines, roots) = self.spare.pop().unwrap_or_default();
+        let mut block =
+            Block { offset: self.offset, first_root: self.roots, lines, roots, ..Block::default() };
         block.faults.append(&mut self.skipped);
         block.objects = block.faults.len() as u64;
         block.odd = block.faults.len();
         // The roots of this window start anew: a child of one before is loose.
-        self.root_id.clear();
+        self.begin_root(&[]);
         self.node_id.clear();
         let buffer = std::mem::take(&mut self.buffer);
         self.buffer_end = buffer.len();
@@ -281,6 +283,21 @@ impl Scanner {
         block
     }
 
+    /// Children that come now are right behind this root; none where it is empty.
+    fn begin_root(&mut self, id: &[u8]) {
+        self.root_id.clear();
+        self.root_id.extend_from_slice(id);
+        self.reader.end_below(id, &mut self.root_end);
+    }
+
+    /// A child right behind its root that begins as one before it did, and so that of which nothing can stand below.
+    fn plain_child<'l>(&mut self, line: &'l [u8]) -> Option<(&'l [u8], Kind)> {
+        if self.root_end.is_empty() || !line.ends_with(&self.root_end) {
+            return None;
+        }
+        self.heads.find(line).filter(|(id, _)| *id != self.root_id)
+    }
+
     /// Takes one line in; where it is a root, what was there before it.
     fn take(
         &mut self,
@@ -312,13 +329,18 @@ impl Scanner {
         };
         block.objects += 1;
         if trimmed.len() > self.line_bytes {
-            self.root_id.clear();
+            self.begin_root(&[]);
             self.node_id.clear();
             block.fault(LineFault::TooLong, offset, self.reader.begins(trimmed));
             return None;
         }
         // A line that the file's end cut short may look whole to all but the parser.
         let is_cut = self.ended && !self.ends_with_newline && at + line.len() == self.buffer_end;
+        if !is_cut && let Some((id, kind)) = self.plain_child(trimmed) {
+            let root = small(block.roots.len()).wrapping_sub(1);
+            block.lines.push(Line { start: start32, end: end32, root, kind, tail: tail(id) });
+            return None;
+        }
         let said = if is_cut { self.reader.parse(trimmed) } else { self.reader.read(trimmed) };
         let Some(Said { id: Some(id), parent }) = said else {
             block.fault(LineFault::Unreadable, offset, None);
@@ -327,7 +349,7 @@ impl Scanner {
         let Some(parent) = parent else {
             self.node_id.clear();
             if self.kinds.of(&id, Level::Top) != Kind::Root {
-                self.root_id.clear();
+                self.begin_root(&[]);
                 block.fault(LineFault::Unplaced, offset, Some(&id));
                 return None;
             }
@@ -338,8 +360,7 @@ impl Scanner {
             if let Some(known) = known {
                 known.0.insert(hash, (small(block.lines.len() - 1), number));
             }
-            self.root_id.clear();
-            self.root_id.extend_from_slice(&id);
+            self.begin_root(&id);
             return Some(lengths);
         };
         let current = small(block.roots.len()).wrapping_sub(1);
@@ -375,6 +396,9 @@ impl Scanner {
             return None;
         }
         block.lines.push(Line { start: start32, end: end32, root, kind, tail: tail(&id) });
+        if level == Level::BelowRoot && !can_be_parent {
+            self.heads.learn(&self.reader, trimmed, kind);
+        }
         if can_be_parent {
             // Its own lists are written into it.
             block.odd += 1;
