@@ -2,6 +2,7 @@
 
 mod address;
 mod body;
+mod buffers;
 mod reqwest;
 // Without a crypto provider there is nothing to test but that it is missing, which `reqwest` does.
 #[cfg(test)]
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use crate::error::Result;
 
 pub use self::body::{Chunks, StreamedBody};
+pub(crate) use self::buffers::Buffers;
 pub use self::reqwest::{ReqwestTransport, ReqwestTransportBuilder};
 
 /// Sends one request and reads one response, without retries, redirects, cookies or credentials of its own.

@@ -2,18 +2,23 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::ops::RangeInclusive;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Position, Url};
 
 use super::address::{NotPublic, check_literal, is_public};
+use super::buffers::Buffers;
 use super::{AttemptLimits, Chunks, HttpTransport, StreamedBody};
 use crate::error::{Effect, Error, ErrorKind, Result, Retry};
 use crate::time::{SystemClock, within};
+
+/// The bodies whose memory is kept for others: less is not worth it, more is given back.
+const KEPT_BYTES: RangeInclusive<usize> = 64 << 10..=4 << 20;
 
 /// Sends over the network: no redirects, no proxy, no cookies, no retries, and only to public addresses
 /// unless [`AttemptLimits::private_hosts`] says otherwise.
@@ -29,6 +34,8 @@ pub struct ReqwestTransport {
     extra_roots: Vec<reqwest::Certificate>,
     clock: SystemClock,
     building: Mutex<()>,
+    /// The memory of bodies that came in pieces.
+    buffers: Mutex<Buffers>,
     clients: [OnceLock<reqwest::Client>; 4],
 }
 
@@ -43,6 +50,7 @@ impl ReqwestTransport {
             extra_roots: Vec::new(),
             clock: SystemClock::default(),
             building: Mutex::new(()),
+            buffers: Mutex::default(),
             clients: [const { OnceLock::new() }; 4],
         }
     }
@@ -365,7 +373,7 @@ impl ReqwestTransport {
             return Err(too_large(cap));
         }
         let mut first = Bytes::new();
-        let mut whole = BytesMut::new();
+        let mut whole = Vec::new();
         while let Some(chunk) = within(&self.clock, limits.read_timeout, response.chunk())
             .await
             .ok_or_else(silent)?
@@ -380,12 +388,27 @@ impl ReqwestTransport {
                 continue;
             }
             if whole.is_empty() {
+                whole = self.buffers().take().unwrap_or_default();
                 whole.reserve(announced.max(first.len() + chunk.len()));
                 whole.extend_from_slice(&std::mem::take(&mut first));
             }
             whole.extend_from_slice(&chunk);
         }
-        Ok(if whole.is_empty() { first } else { whole.freeze() })
+        if whole.is_empty() {
+            return Ok(first);
+        }
+        if whole.len() < whole.capacity() / 4 {
+            whole.shrink_to_fit();
+        }
+        let whole = Bytes::from(whole);
+        if KEPT_BYTES.contains(&whole.len()) {
+            self.buffers().lend(whole.clone());
+        }
+        Ok(whole)
+    }
+
+    fn buffers(&self) -> MutexGuard<'_, Buffers> {
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -15,6 +15,7 @@ use super::lines::{Heads, Kind, Kinds, Level, LineReader, Said};
 use super::spill::failed;
 use crate::connector::Joints;
 use crate::error::Result;
+use crate::transport::Buffers;
 
 /// The most lines of one window: lines are smaller than what is noted of them where a file is hostile.
 const MOST_LINES: usize = 32 * 1024;
@@ -110,9 +111,10 @@ pub(super) struct Scanner {
     pub(super) ends_with_newline: bool,
     /// The faults of lines that were skipped.
     skipped: Vec<Faulty>,
-    spare: Vec<(Vec<Line>, Vec<(u64, u32)>)>,
-    /// Windows that were handed out: their memory is used again once nobody holds them.
-    out: Vec<Bytes>,
+    /// Blocks that were given back, emptied.
+    spare: Vec<Block>,
+    /// Windows that were handed out.
+    out: Buffers,
     /// Ids of the root and of the child that came last, and how a line ends that belongs to that root.
     root_id: Vec<u8>,
     root_end: Vec<u8>,
@@ -137,7 +139,7 @@ impl Scanner {
             ends_with_newline: true,
             skipped: Vec::new(),
             spare: Vec::new(),
-            out: Vec::new(),
+            out: Buffers::default(),
             root_id: Vec::new(),
             root_end: Vec::new(),
             node_id: Vec::new(),
@@ -153,25 +155,9 @@ impl Scanner {
         let Block { bytes, mut lines, mut roots, .. } = block;
         lines.clear();
         roots.clear();
-        self.spare.push((lines, roots));
+        self.spare.push(Block { lines, roots, ..Block::default() });
         self.spare.truncate(2);
-        self.out.push(bytes);
-        // A consumer that keeps its pages must not make us keep more than it does.
-        if self.out.len() > 2 {
-            self.out.remove(0);
-        }
-    }
-
-    fn fresh(&mut self) -> Vec<u8> {
-        if let Some(at) = self.out.iter().position(|bytes| bytes.is_unique() && !bytes.is_empty()) {
-            let mut bytes = self.out.swap_remove(at);
-            // What is left of it would be moved to the front.
-            bytes.truncate(1);
-            let mut buffer = Vec::from(bytes);
-            buffer.clear();
-            return buffer;
-        }
-        Vec::with_capacity(self.window)
+        self.out.lend(bytes);
     }
 
     /// Reads on until the buffer holds `most` bytes, or the file ends.
@@ -236,9 +222,8 @@ impl Scanner {
 
     /// Cuts the window into lines up to its last root, whose children may go on in the next one.
     fn cut(&mut self, whole: usize, with_nodes: bool) -> Block {
-        let (lines, roots) = self.spare.pop().unwrap_or_default();
-        let mut block =
-            Block { offset: self.offset, first_root: self.roots, lines, roots, ..Block::default() };
+        let spare = self.spare.pop().unwrap_or_default();
+        let mut block = Block { offset: self.offset, first_root: self.roots, ..spare };
         block.faults.append(&mut self.skipped);
         block.objects = block.faults.len() as u64;
         block.odd = block.faults.len();
@@ -276,7 +261,7 @@ impl Scanner {
             _ => done,
         };
         self.roots += block.roots.len() as u64;
-        self.buffer = self.fresh();
+        self.buffer = self.out.take().unwrap_or_else(|| Vec::with_capacity(self.window));
         self.buffer.extend_from_slice(buffer.get(cut..).unwrap_or_default());
         self.offset += cut as u64;
         block.bytes = Bytes::from(buffer);
