@@ -106,6 +106,13 @@ impl<'m> Out<'m> {
         path
     }
 
+    fn put_read(&mut self, at: NodeId, target: Target, value: &mut Result<Canon<'_>, Fault>) {
+        match value {
+            Ok(value) => self.put(at, target, value),
+            Err(fault) => self.issue(at, fault),
+        }
+    }
+
     fn put(&mut self, at: NodeId, target: Target, value: &mut Canon<'_>) {
         // A text that says that there is none takes no other rule's place.
         let is_none = matches!(value, Canon::Null) && target.transform == Transform::OptionalText;
@@ -382,19 +389,25 @@ impl Out<'_> {
     /// Reads one value for one field.
     fn leaf(&mut self, json: &mut Json<'_>, at: NodeId, target: Target) -> Walked {
         let transform = target.transform;
-        let mut value = match json.peek() {
-            b'"' => match json.plain_text() {
-                Some(text) => canon::from_text(transform, Cow::Borrowed(text), self.given.profile),
-                None => {
-                    let read = json.text()?;
-                    // PostgreSQL keeps no NUL, and no platform shows one.
-                    if read.has_nul {
-                        Err("has_nul")
-                    } else {
-                        canon::from_text(transform, read.text, self.given.profile)
-                    }
+        let first = json.peek();
+        // Most values: one way for them alone moves none of them about.
+        if first == b'"'
+            && let Some(text) = json.plain_text()
+        {
+            let mut value = canon::from_text(transform, Cow::Borrowed(text), self.given.profile);
+            self.put_read(at, target, &mut value);
+            return Ok(());
+        }
+        let mut value = match first {
+            b'"' => {
+                let read = json.text()?;
+                // PostgreSQL keeps no NUL, and no platform shows one.
+                if read.has_nul {
+                    Err("has_nul")
+                } else {
+                    canon::from_text(transform, read.text, self.given.profile)
                 }
-            },
+            }
             b'n' => {
                 json.word("null")?;
                 Ok(if transform == Transform::CommaList { Canon::Names(Vec::new()) } else { Canon::Null })
@@ -413,10 +426,7 @@ impl Out<'_> {
             }
             _ => canon::from_number(transform, json.number()?, self.given.profile),
         };
-        match &mut value {
-            Ok(value) => self.put(at, target, value),
-            Err(fault) => self.issue(at, fault),
-        }
+        self.put_read(at, target, &mut value);
         Ok(())
     }
 }
