@@ -7,6 +7,7 @@ use lily_connect::model::performance::{Remainder, join};
 use lily_connect::model::{Entity, Field, Platform, RecordRef};
 use lily_connect::sync::{CheckOutcome, Rule, Verdict};
 use lily_connect::testkit::exchange::Request;
+use lily_connect::testkit::faults::{Fault, FaultRule};
 use lily_connect::time::{Day, Days};
 use rust_decimal::Decimal;
 
@@ -220,6 +221,47 @@ async fn ten_server_errors_an_hour_are_never_reached() {
     bench.fake.fail_next(0);
     bench.clock.advance(Duration::from_secs(3600));
     assert!(bench.connector.run_report(&Report::new(days).metric("sessions")).await.is_ok());
+}
+
+#[tokio::test]
+async fn as_many_calls_at_a_time_as_there_may_be_do_not_reach_ten_server_errors_either() {
+    let most = std::num::NonZeroU32::new(9).unwrap();
+    let bench = bench_with(|fake| fake.seed_property(PROPERTY, 2, 2, 2), |it| it.max_in_flight(most)).await;
+    bench.fake.fail_next(1000);
+    let report = Report::new(bench.last(1)).metric("sessions");
+    for _ in 0..3 {
+        let calls = (0..20).map(|_| bench.connector.run_report(&report));
+        let answers = futures_util::future::join_all(calls).await;
+        assert!(answers.iter().all(Result::is_err));
+    }
+    assert!(bench.fake.failed() < 10, "{} server errors", bench.fake.failed());
+}
+
+#[tokio::test]
+async fn what_others_used_up_of_the_server_errors_counts_too() {
+    let bench = bench(2, 2).await;
+    // Another program of the same project had eight of the ten.
+    bench.fake.change(PROPERTY, |property| property.quotas.server_errors_per_project_per_hour = 2);
+    let report = Report::new(bench.last(1)).metric("sessions");
+    bench.connector.run_report(&report).await.unwrap();
+    let calls = bench.fake.calls();
+    let error = bench.connector.run_report(&report).await.unwrap_err();
+    assert_eq!((error.kind(), bench.fake.calls()), (lily_connect::ErrorKind::RateLimited, calls));
+}
+
+#[tokio::test]
+async fn no_rate_is_asked_for() {
+    let bench = bench(3, 3).await;
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let noted = seen.clone();
+    let watch = FaultRule::new(Fault::status(500)).matching(move |request| {
+        noted.lock().unwrap().push_str(&String::from_utf8_lossy(&request.body));
+        false
+    });
+    bench.server.faults().push(watch);
+    bench.pulled(bench.last(1)).await;
+    let seen = seen.lock().unwrap();
+    assert!(seen.contains("engagedSessions") && !seen.contains("Rate"), "{seen}");
 }
 
 #[tokio::test]

@@ -73,6 +73,32 @@ async fn a_run_that_was_cut_off_goes_on_and_counts_each_row_once() {
 }
 
 #[tokio::test]
+async fn a_checkpoint_of_other_settings_is_not_gone_on_from() {
+    let bench = bench(20, 10).await;
+    let other = config(&bench.server.url(), &bench.file).skip_empty(true).build().unwrap();
+    let other: Arc<dyn Connector> = Arc::new(other.connect(&bench.runtime).await.unwrap());
+    let state: Arc<dyn StateStore> = Arc::new(MemoryState::new());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("numbers.jsonl");
+    let pull = |connector: Arc<dyn Connector>| {
+        let pull = Pull::new(connector, state.clone(), Entity::Performance).window(bench.last(3));
+        pull.page_size(NonZeroU32::new(7).unwrap())
+    };
+    let mut sink = JsonlSink::create(&path).unwrap();
+    bench.server.faults().push(FaultRule::new(Fault::status(400)).on_path(":").after(4).times(100));
+    assert!(pull(bench.connector()).run(&mut sink, &|_| {}).await.is_err());
+    assert!(pull(bench.connector()).checkpoint().await.unwrap().unwrap().delivered > 0);
+    bench.server.faults().clear();
+    let certificate = pull(other).run(&mut sink, &|_| {}).await.unwrap();
+    // Rows without a key are left out, on each of the days, and those that were there before are gone.
+    assert_eq!((certificate.records, certificate.measured.unwrap().rows.empty_filtered), (84, 84));
+    sink.finish().await.unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text.lines().count(), 84);
+    assert!(text.lines().all(|line| line.contains("\"empty_filtered\":true")));
+}
+
+#[tokio::test]
 async fn an_empty_range_is_an_answer_and_no_error() {
     let bench = bench_with(|fake| fake.add_property(PROPERTY, |_| {}), |settings| settings).await;
     let (certificate, records) = bench.pulled(bench.last(30)).await;

@@ -45,8 +45,8 @@ impl Ga4 {
             runtime,
             property: config.property(),
             reads: config.reads.clone(),
+            capabilities: capabilities(&config.reads, found.profile.time_zone.as_deref()),
             info: ConnectorInfo::new(config.store().clone(), "v1beta", found.profile),
-            capabilities: capabilities(&config.reads),
             performance: SchemaMap::compile(PLATFORM, Entity::Performance, map::PERFORMANCE)?,
         })
     }

@@ -117,7 +117,7 @@ impl Ga4 {
     pub async fn run_report(&self, report: &Report) -> Result<ReportPage> {
         report.check()?;
         let call = post(self.property, "runReport", report.body().to_string());
-        self.data.execute_with(call, |response| broken(page(text(&response)?))).await
+        self.data.execute_with(call, |response| broken(page(text(&response)?, report.limit))).await
     }
 
     /// Runs up to five reports in one call. Each is charged by itself.
@@ -138,7 +138,7 @@ impl Ga4 {
         let read = |response: ApiResponse| {
             // A batch of one is a batch all the same.
             let texts = broken(of_batch(text(&response)?, reports.len()))?;
-            broken(texts.into_iter().map(page).collect())
+            broken(texts.into_iter().zip(reports).map(|(text, report)| page(text, report.limit)).collect())
         };
         self.data.execute_with(call, read).await
     }
@@ -205,14 +205,21 @@ fn parse<T: serde::de::DeserializeOwned>(response: ApiResponse) -> Result<T, Bod
         .map_err(|_| BodyFault::Broken(rows::unreadable("none that is known")))
 }
 
-fn page(text: &str) -> Result<ReportPage> {
+fn page(text: &str, limit: u64) -> Result<ReportPage> {
     let envelope = rows::envelope(text)?;
-    let headers = envelope.dimension_headers.iter().chain(&envelope.metric_headers);
-    let columns = headers.map(|header| Text::from(header.name.as_ref())).collect();
+    let (dimensions, metrics) = (&envelope.dimension_headers, &envelope.metric_headers);
+    let columns = dimensions.iter().chain(metrics).map(|header| Text::from(header.name.as_ref())).collect();
     let rows: Vec<Row<'_>> = match envelope.rows {
         Some(rows) => serde_json::from_str(rows.get()).map_err(|_| rows::unreadable("without rows"))?,
         None => Vec::new(),
     };
+    // A row that lacks a value would have the others under wrong names.
+    let fits = |row: &Row<'_>| {
+        (row.dimension_values.len(), row.metric_values.len()) == (dimensions.len(), metrics.len())
+    };
+    if rows.len() as u64 > limit || !rows.iter().all(fits) {
+        return Err(rows::unreadable("of other rows than were asked for"));
+    }
     let cells = |row: Row<'_>| {
         let cells = row.dimension_values.into_iter().chain(row.metric_values);
         cells.map(|cell| Text::from(cell.value.as_ref())).collect()
@@ -232,4 +239,25 @@ fn page(text: &str) -> Result<ReportPage> {
             day: left(quota.tokens_per_day),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_lacks_a_value_and_one_too_many_are_told() {
+        let report = |row: &str| {
+            format!(
+                r#"{{"dimensionHeaders":[{{"name":"date"}}],"metricHeaders":[{{"name":"sessions"}}],"rows":[{row}]}}"#
+            )
+        };
+        let whole = r#"{"dimensionValues":[{"value":"20261120"}],"metricValues":[{"value":"1"}]}"#;
+        assert_eq!(page(&report(whole), 1).unwrap().rows, [["20261120", "1"].map(Text::from)]);
+        let two = format!("{whole},{whole}");
+        for (rows, limit) in [(r#"{"metricValues":[{"value":"1"}]}"#, 1), (two.as_str(), 1)] {
+            assert_eq!(page(&report(rows), limit).unwrap_err().code(), "answer_unreadable", "{rows}");
+        }
+        assert!(page(&report(&two), 2).is_ok());
+    }
 }
