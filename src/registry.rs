@@ -19,6 +19,7 @@
 //! | `GA4_MEASUREMENT_ID`, `GA4_API_SECRET` | the web stream that events are sent to (default: none are sent) |
 //! | `GA4_ITEM_IDS` | what tags send as an item's id: `sku` (default), `variant_id`, `product_id` or `shopify_feed` |
 //! | `GA4_PAGE_PREFIX` | what stands before the slug in the path of a product's page, such as `/products/` |
+//! | `GA4_SEARCH_LANDINGS` | `1`: the pages that visits from search began with are read, too |
 //! | `GA4_DATA_URL`, `GA4_ADMIN_URL`, `GA4_TOKEN_URL`, `GA4_COLLECT_URL` | other addresses than Google's own, such as those of a test server |
 //! | `SHOPIFY_SHOP` | the shop's permanent domain, `name.myshopify.com` |
 //! | `SHOPIFY_ACCESS_TOKEN` | the Admin API token of a custom app |
@@ -421,7 +422,8 @@ impl Variables<'_> {
         let mut builder = Ga4Config::builder(self.required("GA4_PROPERTY")?)
             .credentials(self.ga4_credentials()?)
             .private_hosts(self.switch("LILY_ALLOW_PRIVATE_HOSTS")?)
-            .item_ids(self.ga4_item_ids("GA4_ITEM_IDS")?);
+            .item_ids(self.ga4_item_ids("GA4_ITEM_IDS")?)
+            .search_landings(self.switch("GA4_SEARCH_LANDINGS")?);
         if let Some(prefix) = self.optional("GA4_PAGE_PREFIX")? {
             builder = builder.page_prefix(prefix);
         }

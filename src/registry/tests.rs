@@ -107,6 +107,7 @@ mod ga4 {
             (("GA4_MEASUREMENT_ID", "G-1"), "GA4_API_SECRET"),
             (("GA4_API_SECRET", SECRET), "GA4_MEASUREMENT_ID"),
             (("GA4_ITEM_IDS", "ean"), "GA4_ITEM_IDS"),
+            (("GA4_SEARCH_LANDINGS", "yes please"), "GA4_SEARCH_LANDINGS"),
             (("GA4_DATA_URL", "analytics"), "GA4_DATA_URL"),
             (("GA4_TOKEN_URL", "token"), "token endpoint"),
         ] {

@@ -121,6 +121,39 @@ async fn a_property_with_pages_alone_or_without_empty_keys_is_read_so() {
 }
 
 #[tokio::test]
+async fn visits_from_search_are_a_report_of_their_own_where_they_are_asked_for() {
+    let bench = bench_with(|fake| fake.seed_property(PROPERTY, 4, 5, 3), |it| it.search_landings(true)).await;
+    let days = bench.last(3);
+    let (certificate, whole) = bench.pulled(days).await;
+    assert_eq!((whole.len(), certificate.verdict), (3 * (4 + 5 + 5), Verdict::Complete));
+    let small = NonZeroU32::new(4).unwrap();
+    let (certificate, records) = pulled(&bench.pull(days).page_size(small)).await;
+    assert_eq!((&records, certificate.verdict), (&whole, Verdict::Complete));
+    let is_landing = |kind| kind == Some(SubjectKind::SearchLanding);
+    let landings: Vec<_> = records.iter().filter(|it| is_landing(it.subject.kind)).collect();
+    assert_eq!(landings.len(), 15);
+    // Those that came by another channel are in none of them.
+    let stored = bench.fake.property(PROPERTY).unwrap();
+    for landing in landings {
+        let (day, path) = (*landing.day.value().unwrap(), landing.subject.key.value());
+        let path = path.map_or("(not set)", |path| path.as_str()).to_owned();
+        let numbers = &stored.landings[&(day, path, "Organic Search".to_owned())];
+        assert_eq!(landing.counts.sessions.value(), Some(&numbers["sessions"]));
+        assert!(landing.counts.page_views.is_absent());
+        assert_eq!(landing.revenue.value().unwrap().amount(), numbers["totalRevenue"].to_string());
+        assert_eq!(landing.subject.remainder.is_some(), landing.reference.id.as_str().ends_with("(not set)"));
+    }
+    let alone = |it: lily_connect::connectors::ga4::Ga4Builder| {
+        it.search_landings(true).items(false).pages(false).skip_empty(true).page_prefix("/products/")
+    };
+    let alone = bench_with(|fake| fake.seed_property(PROPERTY, 4, 5, 3), alone).await;
+    let (certificate, records) = pulled(&alone.pull(alone.last(3)).page_size(small)).await;
+    assert_eq!((records.len(), certificate.verdict), (12, Verdict::Complete));
+    assert!(records.iter().all(|it| it.subject.identity.slug.is_some()));
+    assert!(doctor::examine(&*alone.connector).await.unwrap().findings.is_empty());
+}
+
+#[tokio::test]
 async fn the_first_page_tells_how_many_rows_there_are_in_one_call() {
     let bench = bench(6, 5).await;
     bench.server.traffic().clear();
@@ -195,24 +228,4 @@ async fn a_time_zone_that_is_not_known_is_an_error_and_no_guess() {
     let blind = blind.connect(&bench.runtime).await.unwrap();
     let request = PullRequest::window(Entity::Performance, bench.last(1));
     assert_eq!(blind.pull_page(&request).await.unwrap_err().code(), "time_zone_missing");
-}
-
-#[tokio::test]
-async fn doctor_names_what_stands_in_the_way() {
-    let sound = bench(2, 2).await;
-    let report = doctor::examine(&*sound.connector).await.unwrap();
-    assert!(report.findings.is_empty(), "{report}");
-    sound.fake.change(PROPERTY, |property| property.conditions.restricted = vec!["itemRevenue".to_owned()]);
-    let report = doctor::examine(&*sound.connector).await.unwrap();
-    assert_eq!(report.findings[0].code, "metric_hidden");
-    sound.fake.change(PROPERTY, |property| property.conditions.no_role = true);
-    let report = doctor::examine(&*sound.connector).await.unwrap();
-    assert!(
-        report.findings.iter().any(|it| it.code == "property_forbidden" && it.severity == Severity::Error)
-    );
-    sound.fake.change(PROPERTY, |property| {
-        (property.conditions.no_role, property.conditions.data_api_off) = (false, true);
-    });
-    let report = doctor::examine(&*sound.connector).await.unwrap();
-    assert!(report.findings.iter().any(|it| it.code == "api_disabled" && it.severity == Severity::Error));
 }

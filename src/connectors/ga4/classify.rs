@@ -12,10 +12,13 @@ use crate::error::{Effect, Error, ErrorKind, Retry};
 use crate::http::{ApiRequest, ApiResponse, Classifier, Outcome};
 use crate::time::{Day, Timestamp};
 
+/// The code of a property that the account has no role on.
+pub(super) const FORBIDDEN: &str = "property_forbidden";
+
 /// What a standard property gives: a share of it is left to others, or the more that was seen.
-const PROJECT_HOUR: u64 = 14_000;
-const HOUR: u64 = 40_000;
-const DAY: u64 = 200_000;
+pub(super) const PROJECT_HOUR: u64 = 14_000;
+pub(super) const HOUR: u64 = 40_000;
+pub(super) const DAY: u64 = 200_000;
 /// The server errors of an hour that are left when nothing more is sent.
 const ERRORS_LEFT: u64 = 2;
 /// The refusals in a row after which a bucket is taken for empty whatever is known of it.
@@ -227,15 +230,22 @@ impl Classifier for GoogleClassifier {
             ),
             (403, "SERVICE_DISABLED", _) => Outcome::Fail(
                 made(ErrorKind::Forbidden, "api_disabled", "the API is switched off in the Cloud project")
-                    .with_remedy("switch on the Google Analytics Data API and Admin API in the credentials' project"),
+                    .with_remedy(
+                        "switch on the Google Analytics Data API and Admin API in the credentials' project",
+                    ),
             ),
             (403, "ACCESS_TOKEN_SCOPE_INSUFFICIENT", _) => Outcome::Fail(
-                made(ErrorKind::Forbidden, "scope_missing", "the login does not hold the scope that this needs")
-                    .with_remedy("sign in again with analytics.readonly, and analytics.edit to make dimensions"),
+                made(
+                    ErrorKind::Forbidden,
+                    "scope_missing",
+                    "the login does not hold the scope that this needs",
+                )
+                .with_remedy("sign in again with analytics.readonly, and analytics.edit to make dimensions"),
             ),
             (403, _, _) => Outcome::Fail(
-                made(ErrorKind::Forbidden, "property_forbidden", "the account has no role on the property")
-                    .with_remedy("add the account's e-mail to the property as a Viewer; roles in the Cloud do not count"),
+                made(ErrorKind::Forbidden, FORBIDDEN, "the account has no role on the property").with_remedy(
+                    "add the account's e-mail to the property as a Viewer; roles in the Cloud do not count",
+                ),
             ),
             (404, _, _) => Outcome::Fail(
                 made(ErrorKind::NotFound, "property_missing", "there is no such property")
@@ -245,15 +255,14 @@ impl Classifier for GoogleClassifier {
                 made(ErrorKind::Rejected, "request_refused", "Google does not take the request")
                     .with_remedy("ask check_compatibility which fields go together in this property"),
             ),
-            (409, _, _) => {
-                Outcome::Fail(made(ErrorKind::Rejected, "already_exists", "there is one of that name already"))
-            }
+            (409, _, _) => Outcome::Fail(made(
+                ErrorKind::Rejected,
+                "already_exists",
+                "there is one of that name already",
+            )),
             (429, _, Outcome::Retry { after, .. }) => {
-                let error = made(
-                    ErrorKind::RateLimited,
-                    "quota_exhausted",
-                    "a quota of the property is used up",
-                );
+                let error =
+                    made(ErrorKind::RateLimited, "quota_exhausted", "a quota of the property is used up");
                 let now = response.server_time().unwrap_or_else(|| response.received_at());
                 self.refused(error, after.or_else(|| delay(&failure)), now)
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use twox_hash::XxHash3_64;
 
 use super::PLATFORM;
-use super::classify::GoogleClassifier;
+use super::classify::{FORBIDDEN, GoogleClassifier};
 use super::connector::Ga4;
 use super::credentials::{Credentials, Opening};
 use super::discover::{Found, discover};
@@ -16,6 +16,7 @@ use super::identity::{Identities, ItemIds};
 use crate::auth::{Origin, TokenVault};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{ApiClient, ErrorAllowance};
+use crate::model::performance::SubjectKind;
 use crate::model::{Secret, StoreKey, StoreProfile, Text};
 use crate::runtime::Runtime;
 use crate::state::{MemoryState, StateVault};
@@ -60,12 +61,22 @@ pub struct Ga4Config {
 pub(super) struct Reads {
     pub(super) items: bool,
     pub(super) pages: bool,
+    pub(super) search_landings: bool,
     pub(super) skip_empty: bool,
     pub(super) settles_after_days: u32,
     pub(super) identities: Identities,
 }
 
 impl Reads {
+    /// The reports that are read, in their order.
+    pub(super) fn kinds(&self) -> impl DoubleEndedIterator<Item = SubjectKind> + '_ {
+        SubjectKind::ALL.into_iter().filter(|kind| match kind {
+            SubjectKind::Item => self.items,
+            SubjectKind::Page => self.pages,
+            SubjectKind::SearchLanding => self.search_landings,
+        })
+    }
+
     /// A print of what decides which rows come and what they say; so does the time zone of their days.
     pub(super) fn print(&self, time_zone: Option<&str>) -> u64 {
         let hash = |text: &str| XxHash3_64::oneshot(text.as_bytes());
@@ -74,8 +85,9 @@ impl Reads {
         let known = known
             .as_deref()
             .map(|known| (known.len(), known.iter().fold(0_u64, |sum, id| sum.wrapping_add(hash(id)))));
-        let of_rows = (self.items, self.pages, self.skip_empty, time_zone);
-        hash(&format!("{of_rows:?} {items:?} {page_prefixes:?} {known:?}"))
+        let of_rows = (self.skip_empty, time_zone);
+        let kinds: Vec<SubjectKind> = self.kinds().collect();
+        hash(&format!("{kinds:?} {of_rows:?} {items:?} {page_prefixes:?} {known:?}"))
     }
 }
 
@@ -102,6 +114,7 @@ impl Ga4Config {
             reads: Reads {
                 items: true,
                 pages: true,
+                search_landings: false,
                 skip_empty: false,
                 settles_after_days: 3,
                 identities: Identities::default(),
@@ -128,7 +141,15 @@ impl Ga4Config {
         };
         let found = match &self.profile {
             Some(profile) => Found::supplied(profile.clone()),
-            None => discover(&data, &admin, self.property, runtime).await?,
+            None => {
+                let found = discover(&data, &admin, self.property, runtime).await;
+                found.map_err(|error| match self.account() {
+                    Some(account) if error.code() == FORBIDDEN => {
+                        error.with_context("account", account.to_string())
+                    }
+                    _ => error,
+                })?
+            }
         };
         Ga4::new(found, (data, admin, events), runtime.clone(), self)
     }
@@ -147,6 +168,10 @@ impl Ga4Config {
                 Duration::from_secs(3600),
             ))
             .build()
+    }
+
+    pub(super) fn account(&self) -> Option<&Text> {
+        self.credentials.account()
     }
 
     pub(super) fn property(&self) -> u64 {
@@ -296,6 +321,14 @@ impl Ga4Builder {
         self
     }
 
+    /// Sets whether the pages are read that visits out of unpaid search results began with (default no: it is one more
+    /// report of each range of days).
+    #[must_use]
+    pub fn search_landings(mut self, read: bool) -> Self {
+        self.reads.search_landings = read;
+        self
+    }
+
     /// Leaves out rows without a key (default no): what they hold is then in no sum, and each record says so.
     #[must_use]
     pub fn skip_empty(mut self, skip: bool) -> Self {
@@ -350,8 +383,8 @@ impl Ga4Builder {
         if self.max_in_flight.get() >= LOCKED_OUT {
             return Err(wrong("max_in_flight_unusable", "at most 9 calls may be in flight at a property"));
         }
-        if !(self.reads.items || self.reads.pages) {
-            return Err(wrong("nothing_to_read", "items or pages must be read"));
+        if self.reads.kinds().next().is_none() {
+            return Err(wrong("nothing_to_read", "items, pages or landings must be read"));
         }
         let store = StoreKey::new(self.tenant, PLATFORM, property.to_string());
         let sender = match self.stream {
@@ -426,6 +459,7 @@ mod tests {
         for other in [
             builder("1").items(false),
             builder("1").pages(false),
+            builder("1").search_landings(true),
             builder("1").skip_empty(true),
             builder("1").item_ids(ItemIds::VariantId),
             builder("1").page_prefix("/products/"),
