@@ -56,6 +56,7 @@ async fn what_was_not_answered_is_unknown_and_is_sent_once() {
         (Fault::Reset(When::After), EventOutcome::Unknown),
         (Fault::status_after(503), EventOutcome::Unknown),
         (Fault::status(400), EventOutcome::NotSent),
+        (Fault::TooMany { retry_after: Some(1) }, EventOutcome::NotSent),
     ] {
         bench.server.traffic().clear();
         bench.server.faults().push(FaultRule::new(fault).on_path("collect"));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lily_connect::connector::{Connector, Joint, PullRequest};
 use lily_connect::connectors::ga4::{ItemIds, Report};
 use lily_connect::model::performance::{Remainder, join};
 use lily_connect::model::{Entity, Field, Platform, RecordRef};
@@ -143,6 +144,23 @@ async fn a_changed_row_count_between_pages_is_noticed_and_the_range_read_again()
 }
 
 #[tokio::test]
+async fn each_answers_row_count_is_held_against_the_one_before() {
+    // A row behind all others moves none of those that overlap: the count alone tells it.
+    for (adds, joint) in [(false, Joint::SharedRecord), (true, Joint::Broken)] {
+        let bench = bench(20, 0).await;
+        let day = bench.last(1).first();
+        let mut request = PullRequest::window(Entity::Performance, bench.last(1));
+        request.page_size = std::num::NonZeroU32::new(6);
+        let first = bench.connector.pull_page(&request).await.unwrap();
+        if adds {
+            bench.fake.change(PROPERTY, |it| it.set_item(day, "ZZZ-last", &[("itemsViewed", "1")]));
+        }
+        let second = bench.connector.pull_page(&request.at(first.next)).await.unwrap();
+        assert_eq!(second.joint, joint);
+    }
+}
+
+#[tokio::test]
 async fn a_row_that_goes_while_another_comes_is_noticed_by_the_overlap() {
     let bench = bench(20, 0).await;
     let days = bench.last(1);
@@ -227,14 +245,30 @@ async fn ten_server_errors_an_hour_are_never_reached() {
 async fn as_many_calls_at_a_time_as_there_may_be_do_not_reach_ten_server_errors_either() {
     let most = std::num::NonZeroU32::new(9).unwrap();
     let bench = bench_with(|fake| fake.seed_property(PROPERTY, 2, 2, 2), |it| it.max_in_flight(most)).await;
-    bench.fake.fail_next(1000);
     let report = Report::new(bench.last(1)).metric("sessions");
+    let at_a_time = |calls: usize| {
+        futures_util::future::join_all((0..calls).map(|_| bench.connector.run_report(&report)))
+    };
+    // Some fail now and then, and others go well between them, so that as many as may be are in flight again.
+    for _ in 0..6 {
+        bench.fake.fail_next(1);
+        for _ in 0..10 {
+            at_a_time(9).await;
+        }
+    }
+    bench.fake.fail_next(1000);
     for _ in 0..3 {
-        let calls = (0..20).map(|_| bench.connector.run_report(&report));
-        let answers = futures_util::future::join_all(calls).await;
-        assert!(answers.iter().all(Result::is_err));
+        assert!(at_a_time(20).await.iter().all(Result::is_err));
     }
     assert!(bench.fake.failed() < 10, "{} server errors", bench.fake.failed());
+}
+
+#[tokio::test]
+async fn a_call_is_tried_three_times_at_most() {
+    let bench = bench(2, 2).await;
+    bench.fake.fail_next(5);
+    assert!(bench.connector.run_report(&Report::new(bench.last(1)).metric("sessions")).await.is_err());
+    assert_eq!(bench.fake.failed(), 3);
 }
 
 #[tokio::test]

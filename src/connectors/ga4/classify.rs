@@ -344,6 +344,15 @@ mod tests {
     }
 
     #[test]
+    fn the_day_of_quotas_turns_at_midnight_at_the_pacific() {
+        let seconds = |n| Duration::from_secs(n) + BEHIND;
+        // 19:00 of the day before in UTC's.
+        assert_eq!(turn(Until::Day, at("2026-11-22T03:00:00Z")), seconds(5 * 3600));
+        assert_eq!(turn(Until::Day, at("2026-11-22T08:00:00Z")), seconds(24 * 3600));
+        assert_eq!(turn(Until::Hour, at("2026-11-22T08:00:00Z")), seconds(3600));
+    }
+
+    #[test]
     fn a_refusal_of_everything_is_not_repeated_where_a_bucket_was_low() {
         let refusal = json!({"error": {"code": 429, "message": "x", "status": "RESOURCE_EXHAUSTED"}});
         let request = ApiRequest::get("x");

@@ -250,6 +250,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_batch_of_another_number_of_reports_is_told() {
+        let batch =
+            |reports: &str| format!(r#"{{"reports":[{reports}],"kind":"analyticsData#batchRunReports"}}"#);
+        assert_eq!(reports(&batch("{},{\"rowCount\":1}"), 2).unwrap(), ["{}", "{\"rowCount\":1}"]);
+        for few in ["", "{}", "{},{},{}"] {
+            assert_eq!(reports(&batch(few), 2).unwrap_err().code(), "answer_unreadable", "{few}");
+        }
+    }
+
+    #[test]
     fn a_row_that_lacks_a_value_and_one_too_many_are_told() {
         let answer = |row: &str| {
             format!(
