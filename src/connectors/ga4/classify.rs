@@ -25,6 +25,8 @@ const ERRORS_LEFT: u64 = 2;
 const REFUSALS: u32 = 2;
 /// How long past the turn of an hour or a day the next call waits.
 const BEHIND: Duration = Duration::from_secs(5);
+/// How long a property is left alone of which others take all calls at a time.
+const CROWDED: Duration = Duration::from_secs(2);
 /// The time zone in which the day of quotas turns.
 const QUOTA_ZONE: &str = "America/Los_Angeles";
 
@@ -83,6 +85,7 @@ pub(super) struct Quota {
     pub(super) tokens_per_hour: Option<Bucket>,
     pub(super) tokens_per_project_per_hour: Option<Bucket>,
     pub(super) server_errors_per_project_per_hour: Option<Bucket>,
+    pub(super) concurrent_requests: Option<Bucket>,
 }
 
 /// Either number is left out where it is zero.
@@ -202,11 +205,14 @@ impl Classifier for GoogleClassifier {
     fn classify(&self, request: &ApiRequest, response: &ApiResponse, by_status: Outcome) -> Outcome {
         let status = response.status();
         if status.is_success() {
-            let low = quota(response.body()).and_then(|quota| self.low(&quota));
+            let quota = quota(response.body()).unwrap_or_default();
+            let low = self.low(&quota);
+            // A bucket that says nothing is none.
+            let is_crowded = quota.concurrent_requests.is_some_and(|it| it.remaining == 0 && it.consumed > 0);
             let mut seen = self.seen();
             (seen.low, seen.refusals) = (low, 0);
             let now = response.server_time().unwrap_or_else(|| response.received_at());
-            seen.rest = low.map(|until| turn(until, now));
+            seen.rest = low.map(|until| turn(until, now)).or(is_crowded.then_some(CROWDED));
             return by_status;
         }
         // Front ends answer with a page: then the status is all there is.
@@ -336,6 +342,10 @@ mod tests {
             let rested = rest_of(&GoogleClassifier::new(0.1), &told(project, errors, day));
             assert_eq!(rested, rest, "{project} {errors} {day}");
         }
+        let crowded = json!({"propertyQuota": {"concurrentRequests": {"consumed": 10}}});
+        assert_eq!(rest_of(&GoogleClassifier::new(0.1), &crowded), seconds(2));
+        let untold = json!({"propertyQuota": {"concurrentRequests": {}}});
+        assert_eq!(rest_of(&GoogleClassifier::new(0.1), &untold), None);
         // A larger property keeps a share of what it has.
         let classifier = GoogleClassifier::new(0.1);
         assert_eq!(rest_of(&classifier, &told(139_995, 10, 199_000)), None);

@@ -95,6 +95,8 @@ pub struct Conditions {
     pub admin_api_off: bool,
     /// Nobody has a role on the property.
     pub no_role: bool,
+    /// So many calls of others are under way all the time.
+    pub calls_of_others: u64,
     /// Answers without `propertyQuota`, whatever was asked.
     pub quota_untold: bool,
 }
