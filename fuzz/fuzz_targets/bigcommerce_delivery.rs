@@ -37,9 +37,10 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let incoming = Incoming::new(headers.clone(), body.clone(), received).unwrap();
     match source.verify(&incoming, &[Secret::new(OURS)]) {
         Ok(received) => {
-            let is_signed = headers.get_all("webhook-signature").iter().any(|it| {
-                it.to_str().is_ok_and(|list| list.split(' ').any(|one| one == signature))
-            });
+            let is_signed = headers
+                .get_all("webhook-signature")
+                .iter()
+                .any(|it| it.to_str().is_ok_and(|list| list.split(' ').any(|one| one == signature)));
             let has_header = headers.get("x-lily-connect").is_some_and(|it| it == OURS);
             assert!(is_signed || has_header, "{received:?} is not ours");
             if let Received::Event(event) = received {

@@ -16,7 +16,9 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
         return;
     }
     let mut file = serde_json::from_str::<Value>(text).unwrap_or_else(|_| Value::String(text.to_owned()));
-    for name in ["private_key", "private_key_id", "client_secret", "refresh_token", "client_email", "client_id"] {
+    for name in
+        ["private_key", "private_key_id", "client_secret", "refresh_token", "client_email", "client_id"]
+    {
         if let Some(Value::String(value)) = file.get_mut(name)
             && !value.is_empty()
         {
@@ -29,7 +31,10 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
             Ok(config) => {
                 let endpoint = file.get("token_uri").and_then(Value::as_str);
                 let host = endpoint.map(|uri| uri.split('/').nth(2).unwrap_or_default().to_lowercase());
-                assert!(host.is_none_or(|host| host.trim_end_matches(":443").ends_with("googleapis.com")), "{endpoint:?}");
+                assert!(
+                    host.is_none_or(|host| host.trim_end_matches(":443").ends_with("googleapis.com")),
+                    "{endpoint:?}"
+                );
                 format!("{config:?}")
             }
             Err(error) => {

@@ -25,7 +25,10 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         2 => at_once(property.metadata()).map(drop),
         3 => at_once(property.check_compatibility(&report)).map(drop),
         4 => at_once(property.list_properties()).map(|all| {
-            assert!(all.iter().all(|it| body.windows(11).any(|part| part == b"properties/") && it.property < u64::MAX));
+            assert!(
+                all.iter()
+                    .all(|it| body.windows(11).any(|part| part == b"properties/") && it.property < u64::MAX)
+            );
         }),
         5 => at_once(property.custom_dimensions()).map(drop),
         _ => {

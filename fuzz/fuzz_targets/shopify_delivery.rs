@@ -35,7 +35,10 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     match source.verify(&incoming, &secrets) {
         Ok(told) => {
             let ours = signed(&body);
-            assert!(SIGNATURES.iter().any(|name| headers.get(*name).is_some_and(|it| *it == ours)), "{told:?}");
+            assert!(
+                SIGNATURES.iter().any(|name| headers.get(*name).is_some_and(|it| *it == ours)),
+                "{told:?}"
+            );
             if let Received::Event(event) = &told {
                 let id = event.record.as_ref().map_or("0", |record| record.id.as_str());
                 assert!(id.bytes().all(|byte| byte.is_ascii_digit()), "{event:?}");

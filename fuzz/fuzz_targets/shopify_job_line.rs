@@ -3,8 +3,8 @@
 //! It is accepted only where it says its number, and that its mutation had no error.
 #![no_main]
 
-use lily_connect::connector::{FieldAnswer, JobPart, LineAnswer};
 use lily_connect::connector::Connector;
+use lily_connect::connector::{FieldAnswer, JobPart, LineAnswer};
 use lily_connect_fuzz::{SHOPIFY, first};
 use serde_json::{Value, json};
 
