@@ -15,10 +15,11 @@
 //! | `BIGCOMMERCE_WRITE_SLUGS` | `1` allows addresses of products to be written |
 //! | `BIGCOMMERCE_QUOTA_SHARE` | which share of the store's quota is ours, above 0 and at most 1 (default 1) |
 //! | `GA4_PROPERTY` | the property's number |
-//! | `GA4_CREDENTIALS_FILE`, else `GOOGLE_APPLICATION_CREDENTIALS` | the JSON file of a service account's key, or of gcloud's application default login |
+//! | `GA4_CREDENTIALS_FILE`, else `GOOGLE_APPLICATION_CREDENTIALS` | the JSON file of a service account's key, or of gcloud's application default login (default: gcloud's own file, below `CLOUDSDK_CONFIG`, `HOME` or `APPDATA`) |
 //! | `GA4_MEASUREMENT_ID`, `GA4_API_SECRET` | the web stream that events are sent to (default: none are sent) |
 //! | `GA4_ITEM_IDS` | what tags send as an item's id: `sku` (default), `variant_id`, `product_id` or `shopify_feed` |
 //! | `GA4_PAGE_PREFIX` | what stands before the slug in the path of a product's page, such as `/products/` |
+//! | `GA4_SEARCH_LANDINGS` | `1`: the pages that visits from search began with are read, too |
 //! | `GA4_DATA_URL`, `GA4_ADMIN_URL`, `GA4_TOKEN_URL`, `GA4_COLLECT_URL` | other addresses than Google's own, such as those of a test server |
 //! | `SHOPIFY_SHOP` | the shop's permanent domain, `name.myshopify.com` |
 //! | `SHOPIFY_ACCESS_TOKEN` | the Admin API token of a custom app |
@@ -421,7 +422,8 @@ impl Variables<'_> {
         let mut builder = Ga4Config::builder(self.required("GA4_PROPERTY")?)
             .credentials(self.ga4_credentials()?)
             .private_hosts(self.switch("LILY_ALLOW_PRIVATE_HOSTS")?)
-            .item_ids(self.ga4_item_ids("GA4_ITEM_IDS")?);
+            .item_ids(self.ga4_item_ids("GA4_ITEM_IDS")?)
+            .search_landings(self.switch("GA4_SEARCH_LANDINGS")?);
         if let Some(prefix) = self.optional("GA4_PAGE_PREFIX")? {
             builder = builder.page_prefix(prefix);
         }
@@ -462,21 +464,28 @@ impl Variables<'_> {
         })
     }
 
-    /// The credential file: our own variable's, else the one that Google's libraries read.
+    /// The credential file: our own variable's, else those that Google's libraries read, the last of which is where
+    /// gcloud keeps a login (google-auth 2.62.2).
     #[cfg(feature = "ga4")]
     fn ga4_credentials(&self) -> Result<Secret> {
         let (own, common) = ("GA4_CREDENTIALS", "GOOGLE_APPLICATION_CREDENTIALS");
         if let Some(text) = self.optional(own)? {
             return Ok(Secret::new(text));
         }
-        let Some(path) = (self.0)(common).filter(|path| !path.is_empty()) else {
+        let set = |name| (self.0)(name).filter(|value| !value.is_empty()).map(std::path::PathBuf::from);
+        let of_gcloud = || {
+            let folder = set("CLOUDSDK_CONFIG")
+                .or_else(|| set("HOME").map(|home| home.join(".config/gcloud")))
+                .or_else(|| set("APPDATA").map(|data| data.join("gcloud")))?;
+            Some(folder.join("application_default_credentials.json")).filter(|path| path.is_file())
+        };
+        let Some(path) = set(common).or_else(of_gcloud) else {
             return Err(wrong("GA4_CREDENTIALS_FILE", "variable_missing", "is not set").with_remedy(format!(
-                "set it, or {common}, to the path of a credential file; gcloud keeps one in application_default_credentials.json"
+                "set it, or {common}, to the path of a credential file, or run gcloud auth application-default login"
             )));
         };
-        let path = Path::new(&path);
-        let text = String::from_utf8(read(common, path)?);
-        text.map(Secret::new).map_err(|_| of_file(not_text(common), path))
+        let text = String::from_utf8(read(common, &path)?);
+        text.map(Secret::new).map_err(|_| of_file(not_text(common), &path))
     }
 
     #[cfg(feature = "ga4")]

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
+#[cfg(feature = "ga4")]
+#[path = "common/ga4.rs"]
+mod ga4;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -50,9 +53,12 @@ impl<'a> MakeWriter<'a> for Logged {
 fn leaks(text: &str, secrets: &[&str]) -> Vec<String> {
     use base64::Engine;
     let base64 = |secret: &str| base64::engine::general_purpose::STANDARD.encode(secret);
+    let in_a_form =
+        |secret: &str| url::form_urlencoded::byte_serialize(secret.as_bytes()).collect::<String>();
+    let spellings = |secret: &str| [secret.to_owned(), base64(secret), in_a_form(secret)];
     secrets
         .iter()
-        .filter(|secret| text.contains(**secret) || text.contains(&base64(secret)))
+        .filter(|secret| spellings(secret).iter().any(|spelling| text.contains(spelling)))
         .map(|secret| format!("{}…", &secret[..6]))
         .collect()
 }
@@ -220,6 +226,83 @@ async fn a_key_in_the_query_shows_in_no_type_error_and_log() {
         assert_eq!(leaks(text, &[&key.consumer_secret]), Vec::<String>::new());
         assert!(!text.contains("consumer_secret="), "a query is shown: {text}");
     }
+}
+
+/// Google's credentials: the key that signs, the refresh token, the app's secret, access tokens, and the secret of
+/// events, which goes in the query.
+#[cfg(feature = "ga4")]
+#[tokio::test]
+async fn no_secret_of_google_analytics_shows_in_types_errors_and_logs() {
+    use lily_connect::connectors::ga4::{Event, Events, Report, Validation};
+
+    const STREAM: &str = "mp-secret-of-the-stream";
+    let logged = Logged::default();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(logged.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let seed = |fake: &lily_connect::testkit::ga4::Ga4Fake| fake.seed_property(ga4::PROPERTY, 3, 3, 3);
+    let bench = ga4::bench_with(seed, |it| it.stream("G-0000000123", Secret::new(STREAM))).await;
+    let pair = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+    let pem = pair.serialize_pem();
+    let account = bench.fake.issue_account(&pem).unwrap();
+    let secrets =
+        [STREAM, "1//reader", "client-secret-of-the-app", "ya29.fake-", pem.lines().nth(1).unwrap()];
+
+    let mut shown = Vec::new();
+    for file in [&bench.file, &account] {
+        let builder = ga4::config(&bench.server.url(), file).stream("G-0000000123", Secret::new(STREAM));
+        let config = builder.clone().build().unwrap();
+        let connector = config.connect(&bench.runtime).await.unwrap();
+        shown.push(format!("{builder:?} {builder:#?} {config:?} {connector:?} {connector:#?}"));
+        let report = Report::new(bench.last(1)).metric("sessions");
+        let events = Events::new(vec![Event::content_applied("SKU-1", "v1").unwrap()]);
+        shown.push(format!("{:?}", connector.run_report(&report).await.unwrap()));
+        shown.push(format!(
+            "{:?} {:?}",
+            connector.check().await.unwrap(),
+            connector.send_events(&events).await
+        ));
+        for fault in [Fault::status(500), Fault::Reset(When::After), Fault::Truncate, Fault::Html200] {
+            // Every call and every token fails that way.
+            bench.fake.expire_tokens();
+            bench.server.faults().push(FaultRule::new(fault).times(50));
+            shown.push(chain(&connector.run_report(&report).await.unwrap_err()));
+            shown.push(format!("{:?}", connector.send_events(&events).await.unwrap()));
+            shown.push(chain(&connector.validate_events(&events, Validation::Relaxed).await.unwrap_err()));
+            bench.server.faults().clear();
+            bench.clock.advance(std::time::Duration::from_secs(7200));
+        }
+        let mut broken = file.clone();
+        broken.truncate(file.len() - 2);
+        shown.push(chain(&ga4::config("http://127.0.0.1:1", &broken).build().unwrap_err()));
+        let environment = |name: &str| -> Option<std::ffi::OsString> {
+            let value = match name {
+                "LILY_CONNECTOR" => "ga4",
+                "GA4_PROPERTY" => "123",
+                "GA4_CREDENTIALS" => file,
+                "GA4_MEASUREMENT_ID" => "G-0000000123",
+                "GA4_API_SECRET" => STREAM,
+                _ => return None,
+            };
+            Some(value.into())
+        };
+        shown.push(format!("{:?}", ConnectorConfig::from_lookup(&environment).unwrap()));
+    }
+    bench.fake.withdraw();
+    shown.push(chain(
+        &bench.connector.run_report(&Report::new(bench.last(1)).metric("sessions")).await.unwrap_err(),
+    ));
+    let log = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("TRACE") || log.contains("DEBUG"), "nothing was logged, so nothing was looked at");
+    shown.push(log);
+    let sent = bench.server.traffic().count_where(|entry| entry.query.contains(STREAM));
+    assert!(sent > 2, "the secret of events was sent");
+    for text in &shown {
+        assert_eq!(leaks(text, &secrets), Vec::<String>::new(), "{text}");
+    }
+    // A planted leak is found, as a form spells it, too.
+    assert_eq!(leaks("refresh_token=1%2F%2Freader&x=y", &secrets).len(), 1);
 }
 
 /// An error with all that lies behind it.

@@ -7,15 +7,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::HeaderMap;
 use lily_connect::connector::Connector;
 use lily_connect::model::{Entity, Secret};
 use lily_connect::time::Timestamp;
 use lily_connect::webhook::{EventKind, Incoming, Received};
-use lily_connect_fuzz::{STORE, check_error};
+use lily_connect_fuzz::{HOOK_SECRET as SECRET, STORE, check_error, delivery};
 use sha2::Sha256;
 
-const SECRET: &str = "secret_of_the_delivery";
 const SIGNATURE: &str = "x-wc-webhook-signature";
 
 fn signed(body: &[u8]) -> String {
@@ -25,22 +24,11 @@ fn signed(body: &[u8]) -> String {
 }
 
 fn parts(data: &[u8]) -> (HeaderMap, Bytes) {
-    let mut headers = HeaderMap::new();
-    let mut rest = data;
-    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-        let line = &rest[..end];
-        rest = &rest[end + 1..];
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else { break };
-        let value = line[colon + 1..].trim_ascii();
-        let header = (HeaderName::from_bytes(&line[..colon]), HeaderValue::from_bytes(value));
-        if let (Ok(name), Ok(value)) = header {
-            headers.append(name, value);
-        }
-    }
+    let (mut headers, body) = delivery(data);
     if headers.get(SIGNATURE).is_some_and(|value| value == "ours") {
-        headers.insert(SIGNATURE, signed(rest).parse().unwrap());
+        headers.insert(SIGNATURE, signed(&body).parse().unwrap());
     }
-    (headers, Bytes::copy_from_slice(rest))
+    (headers, body)
 }
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
@@ -52,7 +40,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         Ok(Received::Event(event)) => {
             let signatures: Vec<_> = headers.get_all(SIGNATURE).iter().collect();
             assert!(signatures == [&signed(&body)], "{event:?} is not ours");
-            assert!(event.subscription.as_str().bytes().all(|byte| byte.is_ascii_digit()));
+            let id = event.subscription.as_ref().expect("a delivery says which subscription it is of");
+            assert!(id.as_str().bytes().all(|byte| byte.is_ascii_digit()));
             assert_eq!(event.record.is_none(), event.topic == EventKind::Other);
             assert!(
                 event.parent.is_none() || event.record.is_some_and(|record| record.kind == Entity::Variant)

@@ -11,6 +11,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use lily_connect::connector::{Answer, Connector, Page, Patch, PullRequest, PushRequest};
+use lily_connect::connectors::bigcommerce::{BigCommerce, BigCommerceConfig};
+use lily_connect::connectors::ga4::{Ga4, Ga4Builder, Ga4Config};
+use lily_connect::connectors::magento::{Magento, MagentoConfig};
+use lily_connect::connectors::shopify::{Shopify, ShopifyConfig};
 use lily_connect::connectors::woocommerce::{WooCommerce, WooCommerceConfig};
 use lily_connect::error::{Error, ErrorKind, Result};
 use lily_connect::mapping::MappedPage;
@@ -19,8 +23,9 @@ use lily_connect::runtime::Runtime;
 use lily_connect::time::{Clock, Entropy, Timestamp};
 use lily_connect::transport::{AttemptLimits, HttpTransport};
 
-/// Between two inputs more time goes by than a breaker or a limiter waits: no input meets what another one did.
-const BETWEEN: Duration = Duration::from_secs(600);
+/// Between two inputs more time goes by than a breaker or a limiter waits, or a quota of a day: no input meets what
+/// another one did.
+const BETWEEN: Duration = Duration::from_secs(26 * 3600);
 
 /// An answer: its status, what it says of the list's size, and its body.
 #[derive(Debug, Clone)]
@@ -43,8 +48,8 @@ struct Answers(Mutex<Given>);
 #[derive(Debug, Default)]
 struct Given {
     by_address: Vec<(&'static str, Canned)>,
-    /// The addresses that were asked for.
-    asked: HashSet<String>,
+    /// What was asked for: the address, and the body.
+    asked: HashSet<(String, Bytes)>,
 }
 
 #[async_trait]
@@ -54,7 +59,7 @@ impl HttpTransport for Answers {
         let address = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
         let found = given.by_address.iter().find(|(part, _)| address.contains(part));
         let canned = found.map_or_else(|| Canned::ok(Bytes::new()), |(_, canned)| canned.clone());
-        if !given.asked.insert(address) {
+        if !given.asked.insert((address, request.into_body())) {
             // The same bytes would be read the same way.
             return Err(Error::new(ErrorKind::Protocol, "asked_again", "the answer was given before"));
         }
@@ -101,39 +106,72 @@ pub fn profile() -> StoreProfile {
     profile.currency = Some("EUR".parse().unwrap());
     profile.mass_unit = Some(MassUnit::Pound);
     profile.length_unit = Some(LengthUnit::Inch);
+    profile.time_zone = Some("Europe/Vienna".into());
     profile
 }
 
-/// The store, connected when it is first asked for.
-pub static STORE: LazyLock<Store> = LazyLock::new(Store::new);
+/// The stores, each connected when it is first asked for.
+pub static STORE: LazyLock<Store<WooCommerce>> = LazyLock::new(|| {
+    Store::new(|runtime| at_once(config().profile(profile()).build().unwrap().connect(runtime)))
+});
+pub static BIGCOMMERCE: LazyLock<Store<BigCommerce>> = LazyLock::new(|| {
+    let config = BigCommerceConfig::builder("abc123").access_token(Secret::new("t"));
+    let config = config.client_secret(Secret::new(HOOK_SECRET)).profile(profile()).build().unwrap();
+    Store::new(|runtime| at_once(config.connect(runtime)))
+});
+pub static MAGENTO: LazyLock<Store<Magento>> = LazyLock::new(|| {
+    let config = MagentoConfig::builder("https://shop.example").access_token(Secret::new("t"));
+    let config = config.profile(profile()).build().unwrap();
+    Store::new(|runtime| at_once(config.connect(runtime)))
+});
+pub static SHOPIFY: LazyLock<Store<Shopify>> = LazyLock::new(|| {
+    let config = ShopifyConfig::builder("some-shop.myshopify.com").access_token(Secret::new("t"));
+    let config = config.profile(profile()).build().unwrap();
+    Store::new(|runtime| at_once(config.connect(runtime)))
+});
+/// Properties of which items alone are read, pages alone, visits from search alone, and all of these.
+pub static PROPERTIES: LazyLock<[Store<Ga4>; 4]> = LazyLock::new(|| {
+    [(true, false, false), (false, true, false), (false, false, true), (true, true, true)].map(
+        |(items, pages, landings)| {
+            let config = ga4(Ga4Config::builder("123")).items(items).pages(pages).search_landings(landings);
+            let config = config.profile(profile()).build().unwrap();
+            Store::new(|runtime| at_once(config.connect(runtime)))
+        },
+    )
+});
+
+/// The secret that deliveries are signed with.
+pub const HOOK_SECRET: &str = "secret_of_the_delivery";
+/// What a token endpoint answers.
+const TOKEN: &[u8] = br#"{"access_token":"ya29.x","expires_in":3599,"token_type":"Bearer"}"#;
+
+fn ga4(builder: Ga4Builder) -> Ga4Builder {
+    let user = r#"{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"}"#;
+    builder.credentials(Secret::new(user)).page_prefix("/products/").stream("G-ABC123", Secret::new("m"))
+}
 
 /// A store of which every answer is given.
-pub struct Store {
+pub struct Store<C> {
     answers: Arc<Answers>,
     clock: Arc<Hasty>,
     runtime: Runtime,
     profile: StoreProfile,
-    pub connector: WooCommerce,
+    pub connector: C,
 }
 
-impl Store {
-    fn new() -> Self {
+impl<C: Connector> Store<C> {
+    fn new(connect: impl FnOnce(&Runtime) -> Result<C>) -> Self {
         let (answers, clock) = (Arc::new(Answers::default()), Arc::new(Hasty::default()));
         let runtime = Runtime::with_parts(answers.clone(), clock.clone(), Arc::new(Same));
-        let config = config().profile(profile()).build().unwrap();
-        let connector = at_once(config.connect(&runtime)).unwrap();
+        let connector = connect(&runtime).unwrap();
         Self { answers, clock, runtime, profile: profile(), connector }
     }
 
-    /// Gives the answers to the next input.
-    pub fn answer(&self, by_address: Vec<(&'static str, Canned)>) {
+    /// Gives the answers to the next input; tokens are to be had whatever it is.
+    pub fn answer(&self, mut by_address: Vec<(&'static str, Canned)>) {
+        by_address.insert(0, ("/token", Canned::ok(Bytes::from_static(TOKEN))));
         *self.answers.0.lock().unwrap() = Given { by_address, asked: HashSet::new() };
         self.clock.0.fetch_add(BETWEEN.as_millis() as u64, Ordering::Relaxed);
-    }
-
-    /// Connects anew, and reads the profile from the answers.
-    pub fn connect(&self) -> Result<WooCommerce> {
-        at_once(config().build().unwrap().connect(&self.runtime))
     }
 
     /// Pulls a page; what is refused is not asked for again, since there is no time left for it.
@@ -153,12 +191,19 @@ impl Store {
     }
 }
 
+impl Store<WooCommerce> {
+    /// Connects anew, and reads the profile from the answers.
+    pub fn connect(&self) -> Result<WooCommerce> {
+        at_once(config().build().unwrap().connect(&self.runtime))
+    }
+}
+
 fn config() -> lily_connect::connectors::woocommerce::WooCommerceBuilder {
     WooCommerceConfig::builder("https://shop.example").key("ck_1").secret(Secret::new("cs_1"))
 }
 
 /// Runs a future that never has to wait: there is nothing that it could wait for.
-fn at_once<T>(future: impl Future<Output = T>) -> T {
+pub fn at_once<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(done) => done,

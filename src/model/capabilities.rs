@@ -106,6 +106,9 @@ pub struct EntityCapabilities {
     /// Texts of one value that the platform stores anew whenever one of them is written. Those that hold a
     /// backslash are sent along as they are, since a store may take one level of them off.
     pub rewritten_together: Vec<FieldName>,
+    /// A print of the connector's own settings that decide which records come and what they say: what was pulled
+    /// with others is not gone on from. Zero where there are none.
+    pub settings: u64,
 }
 
 impl EntityCapabilities {
@@ -133,6 +136,7 @@ impl EntityCapabilities {
             writable: Vec::new(),
             unavailable: Vec::new(),
             rewritten_together: Vec::new(),
+            settings: 0,
         }
     }
 

@@ -64,7 +64,7 @@ pub struct Subject {
     /// Its kind; every record that was read has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<SubjectKind>,
-    /// The item's id as the shop's tags send it, or the page's path. Null where the row stands for no one item or
+    /// The item's id as the shop's tags send it, or the path of the page or landing. Null where the row stands for no one item or
     /// page: [`Subject::remainder`] says what it stands for.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub key: Field<Text>,
@@ -88,16 +88,27 @@ pub enum SubjectKind {
     Item,
     /// A page.
     Page,
+    /// A page that visits out of a search engine's unpaid results began with.
+    SearchLanding,
 }
 
 impl SubjectKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Item, Self::Page, Self::SearchLanding];
+
     /// The kind of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "item" => Some(Self::Item),
-            "page" => Some(Self::Page),
-            _ => None,
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Item => "item",
+            Self::Page => "page",
+            Self::SearchLanding => "search_landing",
         }
     }
 }
@@ -192,7 +203,8 @@ pub struct Counts {
     /// Views of the page.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub page_views: Field<Decimal>,
-    /// Sessions in which the page was seen. One session sees several pages: over pages they do not add up.
+    /// Sessions in which the page was seen, or that began on it. One session sees several pages: over pages they do not
+    /// add up, unless each began on one.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub sessions: Field<Decimal>,
     /// Those of them that held a visitor.
@@ -372,7 +384,7 @@ impl Tally {
             (Some(_), _) => self.remainders += 1,
             (None, Some(SubjectKind::Item)) if subject.identity.is_matched() => self.matched_items += 1,
             (None, Some(SubjectKind::Item)) => self.unmatched_items += 1,
-            (None, Some(SubjectKind::Page) | None) => {}
+            (None, Some(SubjectKind::Page | SubjectKind::SearchLanding) | None) => {}
         }
     }
 }
@@ -382,7 +394,8 @@ fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
-/// The numbers of one product on one day, side by side: those of its items and those of its pages.
+/// The numbers of one product on one day, side by side: those of its items, those of its pages, and those of the visits
+/// from search that began on them.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct ProductDay {
@@ -390,6 +403,8 @@ pub struct ProductDay {
     pub items: Option<Counts>,
     /// The counts of its pages, where there were some.
     pub pages: Option<Counts>,
+    /// The counts of visits from search that began on its pages, where there were some.
+    pub search_landings: Option<Counts>,
     /// The records that went into it.
     pub records: u32,
     /// Whether one of them has limits to its quality, or is provisional.
@@ -408,8 +423,8 @@ pub struct Joined {
     pub remainders: u64,
 }
 
-/// Joins the records of items and pages by product and day. Item counts and page counts stay apart: no sum is made
-/// of both. It holds one entry a product and day, so give it a window at a time.
+/// Joins the records of items, pages and landings by product and day. Their counts stay apart: no sum is made of two
+/// kinds. It holds one entry a product and day, so give it a window at a time.
 ///
 /// `product` says which product a subject is of, from the caller's catalogue; it is not asked about rows that stand
 /// for no one item or page.
@@ -431,11 +446,14 @@ pub fn join<'r>(
         let entry = joined.products.entry((reference, *day)).or_default();
         let side = match subject.kind {
             Some(SubjectKind::Page) => &mut entry.pages,
+            Some(SubjectKind::SearchLanding) => &mut entry.search_landings,
             Some(SubjectKind::Item) | None => &mut entry.items,
         };
-        *side = Some(match side.take() {
-            Some(counts) => counts.with_another_subject(&record.counts),
-            None => record.counts.clone(),
+        *side = Some(match (side.take(), subject.kind) {
+            (None, _) => record.counts.clone(),
+            // A visit begins on one page, so visits of several add up.
+            (Some(counts), Some(SubjectKind::SearchLanding)) => counts.with_another_day(&record.counts),
+            (Some(counts), _) => counts.with_another_subject(&record.counts),
         });
         entry.records = entry.records.saturating_add(1);
         entry.is_uncertain |= record.quality.is_degraded() || record.quality.provisional;
@@ -510,6 +528,8 @@ mod tests {
             record(SubjectKind::Item, "who", None, viewed(9)),
             record(SubjectKind::Page, "/cap", None, seen(20)),
             record(SubjectKind::Page, "/cap/sizes", None, seen(5)),
+            record(SubjectKind::SearchLanding, "/cap", None, counts(6, 3)),
+            record(SubjectKind::SearchLanding, "/cap/sizes", None, counts(2, 1)),
         ];
         let cap = RecordRef::new(Platform::new("shop"), Entity::Product, "7");
         let joined = join(&records, |subject| {
@@ -522,6 +542,8 @@ mod tests {
         assert_eq!(day.items.as_ref().unwrap().items_viewed, some(7));
         let pages = day.pages.as_ref().unwrap();
         assert_eq!((&pages.page_views, &pages.sessions), (&some(25), &Field::Absent));
-        assert_eq!(day.records, 4);
+        let landings = day.search_landings.as_ref().unwrap();
+        assert_eq!((&landings.sessions, &landings.page_views), (&some(8), &Field::Absent));
+        assert_eq!(day.records, 6);
     }
 }

@@ -78,12 +78,36 @@ mod ga4 {
     }
 
     #[test]
+    fn a_login_of_gclouds_is_found_where_gcloud_keeps_it_and_nothing_else_is_set() {
+        let folder = tempfile::tempdir().unwrap();
+        let keep = |below: &str| {
+            let folder = folder.path().join(below);
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("application_default_credentials.json"), USER).unwrap();
+        };
+        let at = |below: &str| folder.path().join(below).to_str().unwrap().to_owned();
+        let (home, own, data) = (at("home"), at("own"), at("data"));
+        for (name, root, below) in [
+            ("HOME", &home, "home/.config/gcloud"),
+            ("CLOUDSDK_CONFIG", &own, "own"),
+            ("APPDATA", &data, "data/gcloud"),
+        ] {
+            assert!(refused(&with(&[(name, root)])).contains("GA4_CREDENTIALS_FILE"));
+            keep(below);
+            assert!(matches!(config(&with(&[(name, root)])), Ok(ConnectorConfig::Ga4(_))), "{name}");
+        }
+        let other = [("GOOGLE_APPLICATION_CREDENTIALS", "no/such"), ("HOME", home.as_str())];
+        assert!(refused(&with(&other)).contains("no/such"));
+    }
+
+    #[test]
     fn a_missing_or_wrong_variable_is_named() {
         let file = ("GA4_CREDENTIALS", USER);
         for (more, named) in [
             (("GA4_MEASUREMENT_ID", "G-1"), "GA4_API_SECRET"),
             (("GA4_API_SECRET", SECRET), "GA4_MEASUREMENT_ID"),
             (("GA4_ITEM_IDS", "ean"), "GA4_ITEM_IDS"),
+            (("GA4_SEARCH_LANDINGS", "yes please"), "GA4_SEARCH_LANDINGS"),
             (("GA4_DATA_URL", "analytics"), "GA4_DATA_URL"),
             (("GA4_TOKEN_URL", "token"), "token endpoint"),
         ] {

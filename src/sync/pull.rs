@@ -304,7 +304,7 @@ impl Pull {
             // What mapping uses of the profile. A version that was not told this time, or a clock that was put
             // forward, makes no other records.
             (profile.currency, profile.mass_unit, profile.length_unit, &profile.locale, &profile.scope),
-            // What the credential may see shows in what the connector claims.
+            // What the credential may see shows in what the connector claims, and so do its settings.
             self.connector.capabilities().entity(self.entity),
             schema.rules(),
             self.run_key(),

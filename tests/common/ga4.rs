@@ -7,6 +7,9 @@
     reason = "test support: no test uses all of it"
 )]
 
+#[path = "recorded.rs"]
+pub mod recorded;
+
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -20,7 +23,6 @@ use lily_connect::testkit::ga4::{Discovery, Ga4Fake};
 use lily_connect::testkit::server::{Server, Service};
 use lily_connect::testkit::{FakeClock, SeededEntropy};
 use lily_connect::time::{Day, Days};
-use lily_connect::transport::ReqwestTransport;
 
 pub const PROPERTY: u64 = 123;
 
@@ -81,7 +83,7 @@ pub async fn bench_with(
 }
 
 pub fn runtime(clock: &Arc<FakeClock>) -> Runtime {
-    Runtime::with_parts(Arc::new(ReqwestTransport::new()), clock.clone(), Arc::new(SeededEntropy::new(7)))
+    Runtime::with_parts(recorded::transport(), clock.clone(), Arc::new(SeededEntropy::new(7)))
 }
 
 /// A property with so many items and pages on each of the last seven days.

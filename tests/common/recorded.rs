@@ -1,8 +1,9 @@
-//! Every distinct request to a fake Shopify, written down for a validator that we did not write.
+//! Every distinct request to a fake Shopify or Google Analytics, written down for a validator that we did not write.
 //!
-//! Where `LILY_RECORD_REQUESTS` names a file, each call of the API is a line of JSON there, with `query`, `variables`
-//! and `operationName` as they were sent and the `version` that was asked for; each staged file is a line with
-//! `upload`, the form as it was sent.
+//! Where `LILY_RECORD_REQUESTS` names a file, each call of Shopify's API is a line of JSON there, with `query`,
+//! `variables` and `operationName` as they were sent and the `version` that was asked for; each staged file is a line
+//! with `upload`, the form as it was sent; each call of Google's that has a body is a line with `google`, its path, and
+//! `body`, the text as it was sent.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -72,6 +73,10 @@ impl Record {
             call
         } else if path.starts_with("/staged-uploads/") {
             json!({"upload": String::from_utf8_lossy(body), "at": at})
+        } else if let Some(call) = path.strip_prefix("/v1beta/")
+            && !body.is_empty()
+        {
+            json!({"google": call, "body": String::from_utf8_lossy(body)})
         } else {
             return;
         };

@@ -56,6 +56,7 @@ async fn what_was_not_answered_is_unknown_and_is_sent_once() {
         (Fault::Reset(When::After), EventOutcome::Unknown),
         (Fault::status_after(503), EventOutcome::Unknown),
         (Fault::status(400), EventOutcome::NotSent),
+        (Fault::TooMany { retry_after: Some(1) }, EventOutcome::NotSent),
     ] {
         bench.server.traffic().clear();
         bench.server.faults().push(FaultRule::new(fault).on_path("collect"));
@@ -130,6 +131,67 @@ async fn the_streams_secret_is_in_no_text() {
     shown.push_str(&format!("{:?}", doctor::examine(&*bench.connector).await.unwrap()));
     shown.push_str(&format!("{:?}", bench.connector.info()));
     assert!(!shown.contains(SECRET), "{shown}");
+}
+
+/// The limits and names that the platform publishes; none where they are not at hand, which is said aloud elsewhere.
+fn published(name: &str) -> Option<serde_json::Value> {
+    crate::bench::documents()?;
+    let folder = std::path::PathBuf::from(std::env::var_os("LILY_SPECS_DIR")?);
+    Some(serde_json::from_slice(&std::fs::read(folder.join("ga4").join(name)).unwrap()).unwrap())
+}
+
+#[test]
+fn names_that_the_platform_keeps_for_itself_are_refused_all_of_them() {
+    let Some(limits) = published("measurement_protocol_limits.json") else { return };
+    let needing = published("measurement_protocol_event_required_params.json").unwrap();
+    let texts = |list: &str| -> Vec<String> { serde_json::from_value(limits[list].clone()).unwrap() };
+    let events = texts("reserved_event_names").into_iter().chain(texts("app_stream_only_events"));
+    let needing = needing.as_object().unwrap().keys().filter(|name| !name.starts_with('_')).cloned();
+    let mut refused = 0;
+    for name in events.chain(needing) {
+        assert!(Event::new(name.clone()).is_err(), "{name}");
+        refused += 1;
+    }
+    assert!(refused > 40);
+    let event = || Event::new("lily_content_applied").unwrap();
+    let prefixed = texts("reserved_param_prefixes").into_iter().map(|prefix| format!("{prefix}x"));
+    for name in prefixed.chain(texts("reserved_param_names")) {
+        assert!(event().number(name.clone(), 1).is_err(), "{name}");
+    }
+    let length = |name: &str| usize::try_from(limits[name].as_u64().unwrap()).unwrap();
+    for (longest, builds) in [
+        (length("event_name_max"), &(|name: String| Event::new(name).is_ok()) as &dyn Fn(String) -> bool),
+        (length("param_name_max"), &|name: String| event().number(name, 1).is_ok()),
+        (length("param_value_max"), &|text: String| event().text("a", &text).is_ok()),
+    ] {
+        assert!(builds("x".repeat(longest)) && !builds("x".repeat(longest + 1)), "{longest}");
+    }
+    let full = |count| (0..count).try_fold(event(), |event, n| event.number(format!("p{n}"), 1)).is_ok();
+    assert!(full(length("max_params_per_event")) && !full(length("max_params_per_event") + 1));
+    assert_eq!((length("max_events"), length("backdate_hours")), (25, 72));
+}
+
+#[tokio::test]
+async fn a_request_stays_below_the_bound_however_long_its_events_are() {
+    let bench = streamed().await;
+    // Letters of three bytes, as long as they may be: 25 of these are far over 130,000 bytes.
+    let wide = |n: usize| {
+        let event = Event::new(format!("lily_wide_{n}")).unwrap();
+        (0..25)
+            .try_fold(event, |event, n| event.text(format!("p{n}{}", "x".repeat(36)), &"\u{1}".repeat(100)))
+            .unwrap()
+    };
+    let outcomes = bench.connector.send_events(&Events::new((0..25).map(wide).collect())).await.unwrap();
+    assert_eq!(outcomes, vec![EventOutcome::Sent; 25]);
+    let collected = bench.fake.collected();
+    assert!(collected.len() > 1);
+    let names: Vec<String> = collected
+        .iter()
+        .flat_map(|it| it.body["events"].as_array().unwrap())
+        .map(|it| it["name"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, (0..25).map(|n| format!("lily_wide_{n}")).collect::<Vec<_>>());
+    // The stand-in keeps what is over a limit as a violation, which the bench does not allow.
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 #[path = "../common/ga4.rs"]
 mod bench;
+mod doctor;
 mod events;
 mod fake;
 mod quotas;

@@ -110,3 +110,27 @@ async fn a_pull_that_is_parked_ends_with_the_time_and_goes_on_from_there() {
     assert_eq!(certificate.records, 7 * 6);
     assert!(certificate.is_complete(), "{certificate}");
 }
+
+#[tokio::test]
+async fn a_property_that_others_keep_busy_is_left_alone_for_a_moment_and_not_for_an_hour() {
+    let bench = bench_with(|fake| fake.seed_property(PROPERTY, 2, 2, 2), |settings| settings).await;
+    let report = Report::new(bench.last(1)).metric("sessions");
+    let others = |calls| bench.fake.change(PROPERTY, |it| it.conditions.calls_of_others = calls);
+    let waited = || bench.runtime.clock().elapsed();
+    // Ours is the last of the ten that there may be: the next one comes a little later.
+    others(9);
+    bench.connector.run_report(&report).await.unwrap();
+    let began = waited();
+    bench.connector.run_report(&report).await.unwrap();
+    assert_eq!(waited() - began, Duration::from_secs(2));
+    // Refused, and free again when it is asked once more.
+    others(10);
+    let is_report = |request: &lily_connect::testkit::exchange::Request| request.path.ends_with("eport");
+    bench.fake.after_request(1, is_report, |fake| {
+        fake.change(PROPERTY, |it| it.conditions.calls_of_others = 0);
+    });
+    let calls = bench.fake.calls();
+    bench.connector.run_report(&report).await.unwrap();
+    assert_eq!(bench.fake.calls() - calls, 2);
+    assert!(waited() - began < Duration::from_secs(60));
+}

@@ -18,6 +18,13 @@ async fn a_report_is_paged_and_says_what_is_left_of_the_quota() {
         items.extend(page.rows.iter().map(|row| row[at].to_string()));
     }
     assert_eq!(items.len(), 8);
+    bench.fake.change(PROPERTY, |property| {
+        (property.conditions.sampled, property.conditions.threshold) = (Some((1, 4)), Some(1));
+    });
+    let limited =
+        bench.connector.run_report(&report.clone().without_empty(Some("itemId".into()))).await.unwrap();
+    assert!(limited.quality.sampled && limited.quality.thresholded && limited.quality.empty_filtered);
+    assert_eq!(limited.quality.sampled_share.unwrap().to_string(), "0.250000");
     assert!(items.is_sorted());
     let two = bench.connector.batch_run_reports(&[report.clone(), report]).await.unwrap();
     assert_eq!((two.len(), &two[0].rows), (2, &two[1].rows));

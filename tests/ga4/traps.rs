@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use lily_connect::connector::{Connector, Joint, PullRequest};
 use lily_connect::connectors::ga4::{ItemIds, Report};
 use lily_connect::model::performance::{Remainder, join};
 use lily_connect::model::{Entity, Field, Platform, RecordRef};
 use lily_connect::sync::{CheckOutcome, Rule, Verdict};
 use lily_connect::testkit::exchange::Request;
+use lily_connect::testkit::faults::{Fault, FaultRule};
 use lily_connect::time::{Day, Days};
 use rust_decimal::Decimal;
 
@@ -142,6 +144,23 @@ async fn a_changed_row_count_between_pages_is_noticed_and_the_range_read_again()
 }
 
 #[tokio::test]
+async fn each_answers_row_count_is_held_against_the_one_before() {
+    // A row behind all others moves none of those that overlap: the count alone tells it.
+    for (adds, joint) in [(false, Joint::SharedRecord), (true, Joint::Broken)] {
+        let bench = bench(20, 0).await;
+        let day = bench.last(1).first();
+        let mut request = PullRequest::window(Entity::Performance, bench.last(1));
+        request.page_size = std::num::NonZeroU32::new(6);
+        let first = bench.connector.pull_page(&request).await.unwrap();
+        if adds {
+            bench.fake.change(PROPERTY, |it| it.set_item(day, "ZZZ-last", &[("itemsViewed", "1")]));
+        }
+        let second = bench.connector.pull_page(&request.at(first.next)).await.unwrap();
+        assert_eq!(second.joint, joint);
+    }
+}
+
+#[tokio::test]
 async fn a_row_that_goes_while_another_comes_is_noticed_by_the_overlap() {
     let bench = bench(20, 0).await;
     let days = bench.last(1);
@@ -220,6 +239,63 @@ async fn ten_server_errors_an_hour_are_never_reached() {
     bench.fake.fail_next(0);
     bench.clock.advance(Duration::from_secs(3600));
     assert!(bench.connector.run_report(&Report::new(days).metric("sessions")).await.is_ok());
+}
+
+#[tokio::test]
+async fn as_many_calls_at_a_time_as_there_may_be_do_not_reach_ten_server_errors_either() {
+    let most = std::num::NonZeroU32::new(9).unwrap();
+    let bench = bench_with(|fake| fake.seed_property(PROPERTY, 2, 2, 2), |it| it.max_in_flight(most)).await;
+    let report = Report::new(bench.last(1)).metric("sessions");
+    let at_a_time = |calls: usize| {
+        futures_util::future::join_all((0..calls).map(|_| bench.connector.run_report(&report)))
+    };
+    // Some fail now and then, and others go well between them, so that as many as may be are in flight again.
+    for _ in 0..6 {
+        bench.fake.fail_next(1);
+        for _ in 0..10 {
+            at_a_time(9).await;
+        }
+    }
+    bench.fake.fail_next(1000);
+    for _ in 0..3 {
+        assert!(at_a_time(20).await.iter().all(Result::is_err));
+    }
+    assert!(bench.fake.failed() < 10, "{} server errors", bench.fake.failed());
+}
+
+#[tokio::test]
+async fn a_call_is_tried_three_times_at_most() {
+    let bench = bench(2, 2).await;
+    bench.fake.fail_next(5);
+    assert!(bench.connector.run_report(&Report::new(bench.last(1)).metric("sessions")).await.is_err());
+    assert_eq!(bench.fake.failed(), 3);
+}
+
+#[tokio::test]
+async fn what_others_used_up_of_the_server_errors_counts_too() {
+    let bench = bench(2, 2).await;
+    // Another program of the same project had eight of the ten.
+    bench.fake.change(PROPERTY, |property| property.quotas.server_errors_per_project_per_hour = 2);
+    let report = Report::new(bench.last(1)).metric("sessions");
+    bench.connector.run_report(&report).await.unwrap();
+    let calls = bench.fake.calls();
+    let error = bench.connector.run_report(&report).await.unwrap_err();
+    assert_eq!((error.kind(), bench.fake.calls()), (lily_connect::ErrorKind::RateLimited, calls));
+}
+
+#[tokio::test]
+async fn no_rate_is_asked_for() {
+    let bench = bench(3, 3).await;
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let noted = seen.clone();
+    let watch = FaultRule::new(Fault::status(500)).matching(move |request| {
+        noted.lock().unwrap().push_str(&String::from_utf8_lossy(&request.body));
+        false
+    });
+    bench.server.faults().push(watch);
+    bench.pulled(bench.last(1)).await;
+    let seen = seen.lock().unwrap();
+    assert!(seen.contains("engagedSessions") && !seen.contains("Rate"), "{seen}");
 }
 
 #[tokio::test]

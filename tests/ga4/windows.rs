@@ -73,6 +73,32 @@ async fn a_run_that_was_cut_off_goes_on_and_counts_each_row_once() {
 }
 
 #[tokio::test]
+async fn a_checkpoint_of_other_settings_is_not_gone_on_from() {
+    let bench = bench(20, 10).await;
+    let other = config(&bench.server.url(), &bench.file).skip_empty(true).build().unwrap();
+    let other: Arc<dyn Connector> = Arc::new(other.connect(&bench.runtime).await.unwrap());
+    let state: Arc<dyn StateStore> = Arc::new(MemoryState::new());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("numbers.jsonl");
+    let pull = |connector: Arc<dyn Connector>| {
+        let pull = Pull::new(connector, state.clone(), Entity::Performance).window(bench.last(3));
+        pull.page_size(NonZeroU32::new(7).unwrap())
+    };
+    let mut sink = JsonlSink::create(&path).unwrap();
+    bench.server.faults().push(FaultRule::new(Fault::status(400)).on_path(":").after(4).times(100));
+    assert!(pull(bench.connector()).run(&mut sink, &|_| {}).await.is_err());
+    assert!(pull(bench.connector()).checkpoint().await.unwrap().unwrap().delivered > 0);
+    bench.server.faults().clear();
+    let certificate = pull(other).run(&mut sink, &|_| {}).await.unwrap();
+    // Rows without a key are left out, on each of the days, and those that were there before are gone.
+    assert_eq!((certificate.records, certificate.measured.unwrap().rows.empty_filtered), (84, 84));
+    sink.finish().await.unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text.lines().count(), 84);
+    assert!(text.lines().all(|line| line.contains("\"empty_filtered\":true")));
+}
+
+#[tokio::test]
 async fn an_empty_range_is_an_answer_and_no_error() {
     let bench = bench_with(|fake| fake.add_property(PROPERTY, |_| {}), |settings| settings).await;
     let (certificate, records) = bench.pulled(bench.last(30)).await;
@@ -92,6 +118,39 @@ async fn a_property_with_pages_alone_or_without_empty_keys_is_read_so() {
     let small = NonZeroU32::new(3).unwrap();
     let (certificate, records) = pulled(&items.pull(items.last(3)).page_size(small)).await;
     assert_eq!((records.len(), certificate.verdict), (12, Verdict::Complete));
+}
+
+#[tokio::test]
+async fn visits_from_search_are_a_report_of_their_own_where_they_are_asked_for() {
+    let bench = bench_with(|fake| fake.seed_property(PROPERTY, 4, 5, 3), |it| it.search_landings(true)).await;
+    let days = bench.last(3);
+    let (certificate, whole) = bench.pulled(days).await;
+    assert_eq!((whole.len(), certificate.verdict), (3 * (4 + 5 + 5), Verdict::Complete));
+    let small = NonZeroU32::new(4).unwrap();
+    let (certificate, records) = pulled(&bench.pull(days).page_size(small)).await;
+    assert_eq!((&records, certificate.verdict), (&whole, Verdict::Complete));
+    let is_landing = |kind| kind == Some(SubjectKind::SearchLanding);
+    let landings: Vec<_> = records.iter().filter(|it| is_landing(it.subject.kind)).collect();
+    assert_eq!(landings.len(), 15);
+    // Those that came by another channel are in none of them.
+    let stored = bench.fake.property(PROPERTY).unwrap();
+    for landing in landings {
+        let (day, path) = (*landing.day.value().unwrap(), landing.subject.key.value());
+        let path = path.map_or("(not set)", |path| path.as_str()).to_owned();
+        let numbers = &stored.landings[&(day, path, "Organic Search".to_owned())];
+        assert_eq!(landing.counts.sessions.value(), Some(&numbers["sessions"]));
+        assert!(landing.counts.page_views.is_absent());
+        assert_eq!(landing.revenue.value().unwrap().amount(), numbers["totalRevenue"].to_string());
+        assert_eq!(landing.subject.remainder.is_some(), landing.reference.id.as_str().ends_with("(not set)"));
+    }
+    let alone = |it: lily_connect::connectors::ga4::Ga4Builder| {
+        it.search_landings(true).items(false).pages(false).skip_empty(true).page_prefix("/products/")
+    };
+    let alone = bench_with(|fake| fake.seed_property(PROPERTY, 4, 5, 3), alone).await;
+    let (certificate, records) = pulled(&alone.pull(alone.last(3)).page_size(small)).await;
+    assert_eq!((records.len(), certificate.verdict), (12, Verdict::Complete));
+    assert!(records.iter().all(|it| it.subject.identity.slug.is_some()));
+    assert!(doctor::examine(&*alone.connector).await.unwrap().findings.is_empty());
 }
 
 #[tokio::test]
@@ -169,24 +228,4 @@ async fn a_time_zone_that_is_not_known_is_an_error_and_no_guess() {
     let blind = blind.connect(&bench.runtime).await.unwrap();
     let request = PullRequest::window(Entity::Performance, bench.last(1));
     assert_eq!(blind.pull_page(&request).await.unwrap_err().code(), "time_zone_missing");
-}
-
-#[tokio::test]
-async fn doctor_names_what_stands_in_the_way() {
-    let sound = bench(2, 2).await;
-    let report = doctor::examine(&*sound.connector).await.unwrap();
-    assert!(report.findings.is_empty(), "{report}");
-    sound.fake.change(PROPERTY, |property| property.conditions.restricted = vec!["itemRevenue".to_owned()]);
-    let report = doctor::examine(&*sound.connector).await.unwrap();
-    assert_eq!(report.findings[0].code, "metric_hidden");
-    sound.fake.change(PROPERTY, |property| property.conditions.no_role = true);
-    let report = doctor::examine(&*sound.connector).await.unwrap();
-    assert!(
-        report.findings.iter().any(|it| it.code == "property_forbidden" && it.severity == Severity::Error)
-    );
-    sound.fake.change(PROPERTY, |property| {
-        (property.conditions.no_role, property.conditions.data_api_off) = (false, true);
-    });
-    let report = doctor::examine(&*sound.connector).await.unwrap();
-    assert!(report.findings.iter().any(|it| it.code == "api_disabled" && it.severity == Severity::Error));
 }

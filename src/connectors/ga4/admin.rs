@@ -10,8 +10,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::http::{ApiRequest, ApiResponse, BodyFault};
 use crate::model::Text;
 
-/// The most pages of a list.
+/// The most pages of a list, and the most entries.
 const MAX_PAGES: usize = 500;
+const MAX_ENTRIES: usize = 100_000;
 
 /// A property that the account may see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,8 +145,11 @@ fn parse<T: serde::de::DeserializeOwned>(response: ApiResponse) -> Result<T, Bod
         .map_err(|_| BodyFault::Broken(rows::unreadable("none that is known")))
 }
 
-/// Where a list goes on, which it may not do twice at one place.
-fn next(used: &mut BTreeSet<String>, token: String) -> Result<Option<String>> {
+/// Where a list of so many entries goes on, which it may not do twice at one place.
+fn next(used: &mut BTreeSet<String>, token: String, entries: usize) -> Result<Option<String>> {
+    if entries > MAX_ENTRIES {
+        return Err(Error::new(ErrorKind::Protocol, "list_too_long", "a list has more than 100,000 entries"));
+    }
     if token.is_empty() {
         return Ok(None);
     }
@@ -185,7 +189,7 @@ impl Ga4 {
                     }
                 }
             }
-            token = next(&mut used, page.next_page_token)?;
+            token = next(&mut used, page.next_page_token, found.len())?;
             if token.is_none() {
                 return Ok(found);
             }
@@ -205,7 +209,7 @@ impl Ga4 {
             }
             let page: Dimensions = self.admin.execute_with(call, parse).await?;
             found.extend(page.custom_dimensions);
-            token = next(&mut used, page.next_page_token)?;
+            token = next(&mut used, page.next_page_token, found.len())?;
             if token.is_none() {
                 return Ok(found);
             }
@@ -246,5 +250,25 @@ impl Ga4 {
 
     fn of_property(&self, what: &str) -> String {
         format!("v1beta/properties/{}/{what}", self.property)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_ends_where_it_turns_in_a_circle_or_grows_too_long() {
+        let mut used = BTreeSet::new();
+        assert_eq!(next(&mut used, String::new(), 1).unwrap(), None);
+        assert_eq!(next(&mut used, "a".to_owned(), 1).unwrap().as_deref(), Some("a"));
+        assert_eq!(next(&mut used, "a".to_owned(), 1).unwrap_err().code(), "cursor_repeated");
+        assert_eq!(next(&mut used, "b".to_owned(), MAX_ENTRIES + 1).unwrap_err().code(), "list_too_long");
+        for n in 0.. {
+            if let Err(error) = next(&mut used, n.to_string(), 1) {
+                assert_eq!((error.code(), n), ("cursor_repeated", MAX_PAGES - 1));
+                break;
+            }
+        }
     }
 }

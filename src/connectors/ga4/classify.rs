@@ -12,16 +12,21 @@ use crate::error::{Effect, Error, ErrorKind, Retry};
 use crate::http::{ApiRequest, ApiResponse, Classifier, Outcome};
 use crate::time::{Day, Timestamp};
 
+/// The code of a property that the account has no role on.
+pub(super) const FORBIDDEN: &str = "property_forbidden";
+
 /// What a standard property gives: a share of it is left to others, or the more that was seen.
-const PROJECT_HOUR: u64 = 14_000;
-const HOUR: u64 = 40_000;
-const DAY: u64 = 200_000;
+pub(super) const PROJECT_HOUR: u64 = 14_000;
+pub(super) const HOUR: u64 = 40_000;
+pub(super) const DAY: u64 = 200_000;
 /// The server errors of an hour that are left when nothing more is sent.
 const ERRORS_LEFT: u64 = 2;
 /// The refusals in a row after which a bucket is taken for empty whatever is known of it.
 const REFUSALS: u32 = 2;
 /// How long past the turn of an hour or a day the next call waits.
 const BEHIND: Duration = Duration::from_secs(5);
+/// How long a property is left alone of which others take all calls at a time.
+const CROWDED: Duration = Duration::from_secs(2);
 /// The time zone in which the day of quotas turns.
 const QUOTA_ZONE: &str = "America/Los_Angeles";
 
@@ -80,6 +85,7 @@ pub(super) struct Quota {
     pub(super) tokens_per_hour: Option<Bucket>,
     pub(super) tokens_per_project_per_hour: Option<Bucket>,
     pub(super) server_errors_per_project_per_hour: Option<Bucket>,
+    pub(super) concurrent_requests: Option<Bucket>,
 }
 
 /// Either number is left out where it is zero.
@@ -199,11 +205,14 @@ impl Classifier for GoogleClassifier {
     fn classify(&self, request: &ApiRequest, response: &ApiResponse, by_status: Outcome) -> Outcome {
         let status = response.status();
         if status.is_success() {
-            let low = quota(response.body()).and_then(|quota| self.low(&quota));
+            let quota = quota(response.body()).unwrap_or_default();
+            let low = self.low(&quota);
+            // A bucket that says nothing is none.
+            let is_crowded = quota.concurrent_requests.is_some_and(|it| it.remaining == 0 && it.consumed > 0);
             let mut seen = self.seen();
             (seen.low, seen.refusals) = (low, 0);
             let now = response.server_time().unwrap_or_else(|| response.received_at());
-            seen.rest = low.map(|until| turn(until, now));
+            seen.rest = low.map(|until| turn(until, now)).or(is_crowded.then_some(CROWDED));
             return by_status;
         }
         // Front ends answer with a page: then the status is all there is.
@@ -227,15 +236,22 @@ impl Classifier for GoogleClassifier {
             ),
             (403, "SERVICE_DISABLED", _) => Outcome::Fail(
                 made(ErrorKind::Forbidden, "api_disabled", "the API is switched off in the Cloud project")
-                    .with_remedy("switch on the Google Analytics Data API and Admin API in the credentials' project"),
+                    .with_remedy(
+                        "switch on the Google Analytics Data API and Admin API in the credentials' project",
+                    ),
             ),
             (403, "ACCESS_TOKEN_SCOPE_INSUFFICIENT", _) => Outcome::Fail(
-                made(ErrorKind::Forbidden, "scope_missing", "the login does not hold the scope that this needs")
-                    .with_remedy("sign in again with analytics.readonly, and analytics.edit to make dimensions"),
+                made(
+                    ErrorKind::Forbidden,
+                    "scope_missing",
+                    "the login does not hold the scope that this needs",
+                )
+                .with_remedy("sign in again with analytics.readonly, and analytics.edit to make dimensions"),
             ),
             (403, _, _) => Outcome::Fail(
-                made(ErrorKind::Forbidden, "property_forbidden", "the account has no role on the property")
-                    .with_remedy("add the account's e-mail to the property as a Viewer; roles in the Cloud do not count"),
+                made(ErrorKind::Forbidden, FORBIDDEN, "the account has no role on the property").with_remedy(
+                    "add the account's e-mail to the property as a Viewer; roles in the Cloud do not count",
+                ),
             ),
             (404, _, _) => Outcome::Fail(
                 made(ErrorKind::NotFound, "property_missing", "there is no such property")
@@ -245,15 +261,14 @@ impl Classifier for GoogleClassifier {
                 made(ErrorKind::Rejected, "request_refused", "Google does not take the request")
                     .with_remedy("ask check_compatibility which fields go together in this property"),
             ),
-            (409, _, _) => {
-                Outcome::Fail(made(ErrorKind::Rejected, "already_exists", "there is one of that name already"))
-            }
+            (409, _, _) => Outcome::Fail(made(
+                ErrorKind::Rejected,
+                "already_exists",
+                "there is one of that name already",
+            )),
             (429, _, Outcome::Retry { after, .. }) => {
-                let error = made(
-                    ErrorKind::RateLimited,
-                    "quota_exhausted",
-                    "a quota of the property is used up",
-                );
+                let error =
+                    made(ErrorKind::RateLimited, "quota_exhausted", "a quota of the property is used up");
                 let now = response.server_time().unwrap_or_else(|| response.received_at());
                 self.refused(error, after.or_else(|| delay(&failure)), now)
             }
@@ -327,11 +342,24 @@ mod tests {
             let rested = rest_of(&GoogleClassifier::new(0.1), &told(project, errors, day));
             assert_eq!(rested, rest, "{project} {errors} {day}");
         }
+        let crowded = json!({"propertyQuota": {"concurrentRequests": {"consumed": 10}}});
+        assert_eq!(rest_of(&GoogleClassifier::new(0.1), &crowded), seconds(2));
+        let untold = json!({"propertyQuota": {"concurrentRequests": {}}});
+        assert_eq!(rest_of(&GoogleClassifier::new(0.1), &untold), None);
         // A larger property keeps a share of what it has.
         let classifier = GoogleClassifier::new(0.1);
         assert_eq!(rest_of(&classifier, &told(139_995, 10, 199_000)), None);
         assert_eq!(rest_of(&classifier, &told(13_999, 10, 199_000)), seconds(20 * 60 + 5));
         assert_eq!(rest_of(&GoogleClassifier::new(0.1), &json!({"rows": []})), None);
+    }
+
+    #[test]
+    fn the_day_of_quotas_turns_at_midnight_at_the_pacific() {
+        let seconds = |n| Duration::from_secs(n) + BEHIND;
+        // 19:00 of the day before in UTC's.
+        assert_eq!(turn(Until::Day, at("2026-11-22T03:00:00Z")), seconds(5 * 3600));
+        assert_eq!(turn(Until::Day, at("2026-11-22T08:00:00Z")), seconds(24 * 3600));
+        assert_eq!(turn(Until::Hour, at("2026-11-22T08:00:00Z")), seconds(3600));
     }
 
     #[test]

@@ -4,8 +4,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use twox_hash::XxHash3_64;
+
 use super::PLATFORM;
-use super::classify::GoogleClassifier;
+use super::classify::{FORBIDDEN, GoogleClassifier};
 use super::connector::Ga4;
 use super::credentials::{Credentials, Opening};
 use super::discover::{Found, discover};
@@ -14,14 +16,17 @@ use super::identity::{Identities, ItemIds};
 use crate::auth::{Origin, TokenVault};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{ApiClient, ErrorAllowance};
+use crate::model::performance::SubjectKind;
 use crate::model::{Secret, StoreKey, StoreProfile, Text};
 use crate::runtime::Runtime;
 use crate::state::{MemoryState, StateVault};
 
 const DATA_URL: &str = "https://analyticsdata.googleapis.com";
 const ADMIN_URL: &str = "https://analyticsadmin.googleapis.com";
-/// Ten server errors in an hour lock a project out of a property: two are left, and one may be in flight.
-const SERVER_ERRORS: ErrorAllowance = ErrorAllowance::new(7, Duration::from_secs(3600));
+/// So many server errors in an hour lock a project out of a property.
+const LOCKED_OUT: u32 = 10;
+/// Nothing is sent behind this many, or fewer where more calls may be in flight when the last of them comes.
+const SERVER_ERRORS: u32 = 7;
 /// Each further attempt may be one of the ten.
 const ATTEMPTS: u32 = 3;
 
@@ -56,9 +61,34 @@ pub struct Ga4Config {
 pub(super) struct Reads {
     pub(super) items: bool,
     pub(super) pages: bool,
+    pub(super) search_landings: bool,
     pub(super) skip_empty: bool,
     pub(super) settles_after_days: u32,
     pub(super) identities: Identities,
+}
+
+impl Reads {
+    /// The reports that are read, in their order.
+    pub(super) fn kinds(&self) -> impl DoubleEndedIterator<Item = SubjectKind> + '_ {
+        SubjectKind::ALL.into_iter().filter(|kind| match kind {
+            SubjectKind::Item => self.items,
+            SubjectKind::Page => self.pages,
+            SubjectKind::SearchLanding => self.search_landings,
+        })
+    }
+
+    /// A print of what decides which rows come and what they say; so does the time zone of their days.
+    pub(super) fn print(&self, time_zone: Option<&str>) -> u64 {
+        let hash = |text: &str| XxHash3_64::oneshot(text.as_bytes());
+        let Identities { items, page_prefixes, known } = &self.identities;
+        // A set has no order.
+        let known = known
+            .as_deref()
+            .map(|known| (known.len(), known.iter().fold(0_u64, |sum, id| sum.wrapping_add(hash(id)))));
+        let of_rows = (self.skip_empty, time_zone);
+        let kinds: Vec<SubjectKind> = self.kinds().collect();
+        hash(&format!("{kinds:?} {of_rows:?} {items:?} {page_prefixes:?} {known:?}"))
+    }
 }
 
 impl Ga4Config {
@@ -84,6 +114,7 @@ impl Ga4Config {
             reads: Reads {
                 items: true,
                 pages: true,
+                search_landings: false,
                 skip_empty: false,
                 settles_after_days: 3,
                 identities: Identities::default(),
@@ -110,7 +141,15 @@ impl Ga4Config {
         };
         let found = match &self.profile {
             Some(profile) => Found::supplied(profile.clone()),
-            None => discover(&data, &admin, self.property, runtime).await?,
+            None => {
+                let found = discover(&data, &admin, self.property, runtime).await;
+                found.map_err(|error| match self.account() {
+                    Some(account) if error.code() == FORBIDDEN => {
+                        error.with_context("account", account.to_string())
+                    }
+                    _ => error,
+                })?
+            }
         };
         Ga4::new(found, (data, admin, events), runtime.clone(), self)
     }
@@ -124,8 +163,15 @@ impl Ga4Config {
             .private_hosts(self.private_hosts)
             .max_in_flight(self.max_in_flight)
             .attempts(ATTEMPTS)
-            .errors(SERVER_ERRORS)
+            .errors(ErrorAllowance::new(
+                SERVER_ERRORS.min(LOCKED_OUT.saturating_sub(self.max_in_flight.get())),
+                Duration::from_secs(3600),
+            ))
             .build()
+    }
+
+    pub(super) fn account(&self) -> Option<&Text> {
+        self.credentials.account()
     }
 
     pub(super) fn property(&self) -> u64 {
@@ -238,7 +284,8 @@ impl Ga4Builder {
         self
     }
 
-    /// Sets the most calls in flight at the property (default 2; the platform allows 10, for all its users).
+    /// Sets the most calls in flight at the property, from 1 to 9 (default 2; the platform allows 10, for all its
+    /// users, and each may end in one of the ten server errors that lock the project out).
     #[must_use]
     pub fn max_in_flight(mut self, calls: NonZeroU32) -> Self {
         self.max_in_flight = calls;
@@ -271,6 +318,14 @@ impl Ga4Builder {
     #[must_use]
     pub fn pages(mut self, read: bool) -> Self {
         self.reads.pages = read;
+        self
+    }
+
+    /// Sets whether the pages are read that visits out of unpaid search results began with (default no: it is one more
+    /// report of each range of days).
+    #[must_use]
+    pub fn search_landings(mut self, read: bool) -> Self {
+        self.reads.search_landings = read;
         self
     }
 
@@ -313,8 +368,8 @@ impl Ga4Builder {
     /// Checks the settings; nothing is sent.
     ///
     /// # Errors
-    /// `Config` where the property is no number, credentials are missing or unreadable, an address is none, or the share
-    /// is out of bounds; `Unsupported` where the credential file is of a form that is not supported.
+    /// `Config` where the property is no number, credentials are missing or unreadable, an address is none, or the
+    /// share or the calls in flight are out of bounds; `Unsupported` where the credential file is of a form that is not supported.
     pub fn build(self) -> Result<Ga4Config> {
         let property = number(&self.property)?;
         let file = self.credentials.as_ref().ok_or_else(|| {
@@ -325,8 +380,11 @@ impl Ga4Builder {
         if !(0.0..1.0).contains(&self.reserve) {
             return Err(wrong("quota_reserve_unusable", "the share that is left must be from 0 to below 1"));
         }
-        if !(self.reads.items || self.reads.pages) {
-            return Err(wrong("nothing_to_read", "items or pages must be read"));
+        if self.max_in_flight.get() >= LOCKED_OUT {
+            return Err(wrong("max_in_flight_unusable", "at most 9 calls may be in flight at a property"));
+        }
+        if self.reads.kinds().next().is_none() {
+            return Err(wrong("nothing_to_read", "items, pages or landings must be read"));
         }
         let store = StoreKey::new(self.tenant, PLATFORM, property.to_string());
         let sender = match self.stream {
@@ -393,6 +451,30 @@ mod tests {
     }
 
     #[test]
+    fn a_print_is_of_what_is_read_and_of_nothing_else() {
+        let known = |ids: &[&'static str]| ids.iter().map(|id| Text::from(*id)).collect::<Vec<_>>();
+        let print = |builder: Ga4Builder, zone| builder.build().unwrap().reads.print(Some(zone));
+        let plain = print(builder("1"), "UTC");
+        assert_eq!(print(builder("1").quota_reserve(0.5).tenant("other"), "UTC"), plain);
+        for other in [
+            builder("1").items(false),
+            builder("1").pages(false),
+            builder("1").search_landings(true),
+            builder("1").skip_empty(true),
+            builder("1").item_ids(ItemIds::VariantId),
+            builder("1").page_prefix("/products/"),
+            builder("1").known_items(known(&["a", "b"])),
+        ] {
+            assert_ne!(print(other.clone(), "UTC"), plain, "{other:?}");
+        }
+        assert_ne!(print(builder("1"), "Europe/Vienna"), plain);
+        let of = |ids| print(builder("1").known_items(known(ids)), "UTC");
+        assert_eq!(of(&["a", "b"]), of(&["b", "a"]));
+        assert_ne!(of(&["a", "b"]), of(&["a", "c"]));
+        assert_ne!(of(&["a", "b"]), of(&[]));
+    }
+
+    #[test]
     fn wrong_settings_are_named_and_no_secret_is_shown() {
         assert_eq!(Ga4Config::builder("1").build().unwrap_err().code(), "setting_missing");
         for share in [-0.1, 1.0, f64::NAN] {
@@ -401,6 +483,8 @@ mod tests {
                 "quota_reserve_unusable"
             );
         }
+        let many = builder("1").max_in_flight(NonZeroU32::new(10).unwrap()).build().unwrap_err();
+        assert_eq!(many.code(), "max_in_flight_unusable");
         let none = builder("1").items(false).pages(false).build().unwrap_err();
         assert_eq!(none.code(), "nothing_to_read");
         let full = builder("1").stream("G-ABC123", Secret::new("s3cret-mp"));

@@ -10,7 +10,7 @@ use crate::connector::{Connector, ConnectorInfo, Detail, Health, Page, PullReque
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::mapping::SchemaMap;
-use crate::model::{Capabilities, Entity};
+use crate::model::{Capabilities, Entity, Text};
 use crate::runtime::Runtime;
 
 /// A connected Google Analytics property. It reads numbers by days, and runs reports, lists properties, makes custom
@@ -24,6 +24,8 @@ pub struct Ga4 {
     pub(super) sender: Option<Sender>,
     pub(super) runtime: Runtime,
     pub(super) property: u64,
+    /// The service account's e-mail.
+    pub(super) account: Option<Text>,
     pub(super) reads: Reads,
     info: ConnectorInfo,
     capabilities: Capabilities,
@@ -44,9 +46,10 @@ impl Ga4 {
             sender: config.sender().cloned(),
             runtime,
             property: config.property(),
+            account: config.account().cloned(),
             reads: config.reads.clone(),
+            capabilities: capabilities(&config.reads, found.profile.time_zone.as_deref()),
             info: ConnectorInfo::new(config.store().clone(), "v1beta", found.profile),
-            capabilities: capabilities(&config.reads),
             performance: SchemaMap::compile(PLATFORM, Entity::Performance, map::PERFORMANCE)?,
         })
     }

@@ -138,6 +138,14 @@ impl Credentials {
         Ok(Self { principal, endpoint: split(address)?, audience: address.into(), quota_project })
     }
 
+    /// The e-mail of a service account, which has to be let in on the property.
+    pub(super) fn account(&self) -> Option<&Text> {
+        match &self.principal {
+            Principal::Account { email, .. } => Some(email),
+            Principal::User { .. } => None,
+        }
+    }
+
     /// The place of their tokens in a vault.
     fn slot(&self, store: &StoreKey, scope: &str) -> TokenSlot {
         let who = match &self.principal {

@@ -102,12 +102,13 @@ pub(super) fn post(number: u64, method: &str, body: impl Into<bytes::Bytes>) -> 
         .idempotency(Idempotency::Safe)
 }
 
-pub(super) fn capabilities(reads: &Reads) -> Capabilities {
+pub(super) fn capabilities(reads: &Reads, time_zone: Option<&str>) -> Capabilities {
     let mut claims =
         EntityCapabilities::new(Entity::Performance, NonZeroU32::MIN.saturating_add(MAX_PAGE - 1));
     claims.whole = false;
     claims.windows = Some(WindowClaims::new(MAX_DAYS, reads.settles_after_days));
     claims.counted = true;
     claims.pages_overlap = true;
+    claims.settings = reads.print(time_zone);
     Capabilities::new(vec![claims])
 }

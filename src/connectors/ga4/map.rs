@@ -4,12 +4,13 @@
 //! what a report says of all its rows.
 
 use crate::mapping::{Direction, Rule, Transform, rule};
+use crate::model::performance::SubjectKind;
 
 use Direction::Read;
 use Transform::{Bool, Day, Decimal, Id, MoneyWith, Text, Word};
 
 /// The metrics of the report on items.
-pub(super) const ITEM_METRICS: &[&str] = &[
+const ITEM_METRICS: &[&str] = &[
     "itemsViewed",
     "itemsViewedInList",
     "itemsClickedInList",
@@ -20,8 +21,20 @@ pub(super) const ITEM_METRICS: &[&str] = &[
 ];
 
 /// The metrics of the report on pages.
-pub(super) const PAGE_METRICS: &[&str] =
+const PAGE_METRICS: &[&str] =
     &["screenPageViews", "sessions", "engagedSessions", "activeUsers", "userEngagementDuration", "keyEvents"];
+
+/// The metrics of the report on visits from search.
+const LANDING_METRICS: &[&str] = &["sessions", "engagedSessions", "keyEvents", "totalRevenue"];
+
+/// The metrics of the report on subjects of a kind.
+pub(super) fn metrics(kind: SubjectKind) -> &'static [&'static str] {
+    match kind {
+        SubjectKind::Item => ITEM_METRICS,
+        SubjectKind::Page => PAGE_METRICS,
+        SubjectKind::SearchLanding => LANDING_METRICS,
+    }
+}
 
 pub(super) static PERFORMANCE: &[Rule] = &[
     rule("/id", "ref.id", Id, Read),
@@ -43,6 +56,8 @@ pub(super) static PERFORMANCE: &[Rule] = &[
     rule("/itemsCheckedOut", "counts.items_checked_out", Decimal, Read),
     rule("/itemsPurchased", "counts.items_purchased", Decimal, Read),
     rule("/itemRevenue", "revenue", MoneyWith { amount: "amount", currency: "currency" }, Read),
+    // A row has one of the two.
+    rule("/totalRevenue", "revenue", MoneyWith { amount: "amount", currency: "currency" }, Read).rank(1),
     rule("/screenPageViews", "counts.page_views", Decimal, Read),
     rule("/sessions", "counts.sessions", Decimal, Read),
     rule("/engagedSessions", "counts.engaged_sessions", Decimal, Read),

@@ -1,6 +1,6 @@
-//! Reading: pages of a range of days, the items first and the pages behind them.
+//! Reading: pages of a range of days, the items first, the pages behind them, and the landings last.
 //!
-//! The two reports are one list: a position counts rows over both. A page begins with the last row of the one before,
+//! The reports are one list: a position counts rows over all of them. A page begins with the last row of the one before,
 //! and each answer says how many rows its report has, so that rows that came or went between two pages show.
 
 use serde_json::json;
@@ -22,29 +22,42 @@ const AHEAD: u64 = 4;
 const READ_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 const ATTEMPT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(90);
 
-/// A position: rows before it, and how many rows each of the two reports was said to have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A position: rows before it, and how many rows each report was said to have, in the order of their kinds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Position {
     at: u64,
-    items: u64,
-    pages: u64,
+    counts: [u64; 3],
 }
 
 impl Position {
     fn read(cursor: &Cursor) -> Result<Self> {
-        let mut parts = cursor.as_str().split('.').map(|part| part.parse::<u64>().ok());
-        match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some(Some(at)), Some(Some(items)), Some(Some(pages)), None) => Ok(Self { at, items, pages }),
-            _ => Err(Error::new(ErrorKind::Rejected, "cursor_unreadable", "the position is none of ours")),
-        }
+        let numbers: Option<Vec<u64>> = cursor.as_str().split('.').map(|part| part.parse().ok()).collect();
+        let position = numbers.as_deref().and_then(|numbers| {
+            let (at, counts) = numbers.split_first()?;
+            Some(Self { at: *at, counts: counts.try_into().ok()? })
+        });
+        position.ok_or_else(|| {
+            Error::new(ErrorKind::Rejected, "cursor_unreadable", "the position is none of ours")
+        })
     }
 
     fn cursor(self) -> Cursor {
-        Cursor::new(format!("{}.{}.{}", self.at, self.items, self.pages))
+        let numbers = std::iter::once(self.at).chain(self.counts);
+        Cursor::new(numbers.map(|number| number.to_string()).collect::<Vec<_>>().join("."))
+    }
+
+    /// The rows that the report on a kind was said to have.
+    fn count(&mut self, kind: SubjectKind) -> &mut u64 {
+        let [items, pages, landings] = &mut self.counts;
+        match kind {
+            SubjectKind::Item => items,
+            SubjectKind::Page => pages,
+            SubjectKind::SearchLanding => landings,
+        }
     }
 
     fn total(self) -> u64 {
-        self.items.saturating_add(self.pages)
+        self.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 }
 
@@ -74,19 +87,13 @@ impl Ga4 {
         let size = request.page_size.map_or(MAX_PAGE, |size| size.get().clamp(2, MAX_PAGE));
         let before = request.cursor.as_ref().map(Position::read).transpose()?;
         let parts = self.parts(before, u64::from(size));
-        if parts.is_empty() {
-            return Ok(Page::default());
-        }
         let (response, answers) = self.ask(request, days, today, &parts).await?;
 
         let mut page = Page::default();
-        let mut now = before.unwrap_or(Position { at: 0, items: 0, pages: 0 });
+        let mut now = before.unwrap_or_default();
         let mut delivered = 0;
         for answer in answers {
-            let count = match answer.part.subject {
-                SubjectKind::Item => &mut now.items,
-                SubjectKind::Page => &mut now.pages,
-            };
+            let count = now.count(answer.part.subject);
             if before.is_some() && *count != answer.count {
                 // Rows came or went: what is behind here is not what was in front of it.
                 page.joint = Joint::Broken;
@@ -123,32 +130,34 @@ impl Ga4 {
         Day::at(self.runtime.clock().now(), zone)
     }
 
-    /// What is asked for a page: of the first one, how many rows the second report has, too.
+    /// What is asked for a page: of the first one, how many rows the further reports have, too.
     fn parts(&self, before: Option<Position>, size: u64) -> Vec<Part> {
-        let part = |subject, offset, limit| Part { subject, offset, limit, delivered: true };
-        let (items, pages) = (self.reads.items, self.reads.pages);
-        let Some(position) = before else {
-            return match (items, pages) {
-                (true, true) => vec![
-                    part(SubjectKind::Item, 0, size),
-                    Part { delivered: false, ..part(SubjectKind::Page, 0, 1) },
-                ],
-                (true, false) => vec![part(SubjectKind::Item, 0, size)],
-                (false, _) => vec![part(SubjectKind::Page, 0, size)],
+        let kinds = self.reads.kinds();
+        let Some(mut position) = before else {
+            let part = |(n, subject)| Part {
+                subject,
+                offset: 0,
+                limit: if n == 0 { size } else { 1 },
+                delivered: n == 0,
             };
+            return kinds.enumerate().map(part).collect();
         };
-        let of_items = position.items.saturating_sub(position.at).min(size);
-        let mut parts = Vec::with_capacity(2);
-        if of_items > 0 {
-            parts.push(part(SubjectKind::Item, position.at, of_items));
-        }
-        if pages && of_items < size {
-            parts.push(part(SubjectKind::Page, position.at.saturating_sub(position.items), size - of_items));
+        let last = kinds.last();
+        let (mut offset, mut room) = (position.at, size);
+        let mut parts = Vec::new();
+        for subject in self.reads.kinds() {
+            let count = *position.count(subject);
+            // The last report may have grown.
+            let limit = if Some(subject) == last { room } else { count.saturating_sub(offset).min(room) };
+            if limit > 0 {
+                parts.push(Part { subject, offset, limit, delivered: true });
+            }
+            (offset, room) = (offset.saturating_sub(count), room - limit);
         }
         parts
     }
 
-    /// Asks for one report or a batch of both, and writes their rows with names.
+    /// Asks for one report or a batch of several, and writes their rows with names.
     async fn ask(
         &self,
         request: &PullRequest,
@@ -159,10 +168,7 @@ impl Ga4 {
         use crate::connector::Connector as _;
         let mut reports: Vec<Report> = Vec::with_capacity(parts.len());
         for part in parts {
-            let report = match part.subject {
-                SubjectKind::Item => report::of_items(days, self.reads.skip_empty),
-                SubjectKind::Page => report::of_pages(days, self.reads.skip_empty),
-            };
+            let report = report::of(part.subject, days, self.reads.skip_empty);
             let report = report.rows(part.offset, part.limit);
             report.check()?;
             reports.push(report);

@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::map;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Text;
+use crate::model::performance::SubjectKind;
 use crate::time::Days;
 
 /// The most dimensions, metrics and rows of a report, and the most reports of a batch (documents of 2026-11-22).
@@ -29,6 +31,10 @@ const EVENT_METRICS: &[&str] = &[
     "itemViewEvents",
     "itemListViewEvents",
     "itemListClickEvents",
+    // Their names before.
+    "itemViews",
+    "itemListViews",
+    "itemListClicks",
     "keyEvents",
     "conversions",
     "screenPageViews",
@@ -72,6 +78,8 @@ pub struct Report {
     pub metrics: Vec<Text>,
     /// A dimension of which rows without a value are left out.
     pub without_empty: Option<Text>,
+    /// A dimension, of which only what has exactly that value counts.
+    pub only: Option<(Text, Text)>,
     /// The most rows of a page (default 10,000, at most 250,000).
     pub limit: u64,
     /// The rows that are left out before the first.
@@ -87,6 +95,7 @@ impl Report {
             dimensions: Vec::new(),
             metrics: Vec::new(),
             without_empty: None,
+            only: None,
             limit: 10_000,
             offset: 0,
         }
@@ -110,6 +119,13 @@ impl Report {
     #[must_use]
     pub fn without_empty(mut self, dimension: Option<Text>) -> Self {
         self.without_empty = dimension;
+        self
+    }
+
+    /// Counts only what has exactly that value of a dimension, which need not be a column.
+    #[must_use]
+    pub fn only(mut self, dimension: impl Into<Text>, value: impl Into<Text>) -> Self {
+        self.only = Some((dimension.into(), value.into()));
         self
     }
 
@@ -140,7 +156,9 @@ impl Report {
         {
             return invalid(format!("the field {} occurs twice", twice.1));
         }
-        let first = |wanted| fields().find(|name| scope(name) == Some(wanted));
+        let filtered = self.only.iter().map(|(dimension, _)| dimension).chain(&self.without_empty);
+        let all: Vec<&Text> = fields().chain(filtered).collect();
+        let first = |wanted| all.iter().find(|name| scope(name) == Some(wanted));
         if let (Some(item), Some(event)) = (first(Scope::Item), first(Scope::Event)) {
             return Err(Error::new(
                 ErrorKind::Rejected,
@@ -162,9 +180,8 @@ impl Report {
         put("metrics", named(&self.metrics).into());
         let (first, last) = (self.days.first(), self.days.last());
         put("dateRanges", json!([{"startDate": first.to_string(), "endDate": last.to_string()}]));
-        if let Some(field) = &self.without_empty {
-            let empty = json!({"filter": {"fieldName": field, "emptyFilter": {}}});
-            put("dimensionFilter", json!({ "notExpression": empty }));
+        if let Some(filter) = self.filter() {
+            put("dimensionFilter", filter);
         }
         put("orderBys", self.dimensions.iter().map(order).collect::<Vec<_>>().into());
         // Whole numbers of 64 bits are texts.
@@ -174,25 +191,46 @@ impl Report {
         Value::Object(body)
     }
 
+    fn filter(&self) -> Option<Value> {
+        let empty = self.without_empty.as_ref().map(|field| {
+            let empty = json!({"filter": {"fieldName": field, "emptyFilter": {}}});
+            json!({ "notExpression": empty })
+        });
+        let only = self.only.as_ref().map(|(field, value)| {
+            let exact = json!({"matchType": "EXACT", "value": value, "caseSensitive": true});
+            json!({"filter": {"fieldName": field, "stringFilter": exact}})
+        });
+        match (empty, only) {
+            (Some(empty), Some(only)) => Some(json!({"andGroup": {"expressions": [empty, only]}})),
+            (one, other) => one.or(other),
+        }
+    }
+
     /// The body of a question which fields go together.
     pub(super) fn compatibility_body(&self) -> Value {
         let named = |names: &[Text]| names.iter().map(|name| json!({ "name": name })).collect::<Vec<_>>();
-        json!({"dimensions": named(&self.dimensions), "metrics": named(&self.metrics)})
+        let mut body = json!({"dimensions": named(&self.dimensions), "metrics": named(&self.metrics)});
+        if let (Some(filter), Some(members)) = (self.filter(), body.as_object_mut()) {
+            members.insert("dimensionFilter".to_owned(), filter);
+        }
+        body
     }
 }
 
-/// The report on items by day.
-pub(super) fn of_items(days: Days, skip_empty: bool) -> Report {
-    let report = Report::new(days).dimension("date").dimension("itemId");
-    let report = super::map::ITEM_METRICS.iter().fold(report, |report, name| report.metric(*name));
-    report.without_empty(skip_empty.then(|| "itemId".into()))
-}
-
-/// The report on pages by day.
-pub(super) fn of_pages(days: Days, skip_empty: bool) -> Report {
-    let report = Report::new(days).dimension("date").dimension("hostName").dimension("pagePath");
-    let report = super::map::PAGE_METRICS.iter().fold(report, |report, name| report.metric(*name));
-    report.without_empty(skip_empty.then(|| "pagePath".into()))
+/// The report on subjects of a kind by day.
+pub(super) fn of(kind: SubjectKind, days: Days, skip_empty: bool) -> Report {
+    let keys: &[&'static str] = match kind {
+        SubjectKind::Item => &["itemId"],
+        SubjectKind::Page => &["hostName", "pagePath"],
+        SubjectKind::SearchLanding => &["landingPage"],
+    };
+    let report = keys.iter().fold(Report::new(days).dimension("date"), |report, key| report.dimension(*key));
+    let report = map::metrics(kind).iter().fold(report, |report, name| report.metric(*name));
+    let report = match kind {
+        SubjectKind::SearchLanding => report.only("sessionDefaultChannelGroup", "Organic Search"),
+        SubjectKind::Item | SubjectKind::Page => report,
+    };
+    report.without_empty(keys.last().filter(|_| skip_empty).map(|key| (*key).into()))
 }
 
 #[cfg(test)]
@@ -209,21 +247,33 @@ mod tests {
         assert_eq!(mixed.check().unwrap_err().code(), "scopes_mixed");
         let mixed = Report::new(days()).dimension("pagePath").metric("itemRevenue");
         assert_eq!(mixed.check().unwrap_err().code(), "scopes_mixed");
+        // The names of today and those before: two of them begin like one of items.
+        for name in EVENT_METRICS {
+            let mixed = Report::new(days()).dimension("itemId").metric(*name);
+            assert_eq!(mixed.check().unwrap_err().code(), "scopes_mixed", "{name}");
+        }
         let sessions = Report::new(days()).dimension("itemId").metric("itemsViewed").metric("sessions");
         assert!(sessions.check().is_ok());
-        for report in [of_items(days(), true), of_pages(days(), true)] {
+        let filtered = sessions.only("pagePath", "/cap");
+        assert_eq!(filtered.check().unwrap_err().code(), "scopes_mixed");
+        for kind in SubjectKind::ALL {
+            let report = of(kind, days(), true);
             assert!(report.check().is_ok(), "{report:?}");
         }
     }
 
     #[test]
     fn whole_numbers_are_texts_and_the_property_is_not_in_the_body() {
-        let body = of_items(days(), true).rows(20, 10).body();
+        let body = of(SubjectKind::Item, days(), true).rows(20, 10).body();
         assert_eq!((&body["limit"], &body["offset"]), (&json!("10"), &json!("20")));
         assert_eq!(body["dateRanges"][0], json!({"startDate": "2026-11-01", "endDate": "2026-11-07"}));
         assert_eq!(body["orderBys"][1]["dimension"]["dimensionName"], "itemId");
         assert_eq!(body["dimensionFilter"]["notExpression"]["filter"]["fieldName"], "itemId");
         assert!(body.get("property").is_none());
+        let body = of(SubjectKind::SearchLanding, days(), true).body();
+        let both = &body["dimensionFilter"]["andGroup"]["expressions"];
+        assert_eq!(both[0]["notExpression"]["filter"]["fieldName"], "landingPage");
+        assert_eq!(both[1]["filter"]["stringFilter"]["value"], "Organic Search");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use twox_hash::XxHash3_128;
 use super::identity::Identities;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Currency;
-use crate::model::performance::{Identity, SubjectKind};
+use crate::model::performance::{Identity, Quality, SubjectKind};
 use crate::time::Day;
 
 /// The most bytes that rows may become.
@@ -167,12 +167,12 @@ impl<'a> Columns<'a> {
                 .with_context("column", name.to_owned())
             })
         };
-        let (key, host, wanted) = match frame.subject {
-            SubjectKind::Page => {
-                (dimension("pagePath")?, Some(dimension("hostName")?), super::map::PAGE_METRICS)
-            }
-            SubjectKind::Item => (dimension("itemId")?, None, super::map::ITEM_METRICS),
+        let (key, host) = match frame.subject {
+            SubjectKind::Item => (dimension("itemId")?, None),
+            SubjectKind::Page => (dimension("pagePath")?, Some(dimension("hostName")?)),
+            SubjectKind::SearchLanding => (dimension("landingPage")?, None),
         };
+        let wanted = super::map::metrics(frame.subject);
         let meta = &envelope.metadata;
         let hidden = &meta.schema_restriction_response.active_metric_restrictions;
         let mut metrics = Vec::with_capacity(wanted.len());
@@ -202,27 +202,21 @@ impl<'a> Columns<'a> {
 
 /// The members that all rows of a report have.
 fn shared(meta: &Metadata<'_>, frame: Frame<'_>, is_restricted: bool) -> Vec<u8> {
-    let subject = match frame.subject {
-        SubjectKind::Item => "item",
-        SubjectKind::Page => "page",
-    };
     let mut members = serde_json::Map::new();
-    members.insert("subject".to_owned(), subject.into());
+    members.insert("subject".to_owned(), frame.subject.as_str().into());
     let zone = Some(meta.time_zone.as_ref()).filter(|zone| !zone.is_empty()).or(frame.time_zone);
     if let Some(zone) = zone {
         members.insert("timeZone".to_owned(), zone.into());
     }
-    if !meta.sampling_metadatas.is_empty() {
-        members.insert("sampled".to_owned(), true.into());
-        if let Some(share) = meta.sampling_metadatas.iter().filter_map(Sampling::share).min_by(f64::total_cmp)
-        {
-            members.insert("sampledShare".to_owned(), format!("{share:.6}").into());
-        }
+    let quality = meta.quality();
+    if let Some(share) = quality.sampled_share {
+        members.insert("sampledShare".to_owned(), share.to_string().into());
     }
     for (name, holds) in [
-        ("thresholded", meta.subject_to_thresholding),
-        ("otherRow", meta.data_loss_from_other_row),
-        ("truncated", !meta.data_truncation_reasons.is_empty()),
+        ("sampled", quality.sampled),
+        ("thresholded", quality.thresholded),
+        ("otherRow", quality.other_row),
+        ("truncated", quality.truncated),
         ("emptyFiltered", frame.skips_empty),
         ("restricted", is_restricted),
     ] {
@@ -232,6 +226,22 @@ fn shared(meta: &Metadata<'_>, frame: Frame<'_>, is_restricted: bool) -> Vec<u8>
     }
     let text = serde_json::Value::Object(members).to_string();
     text.trim_start_matches('{').trim_end_matches('}').as_bytes().to_vec()
+}
+
+impl Metadata<'_> {
+    /// What a report says of the quality of all of its rows.
+    pub(super) fn quality(&self) -> Quality {
+        let share = self.sampling_metadatas.iter().filter_map(Sampling::share).min_by(f64::total_cmp);
+        Quality {
+            sampled: !self.sampling_metadatas.is_empty(),
+            sampled_share: share.and_then(|share| format!("{share:.6}").parse().ok()),
+            thresholded: self.subject_to_thresholding,
+            other_row: self.data_loss_from_other_row,
+            truncated: !self.data_truncation_reasons.is_empty(),
+            restricted: !self.schema_restriction_response.active_metric_restrictions.is_empty(),
+            ..Quality::default()
+        }
+    }
 }
 
 impl Sampling {
@@ -313,7 +323,7 @@ impl Writer<'_> {
                 self.member("key", key);
                 let identity = match self.frame.subject {
                     SubjectKind::Item => self.frame.identities.of_item(key),
-                    SubjectKind::Page => self.frame.identities.of_page(key),
+                    SubjectKind::Page | SubjectKind::SearchLanding => self.frame.identities.of_page(key),
                 };
                 self.identity(&identity);
             }
@@ -387,10 +397,7 @@ fn remainder(key: &str) -> Option<&'static str> {
 
 /// The id of a row: the same for each read of the same day. A long key stands with its begin and a hash.
 pub(super) fn id(subject: SubjectKind, date: &str, host: Option<&str>, key: &str) -> String {
-    let subject = match subject {
-        SubjectKind::Item => "item",
-        SubjectKind::Page => "page",
-    };
+    let subject = subject.as_str();
     let day = Day::parse(date).map_or_else(|_| date.chars().take(20).collect(), |day| day.to_string());
     let host = host.map(|host| format!("{host}/")).unwrap_or_default();
     let whole = format!("{host}{key}");
@@ -427,7 +434,8 @@ mod tests {
 
     fn report(rows: &Value, metadata: &Value) -> String {
         let metric = |name: &&str| json!({"name": name, "type": if *name == "itemRevenue" { "TYPE_CURRENCY" } else { "TYPE_INTEGER" }});
-        let metrics: Vec<Value> = super::super::map::ITEM_METRICS.iter().rev().map(metric).collect();
+        let metrics: Vec<Value> =
+            super::super::map::metrics(SubjectKind::Item).iter().rev().map(metric).collect();
         json!({
             "dimensionHeaders": [{"name": "itemId"}, {"name": "date"}], "metricHeaders": metrics, "rows": rows,
             "rowCount": 1, "metadata": metadata, "kind": "analyticsData#runReport",

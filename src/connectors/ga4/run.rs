@@ -12,6 +12,7 @@ use super::rows::{self, Row};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{ApiRequest, ApiResponse, BodyFault};
 use crate::model::Text;
+use crate::model::performance::Quality;
 
 /// A page of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,10 +24,12 @@ pub struct ReportPage {
     pub rows: Vec<Vec<Text>>,
     /// How many rows the whole report has, whatever page of it this is.
     pub row_count: u64,
-    /// The currency of its amounts, and the time zone of its days.
+    /// The currency of its amounts.
     pub currency: Option<Text>,
     /// The time zone of its days.
     pub time_zone: Option<Text>,
+    /// What the platform says of the quality of its numbers; how old they are, it does not say.
+    pub quality: Quality,
     /// What is left of the quotas.
     pub quota: QuotaLeft,
 }
@@ -117,7 +120,7 @@ impl Ga4 {
     pub async fn run_report(&self, report: &Report) -> Result<ReportPage> {
         report.check()?;
         let call = post(self.property, "runReport", report.body().to_string());
-        self.data.execute_with(call, |response| broken(page(text(&response)?))).await
+        self.data.execute_with(call, |response| broken(page(text(&response)?, report))).await
     }
 
     /// Runs up to five reports in one call. Each is charged by itself.
@@ -138,7 +141,7 @@ impl Ga4 {
         let read = |response: ApiResponse| {
             // A batch of one is a batch all the same.
             let texts = broken(of_batch(text(&response)?, reports.len()))?;
-            broken(texts.into_iter().map(page).collect())
+            broken(texts.into_iter().zip(reports).map(|(text, report)| page(text, report)).collect())
         };
         self.data.execute_with(call, read).await
     }
@@ -205,14 +208,21 @@ fn parse<T: serde::de::DeserializeOwned>(response: ApiResponse) -> Result<T, Bod
         .map_err(|_| BodyFault::Broken(rows::unreadable("none that is known")))
 }
 
-fn page(text: &str) -> Result<ReportPage> {
+fn page(text: &str, report: &Report) -> Result<ReportPage> {
     let envelope = rows::envelope(text)?;
-    let headers = envelope.dimension_headers.iter().chain(&envelope.metric_headers);
-    let columns = headers.map(|header| Text::from(header.name.as_ref())).collect();
+    let (dimensions, metrics) = (&envelope.dimension_headers, &envelope.metric_headers);
+    let columns = dimensions.iter().chain(metrics).map(|header| Text::from(header.name.as_ref())).collect();
     let rows: Vec<Row<'_>> = match envelope.rows {
         Some(rows) => serde_json::from_str(rows.get()).map_err(|_| rows::unreadable("without rows"))?,
         None => Vec::new(),
     };
+    // A row that lacks a value would have the others under wrong names.
+    let fits = |row: &Row<'_>| {
+        (row.dimension_values.len(), row.metric_values.len()) == (dimensions.len(), metrics.len())
+    };
+    if rows.len() as u64 > report.limit || !rows.iter().all(fits) {
+        return Err(rows::unreadable("of other rows than were asked for"));
+    }
     let cells = |row: Row<'_>| {
         let cells = row.dimension_values.into_iter().chain(row.metric_values);
         cells.map(|cell| Text::from(cell.value.as_ref())).collect()
@@ -226,10 +236,44 @@ fn page(text: &str) -> Result<ReportPage> {
         row_count: envelope.row_count,
         currency: said(&envelope.metadata.currency_code),
         time_zone: said(&envelope.metadata.time_zone),
+        quality: Quality { empty_filtered: report.without_empty.is_some(), ..envelope.metadata.quality() },
         quota: QuotaLeft {
             project_hour: left(quota.tokens_per_project_per_hour),
             hour: left(quota.tokens_per_hour),
             day: left(quota.tokens_per_day),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_of_another_number_of_reports_is_told() {
+        let batch =
+            |reports: &str| format!(r#"{{"reports":[{reports}],"kind":"analyticsData#batchRunReports"}}"#);
+        assert_eq!(reports(&batch("{},{\"rowCount\":1}"), 2).unwrap(), ["{}", "{\"rowCount\":1}"]);
+        for few in ["", "{}", "{},{},{}"] {
+            assert_eq!(reports(&batch(few), 2).unwrap_err().code(), "answer_unreadable", "{few}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_lacks_a_value_and_one_too_many_are_told() {
+        let answer = |row: &str| {
+            format!(
+                r#"{{"dimensionHeaders":[{{"name":"date"}}],"metricHeaders":[{{"name":"sessions"}}],"rows":[{row}]}}"#
+            )
+        };
+        let day = "2026-11-20".parse().unwrap();
+        let report = |limit| Report::new(crate::time::Days::new(day, day).unwrap()).rows(0, limit);
+        let whole = r#"{"dimensionValues":[{"value":"20261120"}],"metricValues":[{"value":"1"}]}"#;
+        assert_eq!(page(&answer(whole), &report(1)).unwrap().rows, [["20261120", "1"].map(Text::from)]);
+        let two = format!("{whole},{whole}");
+        for rows in [r#"{"metricValues":[{"value":"1"}]}"#, two.as_str()] {
+            assert_eq!(page(&answer(rows), &report(1)).unwrap_err().code(), "answer_unreadable", "{rows}");
+        }
+        assert!(page(&answer(&two), &report(2)).is_ok());
+    }
 }

@@ -131,7 +131,7 @@ fn api(
     let property = state.properties.get_mut(&id).ok_or_else(not_found)?;
     match (is_post, method) {
         (true, ":runReport" | ":batchRunReports" | ":checkCompatibility") | (false, "/metadata") => {
-            property.used.admit(&property.quotas, now)?;
+            property.used.admit(&property.quotas, property.conditions.calls_of_others, now)?;
             if state.failures > 0 {
                 (state.failures, state.failed) = (state.failures - 1, state.failed + 1);
                 property.used.error();
@@ -179,7 +179,8 @@ fn one_report(property: &mut Property, asked: &Report, now: Timestamp) -> Result
     let mut done = report::run(property, asked, now)?;
     property.used.spend(done.tokens);
     if asked.return_property_quota && !property.conditions.quota_untold {
-        let quota = property.used.told(&property.quotas, done.tokens);
+        let others = property.conditions.calls_of_others;
+        let quota = property.used.told(&property.quotas, done.tokens, others);
         done.body.insert("propertyQuota".to_owned(), quota);
     }
     Ok(Value::Object(done.body))

@@ -42,6 +42,7 @@ pub(super) static DIMENSIONS: &[FieldDef] = &[
     dimension("itemName", Scope::Item),
     dimension("pagePath", Scope::Event),
     dimension("hostName", Scope::Event),
+    dimension("landingPage", Scope::Session),
     dimension("sessionDefaultChannelGroup", Scope::Session),
     dimension("country", Scope::Event),
 ];
@@ -59,6 +60,7 @@ pub(super) static METRICS: &[FieldDef] = &[
     metric("userEngagementDuration", Scope::Event, "TYPE_SECONDS"),
     renamed("keyEvents", Scope::Event, "TYPE_FLOAT", "conversions"),
     metric("addToCarts", Scope::Event, "TYPE_INTEGER"),
+    metric("totalRevenue", Scope::Event, "TYPE_CURRENCY"),
     metric("sessions", Scope::Session, "TYPE_INTEGER"),
     metric("engagedSessions", Scope::Session, "TYPE_INTEGER"),
     metric("engagementRate", Scope::Session, "TYPE_FLOAT"),

@@ -33,6 +33,8 @@ pub struct Property {
     pub items: BTreeMap<(Day, String), Numbers>,
     /// The numbers of pages, by day, host and path.
     pub pages: BTreeMap<(Day, String, String), Numbers>,
+    /// The numbers of visits, by day, the path that they began with, and the channel group that they came by.
+    pub landings: BTreeMap<(Day, String, String), Numbers>,
     /// So many items a day that are made up when they are asked for, of which none is kept: for large reports.
     pub generated_items: u64,
     /// What is wrong with its answers.
@@ -93,6 +95,8 @@ pub struct Conditions {
     pub admin_api_off: bool,
     /// Nobody has a role on the property.
     pub no_role: bool,
+    /// So many calls of others are under way all the time.
+    pub calls_of_others: u64,
     /// Answers without `propertyQuota`, whatever was asked.
     pub quota_untold: bool,
 }
@@ -110,6 +114,7 @@ impl Property {
             measurement_id: format!("G-{id:010}"),
             items: BTreeMap::new(),
             pages: BTreeMap::new(),
+            landings: BTreeMap::new(),
             generated_items: 0,
             conditions: Conditions::default(),
             quotas: Quotas::STANDARD,
@@ -126,6 +131,11 @@ impl Property {
     /// Sets the numbers of a page on a day.
     pub fn set_page(&mut self, day: Day, host: &str, path: &str, numbers: &[(&str, &str)]) {
         self.pages.insert((day, host.to_owned(), path.to_owned()), read(numbers));
+    }
+
+    /// Sets the numbers of the visits of a day that began with a path and came by a channel group.
+    pub fn set_landing(&mut self, day: Day, path: &str, channel: &str, numbers: &[(&str, &str)]) {
+        self.landings.insert((day, path.to_owned(), channel.to_owned()), read(numbers));
     }
 
     /// The day that it is at the property.

@@ -18,6 +18,8 @@ pub struct Quotas {
     pub tokens_per_project_per_hour: u64,
     /// Server errors an hour of one project.
     pub server_errors_per_project_per_hour: u64,
+    /// Calls at a time.
+    pub concurrent_requests: u64,
     /// What a report costs at least.
     pub tokens_of_a_report: u64,
 }
@@ -29,6 +31,7 @@ impl Quotas {
         tokens_per_hour: 40_000,
         tokens_per_project_per_hour: 14_000,
         server_errors_per_project_per_hour: 10,
+        concurrent_requests: 10,
         tokens_of_a_report: 4,
     };
 }
@@ -56,8 +59,8 @@ impl Used {
         }
     }
 
-    /// Refuses where a bucket is empty.
-    pub(super) fn admit(&mut self, quotas: &Quotas, now: Timestamp) -> Result<(), Refusal> {
+    /// Refuses where a bucket is empty, or so many calls of others are all that there may be.
+    pub(super) fn admit(&mut self, quotas: &Quotas, others: u64, now: Timestamp) -> Result<(), Refusal> {
         self.turn(now);
         let empty = [
             (self.tokens_of_day >= quotas.tokens_per_day, "property tokens per day"),
@@ -70,6 +73,7 @@ impl Used {
                 self.errors_of_hour >= quotas.server_errors_per_project_per_hour,
                 "server errors for a project per hour",
             ),
+            (others >= quotas.concurrent_requests, "concurrent requests quota"),
         ];
         match empty.iter().find(|(is_empty, _)| *is_empty) {
             Some((_, what)) => Err(Refusal::exhausted(format!("Exhausted {what}."))),
@@ -92,7 +96,7 @@ impl Used {
     }
 
     /// What an answer says of them: a number that is zero is left out.
-    pub(super) fn told(&self, quotas: &Quotas, consumed: u64) -> Value {
+    pub(super) fn told(&self, quotas: &Quotas, consumed: u64, others: u64) -> Value {
         let told = |consumed: u64, most: u64, used: u64| {
             let mut status = Map::new();
             let numbers = [("consumed", consumed), ("remaining", most.saturating_sub(used))];
@@ -105,7 +109,7 @@ impl Used {
             "tokensPerDay": told(consumed, quotas.tokens_per_day, self.tokens_of_day),
             "tokensPerHour": told(consumed, quotas.tokens_per_hour, self.tokens_of_hour),
             "tokensPerProjectPerHour": told(consumed, quotas.tokens_per_project_per_hour, self.tokens_of_hour),
-            "concurrentRequests": told(0, 10, 0),
+            "concurrentRequests": told(others + 1, quotas.concurrent_requests, others + 1),
             "serverErrorsPerProjectPerHour":
                 told(0, quotas.server_errors_per_project_per_hour, self.errors_of_hour),
             "potentiallyThresholdedRequestsPerHour": told(0, 120, 0),

@@ -41,8 +41,14 @@ pub(super) fn run(property: &Property, report: &Report, now: Timestamp) -> Resul
     let dimensions =
         fields::known(DIMENSIONS, dimension_names.iter().map(String::as_str), "dimension", &custom)?;
     let metrics = fields::known(METRICS, metric_names.iter().map(String::as_str), "metric", &[])?;
-    let filtered = report.dimension_filter.iter().flat_map(leaves).map(|leaf| leaf.field_name.as_str());
+    let leaves: Vec<&Leaf> = report.dimension_filter.iter().flat_map(leaves).collect();
+    let filtered = leaves.iter().map(|leaf| leaf.field_name.as_str());
     let filtered = fields::known(DIMENSIONS, filtered, "dimension", &custom)?;
+    // What is filtered by need not be a column: it is one until the rows are filtered.
+    let mut wide = dimension_names.clone();
+    wide.extend(
+        leaves.iter().map(|leaf| leaf.field_name.clone()).filter(|name| !dimension_names.contains(name)),
+    );
     let all: Vec<&FieldDef> = dimensions.iter().chain(&metrics).chain(&filtered).copied().collect();
     fields::compatible(&all)?;
     if report.metric_filter.is_some() || !report.metric_aggregations.is_empty() {
@@ -78,10 +84,11 @@ pub(super) fn run(property: &Property, report: &Report, now: Timestamp) -> Resul
             (total, rows.collect::<Vec<Row>>())
         }
         _ => {
-            let mut rows = gather(property, is_item, &dimension_names, first, last, today, &mut folded);
+            let mut rows = gather(property, is_item, &wide, first, last, today, &mut folded);
             if let Some(filter) = &report.dimension_filter {
-                rows.retain(|(values, _)| holds(filter, &dimension_names, values));
+                rows.retain(|(values, _)| holds(filter, &wide, values));
             }
+            let mut rows = narrowed(rows, dimension_names.len());
             if let Some(least) = property.conditions.threshold {
                 let first_metric = metric_names.first().cloned().unwrap_or_default();
                 rows.retain(|(_, numbers)| {
@@ -147,13 +154,12 @@ fn gather(
     folded: &mut bool,
 ) -> Vec<Row> {
     let mut grouped: BTreeMap<Vec<String>, Numbers> = BTreeMap::new();
-    let mut add = |day: Day, item: &str, host: &str, path: &str, numbers: &Numbers| {
-        let value = |name: &String| match name.as_str() {
-            "date" => day.compact(),
-            "itemId" | "itemName" => item.to_owned(),
-            "pagePath" => path.to_owned(),
-            "hostName" => host.to_owned(),
-            _ => "(not set)".to_owned(),
+    // A row's dimensions, each by its name.
+    let mut add = |day: Day, values: &[(&str, &str)], numbers: &Numbers| {
+        let value = |name: &String| match values.iter().find(|(known, _)| known == name) {
+            Some((_, value)) => (*value).to_owned(),
+            None if name == "date" => day.compact(),
+            None => "(not set)".to_owned(),
         };
         let sums = grouped.entry(dimensions.iter().map(value).collect()).or_default();
         for (name, number) in numbers {
@@ -171,13 +177,32 @@ fn gather(
             if !is_over {
                 of_day.insert(item.clone());
             }
-            add(day, &item, "", "", &numbers);
+            add(day, &[("itemId", &item), ("itemName", &item)], &numbers);
+        }
+    } else if dimensions.iter().any(|name| name == "landingPage") {
+        let range =
+            (first, String::new(), String::new())..(last.saturating_add(1), String::new(), String::new());
+        for ((day, path, channel), numbers) in property.landings.range(range) {
+            add(*day, &[("landingPage", path), ("sessionDefaultChannelGroup", channel)], numbers);
         }
     } else {
         let range =
             (first, String::new(), String::new())..(last.saturating_add(1), String::new(), String::new());
         for ((day, host, path), numbers) in property.pages.range(range) {
-            add(*day, "", host, path, numbers);
+            add(*day, &[("hostName", host), ("pagePath", path)], numbers);
+        }
+    }
+    grouped.into_iter().collect()
+}
+
+/// The rows by their first columns alone.
+fn narrowed(rows: Vec<Row>, columns: usize) -> Vec<Row> {
+    let mut grouped: BTreeMap<Vec<String>, Numbers> = BTreeMap::new();
+    for (mut values, numbers) in rows {
+        values.truncate(columns);
+        let sums = grouped.entry(values).or_default();
+        for (name, number) in numbers {
+            *sums.entry(name).or_default() += number;
         }
     }
     grouped.into_iter().collect()

@@ -45,6 +45,20 @@ pub(super) fn fill(property: &mut Property, now: Timestamp, items: u32, pages: u
                     ("eventCount", &number(sessions * 7)),
                 ],
             );
+            for (channel, part) in [("Direct", 2), ("Organic Search", 3)] {
+                let began = sessions / part;
+                property.set_landing(
+                    day,
+                    &path,
+                    channel,
+                    &[
+                        ("sessions", &number(began)),
+                        ("engagedSessions", &number(began / 2)),
+                        ("keyEvents", &number(began / 9)),
+                        ("totalRevenue", &format!("{}.50", began * 3)),
+                    ],
+                );
+            }
         }
     }
 }
