@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::apply::{NOT_LANDED, landed, settle_ops};
 use super::push::Push;
 use super::receipt::ReceiptOutcome;
-use super::theirs::{is_shared, lacks_entry, read_cell};
+use super::theirs::{lacks_entry, read_cell};
 use super::verdict::{Conflict, Rejection};
 use crate::connector::Purpose;
 use crate::error::Result;
@@ -91,7 +91,10 @@ impl Push {
             for row in &rows {
                 // A field that is no longer written, after a change of the settings, is compared byte for byte.
                 let normaliser = self.normaliser(&row.cell).unwrap_or(Normaliser::Exact1);
-                let judged = judge(row, record, normaliser, self.now()).or_else(|| self.give_up(row, now));
+                let writable = self.connector.capabilities().writable(&row.cell);
+                let moves_stamp = writable.is_some_and(|writable| writable.moves_stamp);
+                let judged = judge(row, record, normaliser, moves_stamp, self.now())
+                    .or_else(|| self.give_up(row, now));
                 let Some((outcome, receipt)) = judged else { continue };
                 ops.extend(settle_ops(row, outcome));
                 settled.push(Settled { push: row.push, cell: row.cell.clone(), outcome: receipt });
@@ -149,6 +152,7 @@ fn judge(
     row: &WriteRow,
     record: Option<&Record>,
     normaliser: Normaliser,
+    moves_stamp: bool,
     at: Timestamp,
 ) -> Option<(Outcome, ReceiptOutcome)> {
     let not_landed = |found: CellValue, receipt| Some((Outcome::NotLanded { found, at }, receipt));
@@ -165,7 +169,7 @@ fn judge(
     let found = read_cell(record, &row.cell)?;
     let receipt = if !found.same(&row.before, normaliser) {
         ReceiptOutcome::Conflict(Conflict::EditedSince)
-    } else if !is_shared(&row.cell) && row.stamp.is_some() && record.modified_at() == row.stamp {
+    } else if moves_stamp && row.stamp.is_some() && record.modified_at() == row.stamp {
         // Nothing came of it, for certain: it may be planned again.
         ReceiptOutcome::Rejected(Rejection::NotSent { code: NOT_LANDED.to_owned() })
     } else {
