@@ -124,7 +124,7 @@ impl Operation {
     }
 }
 
-pub(super) fn is_word(text: &str) -> bool {
+fn is_word(text: &str) -> bool {
     !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
 }
 

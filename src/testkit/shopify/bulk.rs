@@ -33,6 +33,8 @@ pub struct BulkFault {
     pub runs_lines: Option<usize>,
     /// Lines, by their places, that the platform does not run, and answers with an error of its own.
     pub failing_lines: Vec<usize>,
+    /// Whether these are run all the same.
+    pub fails_after: bool,
     /// Lines that are run, and whose results are not in the file.
     pub dropped_lines: Vec<usize>,
     /// Lines whose results are twice in the file.
