@@ -734,6 +734,49 @@ async fn a_job_that_could_not_be_asked_for_is_kept_and_settled_when_it_is_over()
 }
 
 #[tokio::test]
+async fn a_cancel_that_is_refused_is_asked_for_again_ever_less_often() {
+    // The last one runs for 900 s past its window: asked after 5, 10, 20, ... 320 and 320 s more.
+    for (refused, by_fault, told) in [(3, false, 4), (2, true, 1), (99, false, 8)] {
+        let (desk, ids) = desk(20).await;
+        let plan = plan_all(&desk, &ids, |id| json!({"title": format!("New {id}")})).await;
+        desk.shop().configure_bulk(|bulk| bulk.run_for = Duration::from_secs(1000));
+        if by_fault {
+            let asks = ShopifyFake::asks("bulkOperationCancel");
+            let rule = FaultRule::new(Fault::status(403)).matching(asks).times(refused);
+            desk.bench.server.faults().push(rule);
+        } else {
+            desk.shop().fail_next_bulk(move |fault| fault.refuses_cancel = refused);
+        }
+        let push = pusher(&desk, always().unguarded_window(Duration::from_secs(100)));
+        let receipt = apply(&push, &plan).await;
+        assert!(receipt.is_full_success(), "{receipt}");
+        assert_eq!(desk.shop().count_calls("bulkOperationCancel"), told);
+        let lines = desk.shop().bulk_lines_run().len();
+        assert!(if refused == 99 { lines == 20 } else { lines < 6 }, "{lines} of 20 ran");
+    }
+}
+
+#[tokio::test]
+async fn a_job_with_a_window_that_nobody_can_follow_any_more_is_cancelled_and_one_without_is_left() {
+    for (window, asked) in [(Some(Duration::from_secs(3600)), 2), (None, 0)] {
+        let (desk, ids) = desk(6).await;
+        let change = |id| if window.is_some() { json!({"title": format!("New {id}")}) } else { silk(id) };
+        let plan = plan_all(&desk, &ids, change).await;
+        desk.shop().configure_bulk(|bulk| bulk.run_for = Duration::from_secs(1000));
+        desk.shop().fail_next_bulk(|fault| fault.refuses_cancel = 1);
+        let refused = FaultRule::new(Fault::status(403)).matching(ShopifyFake::asks("BulkOperationState"));
+        desk.bench.server.faults().push(refused);
+        let mut jobs = always();
+        jobs.unguarded_window = window;
+        let mut settings = settings(jobs);
+        settings.wait_for_unknown = false;
+        let receipt = apply(&desk.push.clone().settings(settings), &plan).await;
+        assert!(receipt.fields.iter().all(|field| field.outcome == ReceiptOutcome::Unknown), "{receipt}");
+        assert_eq!(desk.shop().count_calls("bulkOperationCancel"), asked);
+    }
+}
+
+#[tokio::test]
 async fn a_push_that_is_cancelled_ends_its_job_and_tells_what_ran() {
     let (desk, ids) = desk(10).await;
     let plan = plan_all(&desk, &ids, silk).await;

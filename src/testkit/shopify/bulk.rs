@@ -45,6 +45,8 @@ pub struct BulkFault {
     pub unnumbered_errors: bool,
     /// What is told of the job does not have its text.
     pub hides_text: bool,
+    /// How often the platform refuses to cancel it, though it runs.
+    pub refuses_cancel: u64,
 }
 
 /// How the jobs of a shop behave.
@@ -382,6 +384,10 @@ pub(super) fn cancel(state: &mut State, args: &Args) -> Result<Out, FieldError> 
         let message =
             format!("A bulk operation cannot be canceled when it is {}", status.name().to_lowercase());
         return payload(Some(bulk.id), &[Mistake::new(&[], message)]);
+    }
+    if let Some(left) = bulk.fault.refuses_cancel.checked_sub(1) {
+        bulk.fault.refuses_cancel = left;
+        return payload(id, &[Mistake::new(&[], "The bulk operation cannot be canceled now")]);
     }
     bulk.cancelled = Some(now);
     payload(id, &[])
