@@ -72,7 +72,7 @@ impl Push {
             self.recover_jobs(lease.fence).await?;
         }
         self.wait_to_settle(lease).await?;
-        self.settle_under(lease.fence).await?;
+        self.settle_under(lease).await?;
         Ok(())
     }
 
