@@ -201,3 +201,26 @@ async fn w1_an_intent_found_after_a_crash_whose_write_landed_is_settled_first() 
 async fn w1_an_intent_found_after_a_crash_whose_write_never_left_is_settled_first() {
     crash(false).await;
 }
+
+#[tokio::test]
+async fn w7_who_settles_takes_turns_with_every_other_writer() {
+    let desk = Desk::new().await;
+    let record = desk.pulled().await;
+    desk.lose(&record, When::After).await;
+    desk.wait(100);
+    // Beside a running writer nothing is settled.
+    let (store, now) = (&desk.bench.connector.info().store, desk.bench.runtime.clock().now());
+    let until = now.saturating_add(Duration::from_secs(10));
+    desk.state.lease(store, "another", now, until).await.unwrap();
+    assert_eq!(desk.settled().await, []);
+    desk.state.release(store, "another").await.unwrap();
+    // Of two at one time, one settles and neither fails.
+    let (one, other) = tokio::join!(desk.settled(), desk.settled());
+    assert_eq!([one, other].concat(), [ReceiptOutcome::Applied]);
+    // It has given the lease back, and where there is nothing to settle, none is taken.
+    let fence = desk.state.lease(store, "another", now, until).await.unwrap();
+    desk.state.release(store, "another").await.unwrap();
+    assert_eq!(desk.settled().await, []);
+    let next = desk.state.lease(store, "third", now, until).await.unwrap();
+    assert_eq!(next.0, fence.0 + 1);
+}

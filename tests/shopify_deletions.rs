@@ -99,11 +99,51 @@ async fn what_the_timeline_tells_and_no_read_finds_is_deleted() {
     assert_eq!(told(&delta).0, CheckOutcome::Held, "{delta}");
     assert!(told(&delta).1.contains("1 of 1 that are missing"), "{delta}");
     assert!(delta.is_complete(), "{delta}");
-    // A later delta is asked of what was there in the full run, whenever it went.
+    // It is told once; another delta of the same time, too, knows that it went.
+    let later = world.delta(Entity::Product).await;
+    assert_eq!((&later.deleted, &later.missing), (&Vec::new(), &Vec::new()), "{later}");
+    assert_eq!((told(&later).0, later.is_complete()), (CheckOutcome::NotNeeded, true), "{later}");
+}
+
+#[tokio::test]
+async fn what_went_before_an_earlier_delta_and_was_not_told_then_is_told_later() {
+    let mut world = World::of(Entity::Product).await;
+    let gone = world.ids()[7];
+    assert!(world.bench.shop.delete_product(gone));
+    let denied = FaultRule::new(Fault::status(403)).matching(ShopifyFake::asks("events"));
+    world.bench.server.faults().push(denied);
+    let delta = world.delta(Entity::Product).await;
+    assert_eq!(delta.missing, of(&[gone]), "{delta}");
+    // The list is asked from the full run on, and not from where the delta begins.
     world.since = delta.next_since.unwrap();
     world.bench.clock.advance(Duration::from_secs(24 * 3600));
     let later = world.delta(Entity::Product).await;
     assert_eq!(later.deleted, of(&[gone]), "{later}");
+}
+
+#[tokio::test]
+async fn every_deletion_is_told_and_none_counts_twice_against_the_bound() {
+    let mut world = World::of(Entity::Category).await;
+    for n in 0..2_300 {
+        world.bench.shop.create_collection(&format!("Many {n}"), &[]);
+    }
+    world.later();
+    let connector: Arc<dyn Connector> = world.bench.connector.clone();
+    Pull::new(connector, world.state.clone(), Entity::Category).forget().await.unwrap();
+    let full = world.pull(Entity::Category, None).await;
+    assert!(full.is_complete(), "{full}");
+    // A twentieth may go at once: here it goes three times, one after the other.
+    for _ in 0..3 {
+        let gone: Vec<u64> = world.bench.shop.collection_ids().into_iter().take(105).collect();
+        for id in &gone {
+            assert!(world.bench.shop.delete_collection(*id));
+        }
+        let mut delta = world.delta(Entity::Category).await;
+        let mut expected = of(&gone);
+        (delta.deleted.sort(), expected.sort());
+        assert_eq!((&delta.deleted, &delta.missing), (&expected, &Vec::new()), "{delta}");
+        assert!(delta.is_complete(), "{delta}");
+    }
 }
 
 #[tokio::test]

@@ -465,10 +465,27 @@ async fn while_an_orphaned_job_runs_its_records_take_no_write_and_are_not_settle
     let receipt = hasty.apply(&other, &Approvals::AllowUnreviewed).await.unwrap();
     let unsettled = ReceiptOutcome::Conflict(Conflict::Unsettled);
     assert!(receipt.fields.iter().all(|field| field.outcome == unsettled), "{receipt}");
-    // The same plan waits for the end, and finds all of it.
+    // A plan of more records than the job has waits for a while, and goes on with those that it does not have.
+    let free = desk.shop().create_product("Free", |_| {});
+    let pulled = desk.pulled().await;
+    let more: Vec<_> =
+        pulled.keys().map(|id| desk.wants(&pulled[id], &json!({"title": "Another"}))).collect();
+    let more = desk.plan(&more).await;
     let began = desk.bench.clock.elapsed();
-    let receipt = push.apply(&died.plan, &Approvals::AllowUnreviewed).await.unwrap();
-    assert!(desk.bench.clock.elapsed().saturating_sub(began) > Duration::from_secs(2000));
+    let receipt = push.apply(&more, &Approvals::AllowUnreviewed).await.unwrap();
+    let waited = desk.bench.clock.elapsed().saturating_sub(began);
+    assert!((600..700).contains(&waited.as_secs()), "{waited:?}");
+    for (change, field) in more.changes.iter().zip(&receipt.fields) {
+        let is_free = change.cell.holder.id.as_str() == free.to_string();
+        let expected = if is_free { &ReceiptOutcome::Applied } else { &unsettled };
+        assert_eq!(field.outcome, *expected, "{receipt}");
+    }
+    // The same plan, where it is told to, waits for the end, and finds all of it.
+    let mut patient = settings(None);
+    patient.jobs.wait_for_earlier = Duration::from_secs(7200);
+    let began = desk.bench.clock.elapsed();
+    let receipt = push.settings(patient).apply(&died.plan, &Approvals::AllowUnreviewed).await.unwrap();
+    assert!(desk.bench.clock.elapsed().saturating_sub(began) > Duration::from_secs(1000));
     died.assert_landed_once("an orphan", &receipt);
     assert!(desk.state.write_jobs(&store).await.unwrap().is_empty());
 }

@@ -593,6 +593,26 @@ async fn errors_at_the_top_of_a_mutations_answer_are_settled_by_a_read() {
     }
 }
 
+#[tokio::test]
+async fn a_stamp_that_stands_proves_nothing_of_fields_that_do_not_move_it() {
+    for (fields, outcome) in [
+        (
+            json!({"title": "New"}),
+            ReceiptOutcome::Rejected(Rejection::NotSent { code: "not_landed".to_owned() }),
+        ),
+        // It may have landed and been taken back, and the product's time would tell nothing of either.
+        (json!({"categories": {"add": ["Hats & caps"]}}), ReceiptOutcome::Conflict(Conflict::MaybeReverted)),
+    ] {
+        let (desk, ids) = three().await;
+        let plan = desk.plan_for(ids[0], fields).await;
+        let lost = FaultRule::new(Fault::Reset(When::Before)).matching(ShopifyFake::asks("productUpdate"));
+        desk.bench.server.faults().push(lost.times(1));
+        let receipt = desk.apply(&plan).await;
+        assert_eq!(receipt.fields[0].outcome, outcome, "{receipt}");
+        assert_eq!(desk.shop().count_calls("productUpdate"), 0);
+    }
+}
+
 fn text(field: &'static str, text: &str) -> PatchField {
     let value = PatchValue::Text { text: text.into(), raw: None };
     PatchField::new(FieldName::new(field), value, CellValue::Empty)

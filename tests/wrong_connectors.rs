@@ -75,6 +75,7 @@ enum Flaw {
     HealsNothing,
     HealsForOthers,
     StampsEveryRead,
+    OverstatesItsStamp,
     ShowsTheWebhookSecret,
     BelievesEveryLine,
     AnswersALineTwice,
@@ -227,8 +228,10 @@ impl Connector for Wrong {
                 None => old.push((request.clone(), page.clone())),
             }
         }
-        if self.flaw == Flaw::StampsEveryRead {
-            stamp(&mut page);
+        match self.flaw {
+            Flaw::StampsEveryRead => stamp(&mut page),
+            Flaw::OverstatesItsStamp => each(&mut page, "updated", || "2026-01-01T00:00:00".to_owned()),
+            _ => {}
         }
         if matches!(request.select, Select::Ids(_)) {
             return Ok(self.spoil_ids(&request, page));
@@ -508,10 +511,15 @@ impl WriteJobs for Wrong {
 /// Something that is made anew for each answer, in a field that is read.
 fn stamp(page: &mut Page) {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
+    each(page, "sku", || format!("C{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
+}
+
+/// Puts another text in the place of each record's, where it has one.
+fn each(page: &mut Page, key: &str, text: impl Fn() -> String) {
     for items in &mut page.items {
         let mut list: Vec<serde_json::Value> = serde_json::from_slice(&items.body).unwrap();
-        for item in list.iter_mut().filter(|item| item.get("sku").is_some()) {
-            item["sku"] = format!("C{}", NUMBER.fetch_add(1, Ordering::Relaxed)).into();
+        for item in list.iter_mut().filter(|item| item.get(key).is_some()) {
+            item[key] = text().into();
         }
         items.body = serde_json::to_vec(&list).unwrap().into();
     }
@@ -633,6 +641,7 @@ async fn each_further_flaw_breaks_the_rule_that_is_there_for_it() {
         (Flaw::AnswersForAnyDays, "a_range_of_days_lists_these_days", "R1"),
         (Flaw::NamesPagesThatAreNot, "pages_named_ahead_are_those_that_follow", "R3"),
         (Flaw::WritesMoreThanAsked, "a_push_changes_exactly_its_fields", "W8"),
+        (Flaw::OverstatesItsStamp, "a_push_changes_exactly_its_fields", "W8"),
         (Flaw::AcceptsALostAnswer, "a_write_without_an_answer_is_unknown_and_sent_once", "W2"),
         (Flaw::AcceptsARefusal, "a_refused_write_is_refused", "P5"),
         (Flaw::IgnoresTheGuard, "nothing_is_sent_past_the_guard", "W3"),

@@ -233,6 +233,9 @@ pub struct WritableField {
     /// ([`Record::version`](super::Record::version)), as a translation belongs to a text: where there is no such
     /// mark, there is nothing to write to.
     pub bound: bool,
+    /// Whether every write of it moves the change stamp of the record that it goes through (default no). Only then
+    /// does a stamp that stands say that a write whose answer was lost did not land.
+    pub moves_stamp: bool,
     /// What a write of it does to other views of the record, such as translations that it leaves behind: the plan
     /// says so.
     pub spill: Option<Cow<'static, str>>,
@@ -260,6 +263,7 @@ impl WritableField {
             check: None,
             followed_by: Vec::new(),
             bound: false,
+            moves_stamp: false,
             spill: None,
         }
     }

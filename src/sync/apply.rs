@@ -116,7 +116,7 @@ impl Push {
     ) -> Result<Receipt> {
         let targets: HashSet<&RecordRef> = plan.to_apply().map(PlannedChange::target).collect();
         let waits = self.settings.wait_for_unknown && self.waits_for_job(&targets).await?;
-        self.settle_under(lease.fence).await?;
+        self.settle_under(lease).await?;
         if waits {
             self.wait_for_jobs(&targets, lease).await?;
         }
@@ -658,7 +658,7 @@ impl Push {
             return Ok(());
         }
         self.wait_to_settle(lease).await?;
-        let settled = self.settle_under(lease.fence).await?;
+        let settled = self.settle_under(lease).await?;
         for (change, receipt) in run.plan.changes.iter().zip(&mut run.receipts) {
             let of_push =
                 settled.iter().find(|settled| settled.push == run.push && settled.cell == change.cell);

@@ -36,8 +36,9 @@ pub struct Certificate {
     pub dropped_fields: u64,
     /// Ids that a sweep did not find any more though they were delivered: missing, which is not yet deleted.
     pub missing: Vec<ExternalId>,
-    /// Ids that the platform told as deleted, and that a read by id did not find: the first hundred of those that
-    /// are gone since the last full run, or where the state keeps none since the delta's own begin.
+    /// Ids that the platform told as deleted, and that a read by id did not find, of those that were there in the last
+    /// full run, or where the state keeps none since the delta's own begin. Each is told once, 10,000 by one
+    /// certificate at most: it stays in the state until the run is forgotten, and the next one tells the rest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deleted: Vec<ExternalId>,
     /// How often a record can have arrived in the sink.

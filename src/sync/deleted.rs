@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::certificate::{Check, CheckOutcome, Rule};
 use super::pages::Pages;
-use super::pull::{MAX_NAMED_IDS, Proof, Work, number};
+use super::pull::{Proof, Work, number};
 use super::sweep::IDS_A_REQUEST;
 use crate::connector::{DeletionSource, PullRequest, Purpose, Select};
 use crate::error::{Error, ErrorKind, Result};
@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 
 /// The most pages of a list of deletions that are read.
 const MAX_PAGES: usize = 100;
-/// The most deletions that are looked at.
+/// The most deletions that one certificate tells; what is more is told by the next one.
 const MAX_TOLD: usize = 10_000;
 
 /// What a sweep did not find any more.
@@ -24,8 +24,11 @@ pub(super) struct Missed {
     pub(super) too_many: bool,
 }
 
-/// What was told, and whether that was all.
+/// What was told.
 struct Told {
+    /// How many deletions.
+    count: u64,
+    /// Those of what is missing; of everything where nothing was compared.
     ids: HashMap<u64, ExternalId>,
     is_all: bool,
 }
@@ -59,7 +62,7 @@ impl Work<'_> {
             say(CheckOutcome::NotOffered, "the platform did not say when the full run began".to_owned());
             return Ok(());
         };
-        let told = match self.told(source, since).await {
+        let told = match self.told(source, since, proof.missed.as_ref()).await {
             Ok(told) => told,
             Err(error)
                 if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::State | ErrorKind::Sink) =>
@@ -75,20 +78,14 @@ impl Work<'_> {
                 return Ok(());
             }
         };
-        let told_count = told.ids.len();
-        let candidates: BTreeSet<ExternalId> = told
-            .ids
-            .into_iter()
-            .filter(|(id, _)| proof.missed.as_ref().is_none_or(|missed| missed.ids.contains(id)))
-            .map(|(_, id)| id)
-            .collect();
-        let gone = self.gone_by_id(candidates).await?;
+        let gone = self.gone_by_id(told.ids.into_values().collect()).await?;
         let of_missing = proof
             .missed
             .as_ref()
             .map_or_else(String::new, |missed| format!(" of {} that are missing", missed.ids.len()));
         let evidence = format!(
-            "{told_count} deletions were told since {since}; {}{of_missing} are gone by id, too",
+            "{} deletions were told since {since}; {}{of_missing} are gone by id, too",
+            told.count,
             gone.len()
         );
         if told.is_all {
@@ -97,7 +94,7 @@ impl Work<'_> {
             say(CheckOutcome::Failed, format!("{evidence}; more were told than are looked at"));
         }
         proof.missing.retain(|id| !gone.contains(id));
-        proof.deleted = gone.into_iter().take(MAX_NAMED_IDS).collect();
+        proof.deleted = gone.into_iter().collect();
         Ok(())
     }
 
@@ -119,8 +116,13 @@ impl Work<'_> {
         Ok(since.map(|since| since.saturating_sub(self.capabilities.overlap)))
     }
 
-    async fn told(&mut self, source: &dyn DeletionSource, since: Timestamp) -> Result<Told> {
-        let mut told = Told { ids: HashMap::new(), is_all: false };
+    async fn told(
+        &mut self,
+        source: &dyn DeletionSource,
+        since: Timestamp,
+        missed: Option<&Missed>,
+    ) -> Result<Told> {
+        let mut told = Told { count: 0, ids: HashMap::new(), is_all: false };
         let mut cursor = None;
         for _ in 0..MAX_PAGES {
             if self.pull.cancel.is_cancelled() {
@@ -128,10 +130,15 @@ impl Work<'_> {
             }
             let page = source.deleted_since(self.pull.entity, since, cursor.as_ref()).await?;
             for id in page.ids {
+                told.count += 1;
+                let key = number(&id);
+                if missed.is_some_and(|missed| !missed.ids.contains(&key)) {
+                    continue;
+                }
                 if told.ids.len() >= MAX_TOLD {
                     return Ok(told);
                 }
-                told.ids.insert(number(&id), id);
+                told.ids.insert(key, id);
             }
             match page.next {
                 None => {

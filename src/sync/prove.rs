@@ -227,7 +227,7 @@ impl Work<'_> {
             verdict,
         };
         self.checkpoint.certificate = serde_json::to_string(&certificate).ok().map(Into::into);
-        let mut ops = self.full_run_ops().await?;
+        let mut ops = self.full_run_ops(&certificate.deleted).await?;
         ops.push(self.checkpoint_op(Vec::new()));
         ops.extend(self.prints_ops());
         if let Some(to) = certificate.to.filter(|_| self.pull.keep_base) {

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::apply::{NOT_LANDED, landed, settle_ops};
+use super::apply::{Lease, NOT_LANDED, landed, settle_ops};
 use super::push::Push;
 use super::receipt::ReceiptOutcome;
-use super::theirs::{is_shared, lacks_entry, read_cell};
+use super::theirs::{lacks_entry, read_cell};
 use super::verdict::{Conflict, Rejection};
 use crate::connector::Purpose;
 use crate::error::Result;
 use crate::model::{Cell, CellValue, Normaliser, Record, RecordRef};
-use crate::state::{Fence, Outcome, PushId, RowQuery, Unit, WriteRow};
+use crate::state::{Outcome, PushId, RowQuery, Unit, WriteRow};
 use crate::time::Timestamp;
 
 /// How long a cell may be unreadable before its write is given up.
@@ -32,48 +32,56 @@ pub struct Settled {
 impl Push {
     /// Settles the writes whose answers were lost, where enough time has passed to tell. Sends no write.
     ///
+    /// Beside a writer that runs it settles nothing: that one settles them itself.
+    ///
     /// # Errors
     /// What the reads say, and `State`.
     pub async fn settle(&self) -> Result<Vec<Settled>> {
-        let jobs = self.pushes_with_jobs().await?;
-        if jobs.is_empty() {
-            return self.settle_rows(None, &jobs).await;
+        let rows = self.state.rows(self.store(), &RowQuery::Unsettled).await?;
+        let now = self.now();
+        if !rows.iter().any(|row| self.is_due(row, now)) && self.pushes_with_jobs().await?.is_empty() {
+            return Ok(Vec::new());
         }
-        // Whether a job is over is for the one writer to say.
-        let lease = match self.take_lease().await {
-            Err(error) if error.code() == "lease_held" => return self.settle_rows(None, &jobs).await,
+        // Two that settle the same row would trip over each other, and whether a job is over is for one to say.
+        let mut lease = match self.take_lease().await {
+            Err(error) if error.code() == "lease_held" => return Ok(Vec::new()),
             lease => lease?,
         };
-        let settled = self.settle_under(lease.fence).await;
+        let settled = self.settle_under(&mut lease).await;
         if let Err(error) = self.state.release(self.store(), &lease.holder).await {
             tracing::warn!(code = error.code(), "the lease is left to lapse");
         }
         settled
     }
 
-    pub(super) async fn settle_under(&self, fence: Fence) -> Result<Vec<Settled>> {
-        let open = self.recover_jobs(fence).await?;
-        self.settle_rows(Some(fence), &open).await
+    pub(super) async fn settle_under(&self, lease: &mut Lease) -> Result<Vec<Settled>> {
+        let open = self.recover_jobs(lease.fence).await?;
+        self.settle_rows(lease, &open).await
+    }
+
+    /// Whether what became of a row can be told by now.
+    fn is_due(&self, row: &WriteRow, now: Timestamp) -> bool {
+        let settle_after = self.connector.capabilities().settle_after;
+        let lost_at = match row.outcome {
+            Outcome::Unknown { at } => at,
+            // Found at a start: its sender may still be at it until `send_by`.
+            _ => row.send_by,
+        };
+        lost_at.saturating_add(settle_after) <= now
     }
 
     /// Settles rows, but for those of pushes whose jobs may still write.
-    async fn settle_rows(&self, fence: Option<Fence>, open: &BTreeSet<PushId>) -> Result<Vec<Settled>> {
+    async fn settle_rows(&self, lease: &mut Lease, open: &BTreeSet<PushId>) -> Result<Vec<Settled>> {
         let now = self.now();
-        let settle_after = self.connector.capabilities().settle_after;
         let mut rows = self.state.rows(self.store(), &RowQuery::Unsettled).await?;
-        let mut settled = self.settle_elsewhere(&rows, fence, open).await?;
-        rows.retain(|row| self.is_in_view(&row.cell));
-        rows.retain(|row| match row.outcome {
-            _ if open.contains(&row.push) => false,
-            Outcome::Unknown { at } => at.saturating_add(settle_after) <= now,
-            // Found at a start: its sender may still be at it until `send_by`.
-            _ => row.send_by.saturating_add(settle_after) <= now,
-        });
+        let mut settled = self.settle_elsewhere(&rows, lease, open).await?;
+        rows.retain(|row| self.is_in_view(&row.cell) && !open.contains(&row.push) && self.is_due(row, now));
         let mut by_holder: BTreeMap<RecordRef, Vec<WriteRow>> = BTreeMap::new();
         for row in rows {
             by_holder.entry(row.target().clone()).or_default().push(row);
         }
         for (holder, rows) in by_holder {
+            self.renew(lease).await?;
             let records = match self.read(std::slice::from_ref(&holder), Purpose::Verify).await {
                 Ok(records) => records,
                 // One record that cannot be read must not stop the others; its cells stay guarded (V2).
@@ -91,12 +99,15 @@ impl Push {
             for row in &rows {
                 // A field that is no longer written, after a change of the settings, is compared byte for byte.
                 let normaliser = self.normaliser(&row.cell).unwrap_or(Normaliser::Exact1);
-                let judged = judge(row, record, normaliser, self.now()).or_else(|| self.give_up(row, now));
+                let writable = self.connector.capabilities().writable(&row.cell);
+                let moves_stamp = writable.is_some_and(|writable| writable.moves_stamp);
+                let judged = judge(row, record, normaliser, moves_stamp, self.now())
+                    .or_else(|| self.give_up(row, now));
                 let Some((outcome, receipt)) = judged else { continue };
                 ops.extend(settle_ops(row, outcome));
                 settled.push(Settled { push: row.push, cell: row.cell.clone(), outcome: receipt });
             }
-            self.state.commit(self.store(), Unit { fence, ops }).await?;
+            self.state.commit(self.store(), Unit::fenced(lease.fence, ops)).await?;
         }
         Ok(settled)
     }
@@ -108,7 +119,7 @@ impl Push {
     async fn settle_elsewhere(
         &self,
         rows: &[WriteRow],
-        fence: Option<Fence>,
+        lease: &mut Lease,
         open: &BTreeSet<PushId>,
     ) -> Result<Vec<Settled>> {
         let mut settled = Vec::new();
@@ -123,12 +134,13 @@ impl Push {
                 if let Some((outcome, receipt)) =
                     self.give_up(row, self.now()).filter(|_| !open.contains(&row.push))
                 {
-                    self.state.commit(self.store(), Unit { fence, ops: settle_ops(row, outcome) }).await?;
+                    let unit = Unit::fenced(lease.fence, settle_ops(row, outcome));
+                    self.state.commit(self.store(), unit).await?;
                     settled.push(Settled { push: row.push, cell: row.cell.clone(), outcome: receipt });
                 }
                 continue;
             };
-            settled.extend(Box::pin(there.settle_rows(fence, open)).await?);
+            settled.extend(Box::pin(there.settle_rows(lease, open)).await?);
             left.retain(|row| !there.is_in_view(&row.cell));
         }
         Ok(settled)
@@ -149,6 +161,7 @@ fn judge(
     row: &WriteRow,
     record: Option<&Record>,
     normaliser: Normaliser,
+    moves_stamp: bool,
     at: Timestamp,
 ) -> Option<(Outcome, ReceiptOutcome)> {
     let not_landed = |found: CellValue, receipt| Some((Outcome::NotLanded { found, at }, receipt));
@@ -165,7 +178,7 @@ fn judge(
     let found = read_cell(record, &row.cell)?;
     let receipt = if !found.same(&row.before, normaliser) {
         ReceiptOutcome::Conflict(Conflict::EditedSince)
-    } else if !is_shared(&row.cell) && row.stamp.is_some() && record.modified_at() == row.stamp {
+    } else if moves_stamp && row.stamp.is_some() && record.modified_at() == row.stamp {
         // Nothing came of it, for certain: it may be planned again.
         ReceiptOutcome::Rejected(Rejection::NotSent { code: NOT_LANDED.to_owned() })
     } else {

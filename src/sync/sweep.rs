@@ -194,18 +194,27 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// What a delta delivered belongs to what is known from the full run on.
-    pub(super) async fn full_run_ops(&mut self) -> Result<Vec<Op>> {
-        let delivered: Vec<u64> = self.seen.difference(&self.of_full_run).copied().collect();
-        if self.of_full_run.is_empty() || delivered.is_empty() {
+    /// What a delta delivered belongs to what is known from the full run on, and what it told as deleted does not any
+    /// more: it is told once, and is not missing ever after.
+    pub(super) async fn full_run_ops(&mut self, deleted: &[ExternalId]) -> Result<Vec<Op>> {
+        let deleted: HashSet<u64> = deleted.iter().map(number).collect();
+        let is_kept = |id: &u64| !deleted.contains(id);
+        let mut delivered: Vec<u64> =
+            self.seen.difference(&self.of_full_run).copied().filter(is_kept).collect();
+        let shrinks = !deleted.is_disjoint(&self.of_full_run);
+        if self.of_full_run.is_empty() || (delivered.is_empty() && !shrinks) {
             return Ok(Vec::new());
         }
         let full = self.pull.run_key_of(&Select::All);
-        let checkpoint = self.pull.state.checkpoint(self.store, &full).await?;
-        Ok(checkpoint
-            .map(|checkpoint| Op::Checkpoint { checkpoint: Box::new(checkpoint), delivered })
-            .into_iter()
-            .collect())
+        let Some(checkpoint) = self.pull.state.checkpoint(self.store, &full).await? else {
+            return Ok(Vec::new());
+        };
+        let forget = shrinks.then_some(Op::ForgetRun(full));
+        if shrinks {
+            delivered.extend(self.of_full_run.iter().copied().filter(is_kept));
+        }
+        let put = Op::Checkpoint { checkpoint: Box::new(checkpoint), delivered };
+        Ok(forget.into_iter().chain([put]).collect())
     }
 
     fn knows(&self, id: u64) -> bool {

@@ -224,6 +224,7 @@ impl Right {
         products.writable[3].names = NameSource::Known;
         products.writable[4].shared_holder = Some(Entity::Media);
         products.writable[5].removable = true;
+        products.writable.iter_mut().for_each(|field| field.moves_stamp = true);
         products.unavailable = vec![(FieldName::new("slug"), Unavailable::NotEnabled)];
         let mut capabilities = Capabilities::new(vec![products]);
         capabilities.answer_holds = AnswerHolds::Nothing;

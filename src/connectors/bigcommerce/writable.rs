@@ -64,6 +64,10 @@ pub(super) fn of_products(settings: WriteSettings) -> (Vec<WritableField>, Vec<(
         fields,
         alt,
     ];
+    for field in &mut writable {
+        // Whether the date follows custom fields, images and addresses is not known (2026-11-22).
+        field.moves_stamp = !matches!(field.field.as_str(), "attributes" | "media.alt");
+    }
     let mut unavailable = Vec::new();
     if settings.slugs {
         writable.push(slug);

@@ -73,7 +73,11 @@ pub(super) fn of_products(
             !code.is_some_and(|code| shared.iter().any(|shared| shared == code))
         }
     };
-    let (can, cannot): (Vec<_>, Vec<_>) = fields.into_iter().partition(may);
+    let (mut can, cannot): (Vec<_>, Vec<_>) = fields.into_iter().partition(may);
+    for field in &mut can {
+        // A save of a product is not among what leaves its time as it was; that of a picture is (fact sheet of 2026-11-22).
+        field.moves_stamp = field.field.as_str() != "media.alt";
+    }
     (can, cannot.into_iter().map(|field| (field.field, Unavailable::NotEnabled)).collect())
 }
 

@@ -19,7 +19,7 @@ use crate::connector::{
     Branch, BulkBody, BulkDone, BulkJob, BulkSource, BulkState, Detail, Joints, Prediction, PullRequest,
     Select, StartedJob, Total,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::graphql::{Document, UserErrors};
 use crate::http::{ApiClient, ApiRequest};
 use crate::model::{Entity, StoreKey};
@@ -124,7 +124,7 @@ impl Operation {
     }
 }
 
-pub(super) fn is_word(text: &str) -> bool {
+fn is_word(text: &str) -> bool {
     !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
 }
 
@@ -278,9 +278,20 @@ impl Shopify {
             return Ok(());
         }
         let call = self.bulk_call(&documents::CANCEL_BULK, &json!({ "id": job.0 }))?;
+        let asked: Started = client::member(&self.client, call, &["bulkOperationCancel"]).await?;
+        if asked.user_errors.list.is_empty() {
+            return Ok(());
+        }
         // One that has ended is refused, which is as well.
-        let _: Started = client::member(&self.client, call, &["bulkOperationCancel"]).await?;
-        Ok(())
+        match self.operation(job).await?.map(|it| (it.is_being_cancelled(), it.state())) {
+            Some((false, BulkState::Running { .. })) => Err(Error::new(
+                ErrorKind::Rejected,
+                "bulk_cancel_refused",
+                "the store does not cancel a bulk job that runs",
+            )
+            .with_retry(Retry::Later)),
+            _ => Ok(()),
+        }
     }
 
     pub(super) async fn operation(&self, job: &BulkJob) -> Result<Option<Operation>> {

@@ -314,20 +314,25 @@ fn read_line(root: &str, line: &[u8]) -> LineAnswer {
     let Some(number) = read.number else { return LineAnswer::Unplaced };
     let answer = match read.errors.as_deref() {
         // The platform's texts quote what was sent.
-        Some([first, ..]) => {
-            let code = first.extensions.as_ref().and_then(|it| it.code.as_deref());
-            let code = code.filter(|code| super::bulk::is_word(code)).unwrap_or("line_refused");
-            FieldAnswer::Refused {
-                code: code.to_owned(),
+        Some([first, ..]) => match first.extensions.as_ref().and_then(|it| it.code.as_deref()) {
+            code if read.data.is_none() && code.is_none_or(is_before_running) => FieldAnswer::Refused {
+                code: code.unwrap_or("line_refused").to_owned(),
                 why: "the store did not run the line of a job".to_owned(),
-            }
-        }
+            },
+            _ => FieldAnswer::Unknown { why: "the store failed at the line of a job".to_owned() },
+        },
         Some([]) | None => match payload(root, read.data) {
             Some(errors) => said_by(&errors),
             None => FieldAnswer::Unknown { why: "a line of a job's results has no result".to_owned() },
         },
     };
     LineAnswer::At(number, answer)
+}
+
+/// Whether an error with that code comes before anything is done. One that the store met on its way may have left its
+/// effect; one without a code is of a line that does not fit the mutation (the platform's sample, 2026-11-22).
+fn is_before_running(code: &str) -> bool {
+    matches!(code, "THROTTLED" | "MAX_COST_EXCEEDED" | "ACCESS_DENIED" | "SHOP_INACTIVE")
 }
 
 /// The refusals of the one mutation of a line; nothing where it does not say whether there were any.
@@ -412,13 +417,16 @@ mod tests {
             r#"{"data":{"tagsAdd":[[]]},"__lineNumber":7}"#,
             r#"{"data":null,"errors":[],"__lineNumber":7}"#,
             r#"{"__lineNumber":7}"#,
+            r#"{"errors":[{"message":"x","extensions":{"code":"INTERNAL_SERVER_ERROR"}}],"__lineNumber":7}"#,
+            r#"{"errors":[{"message":"x","extensions":{"code":"A_NEW_ONE"}}],"__lineNumber":7}"#,
+            r#"{"data":{"tagsAdd":{"userErrors":[]}},"errors":[{"message":"x"}],"__lineNumber":7}"#,
         ] {
             assert!(matches!(read(unknown), LineAnswer::At(7, FieldAnswer::Unknown { .. })), "{unknown}");
         }
         for refused in [
             r#"{"data":{"tagsAdd":{"userErrors":[{"message":"no","field":["id"]}]}},"__lineNumber":7}"#,
-            r#"{"data":{"tagsAdd":{"userErrors":[]}},"errors":[{"message":"x"}],"__lineNumber":7}"#,
-            r#"{"errors":[{"message":"x","extensions":{"code":"INTERNAL_SERVER_ERROR"}}],"__lineNumber":7}"#,
+            r#"{"errors":[{"message":"x"}],"__lineNumber":7}"#,
+            r#"{"data":null,"errors":[{"message":"x","extensions":{"code":"THROTTLED"}}],"__lineNumber":7}"#,
         ] {
             assert!(matches!(read(refused), LineAnswer::At(7, FieldAnswer::Refused { .. })), "{refused}");
         }

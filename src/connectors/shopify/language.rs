@@ -79,7 +79,7 @@ fn capabilities(own: &Capabilities, may_write: bool) -> Capabilities {
         entity.writable.retain(|field| key_of(&field.field).is_some() && may_write);
         for field in &mut entity.writable {
             (field.removable, field.empty, field.unique, field.bound) = (true, false, false, true);
-            field.spill = None;
+            (field.spill, field.moves_stamp) = (None, false);
             field.followed_by = Vec::new();
             if field.field.as_str() == "slug" {
                 field.partly = Some("whether the present address leads on to the new one is not known");

@@ -88,7 +88,12 @@ pub(super) fn of_products(
     ];
     let (can, cannot): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(_, may)| *may);
     let cannot = cannot.into_iter().map(|(field, _)| (field.field, Unavailable::NotEnabled));
-    (can.into_iter().map(|(field, _)| field).collect(), cannot.collect())
+    let stamped = |(mut field, _): (WritableField, bool)| {
+        // Collections and files have times of their own.
+        field.moves_stamp = !matches!(field.field.as_str(), "categories" | "media.alt");
+        field
+    };
+    (can.into_iter().map(stamped).collect(), cannot.collect())
 }
 
 /// What the token may write.

@@ -86,6 +86,8 @@ pub(super) fn of_products(
     } else {
         unavailable.push((slug.field, Unavailable::NotEnabled))
     }
+    // Any write of a product moves its date, whatever it holds (observed on 2026-11-22).
+    writable.iter_mut().for_each(|field| field.moves_stamp = true);
     (writable, unavailable)
 }
 

@@ -201,7 +201,9 @@ impl Work<'_> {
                     if runs < plan.run_limit {
                         continue;
                     }
-                    source.cancel(job).await?;
+                    if let Err(error) = source.cancel(job).await {
+                        tracing::warn!(code = error.code(), "a bulk job could not be cancelled");
+                    }
                     "took_too_long".into()
                 }
             };

@@ -11,6 +11,12 @@ use crate::sync::push::Push;
 /// How often in a row the platform may fail to say how far a job is, each time after the pipeline's own retries.
 const MOST_FAULTS: u32 = 60;
 
+/// How long after a refused cancel it is asked again; each time twice as long, six times.
+const ASKED_AGAIN: Duration = Duration::from_secs(5);
+const DOUBLINGS: u32 = 6;
+/// How often a job that is given up is asked to end before.
+const LAST_ASKS: u32 = 3;
+
 /// How following a job came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Followed {
@@ -73,7 +79,7 @@ impl Push {
         let clock = self.runtime.clock();
         let plan = jobs.poll_plan();
         let began = clock.elapsed();
-        let (mut polls, mut faults, mut is_ending) = (0, 0, false);
+        let (mut polls, mut faults, mut ending) = (0, 0, Ending::default());
         loop {
             clock.sleep(plan.wait(polls)).await;
             polls = polls.saturating_add(1);
@@ -81,28 +87,58 @@ impl Push {
             let now = clock.elapsed();
             let is_late = until.is_some_and(|until| now >= until);
             let runs_too_long = now.saturating_sub(began) >= plan.run_limit;
-            if !is_ending && (is_late || runs_too_long || self.cancel.is_cancelled()) {
-                // One that could not be asked to is asked again.
-                match jobs.cancel(job).await {
-                    Ok(()) => is_ending = true,
-                    Err(error) => {
-                        tracing::warn!(code = error.code(), "a write job could not be cancelled");
-                    }
-                }
+            if is_late || runs_too_long || self.cancel.is_cancelled() {
+                ending.ask(jobs, job, now).await;
             }
             match jobs.poll(job).await {
-                Ok(BulkState::Running { .. }) if runs_too_long => return Ok(Followed::GivenUp),
+                Ok(BulkState::Running { .. }) if runs_too_long => break,
                 Ok(BulkState::Running { .. }) => faults = 0,
                 Ok(state) => return Ok(ended(&state)),
                 Err(error) => {
                     faults += 1;
                     if faults > MOST_FAULTS || matches!(error.retry(), Retry::Never) {
                         tracing::warn!(code = error.code(), "a write job is asked for later");
-                        return Ok(Followed::GivenUp);
+                        break;
                     }
                 }
             }
         }
+        // From here on nobody watches over its window.
+        for _ in 0..if until.is_some() { LAST_ASKS } else { 0 } {
+            if ending.ask(jobs, job, clock.elapsed()).await {
+                break;
+            }
+            clock.sleep(ending.again.saturating_sub(clock.elapsed())).await;
+            self.renew(lease).await?;
+        }
+        Ok(Followed::GivenUp)
+    }
+}
+
+/// Asks a job to end, again where that is refused.
+#[derive(Default)]
+struct Ending {
+    is_taken: bool,
+    asked: u32,
+    /// When to ask again.
+    again: Duration,
+}
+
+impl Ending {
+    /// Whether the job is ending.
+    async fn ask(&mut self, jobs: &dyn WriteJobs, job: &BulkJob, now: Duration) -> bool {
+        if self.is_taken || now < self.again {
+            return self.is_taken;
+        }
+        match jobs.cancel(job).await {
+            Ok(()) => self.is_taken = true,
+            Err(error) => {
+                tracing::warn!(code = error.code(), "a write job could not be cancelled");
+                self.again = now.saturating_add(ASKED_AGAIN.saturating_mul(1 << self.asked.min(DOUBLINGS)));
+                self.asked = self.asked.saturating_add(1);
+            }
+        }
+        self.is_taken
     }
 }
 

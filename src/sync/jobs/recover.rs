@@ -54,7 +54,8 @@ impl Push {
         Ok(rows.iter().any(|row| pushes.contains(&row.push) && targets.contains(row.target())))
     }
 
-    /// Waits for the ends of jobs that an earlier run left on these records, and settles what they wrote.
+    /// Waits for the ends of jobs that an earlier run left on these records, and settles what they wrote. One that takes
+    /// longer keeps its records closed (rule V2).
     pub(in crate::sync) async fn wait_for_jobs(
         &self,
         targets: &HashSet<&RecordRef>,
@@ -62,9 +63,9 @@ impl Push {
     ) -> Result<()> {
         let Some(plan) = self.connector.write_jobs().map(WriteJobs::poll_plan) else { return Ok(()) };
         let clock = self.runtime.clock();
-        let until = clock.elapsed().saturating_add(plan.run_limit);
-        while self.waits_for_job(targets).await? && clock.elapsed() < until {
-            if self.cancel.is_cancelled() {
+        let until = clock.elapsed().saturating_add(self.settings.jobs.wait_for_earlier);
+        while self.waits_for_job(targets).await? {
+            if self.cancel.is_cancelled() || clock.elapsed() >= until {
                 return Ok(());
             }
             clock.sleep(plan.then).await;
@@ -72,7 +73,7 @@ impl Push {
             self.recover_jobs(lease.fence).await?;
         }
         self.wait_to_settle(lease).await?;
-        self.settle_under(lease.fence).await?;
+        self.settle_under(lease).await?;
         Ok(())
     }
 

@@ -28,6 +28,9 @@ pub struct JobSettings {
     /// How long a lot waits for a place among the jobs that the platform runs at once (default 10 min); past it, it
     /// goes record by record.
     pub wait_for_place: Duration,
+    /// How long apply waits for the end of a job that an earlier run left on its records (default 10 min; the lease is
+    /// held meanwhile). Past it, what that job may still write is told as `Conflict(Unsettled)`, and the rest goes on.
+    pub wait_for_earlier: Duration,
 }
 
 impl Default for JobSettings {
@@ -39,6 +42,7 @@ impl Default for JobSettings {
             bytes: 16 << 20,
             upload_timeout: Duration::from_secs(300),
             wait_for_place: Duration::from_secs(600),
+            wait_for_earlier: Duration::from_secs(600),
         }
     }
 }

@@ -33,6 +33,8 @@ pub(super) async fn a_push_changes_exactly_its_fields(
                 continue;
             }
             add_rewritten(&mut one, entity, &record);
+            // Stamps have seconds.
+            fixture.runtime().clock().sleep(Duration::from_secs(2)).await;
             let request = push_now(fixture, vec![one]);
             let answers = claim.done("a push", connector.push(&request).await)?;
             claim.check(all(&answers, |answer| *answer == FieldAnswer::Accepted), || {
@@ -48,6 +50,15 @@ pub(super) async fn a_push_changes_exactly_its_fields(
                 format!("{changed:?} changed for {}, which is kept in {allowed:?}", field.field)
             })?;
             claim.check(stored() == others_before, || "another record changed".to_owned())?;
+            if field.moves_stamp {
+                let stamp = guard(fixture, entity.entity, &id, claim).await?.modified_at();
+                claim.check(stamp.is_some() && stamp > record.modified_at(), || {
+                    format!(
+                        "{} was written, and the change stamp stands, which is claimed to move",
+                        field.field
+                    )
+                })?;
+            }
         }
     }
     Ok(outcome)

@@ -33,6 +33,8 @@ pub struct BulkFault {
     pub runs_lines: Option<usize>,
     /// Lines, by their places, that the platform does not run, and answers with an error of its own.
     pub failing_lines: Vec<usize>,
+    /// Whether these are run all the same.
+    pub fails_after: bool,
     /// Lines that are run, and whose results are not in the file.
     pub dropped_lines: Vec<usize>,
     /// Lines whose results are twice in the file.
@@ -43,6 +45,8 @@ pub struct BulkFault {
     pub unnumbered_errors: bool,
     /// What is told of the job does not have its text.
     pub hides_text: bool,
+    /// How often the platform refuses to cancel it, though it runs.
+    pub refuses_cancel: u64,
 }
 
 /// How the jobs of a shop behave.
@@ -380,6 +384,10 @@ pub(super) fn cancel(state: &mut State, args: &Args) -> Result<Out, FieldError> 
         let message =
             format!("A bulk operation cannot be canceled when it is {}", status.name().to_lowercase());
         return payload(Some(bulk.id), &[Mistake::new(&[], message)]);
+    }
+    if let Some(left) = bulk.fault.refuses_cancel.checked_sub(1) {
+        bulk.fault.refuses_cancel = left;
+        return payload(id, &[Mistake::new(&[], "The bulk operation cannot be canceled now")]);
     }
     bulk.cancelled = Some(now);
     payload(id, &[])

@@ -84,7 +84,11 @@ pub(super) fn go_on(state: &mut State, bulk: &Bulk, share: f64) -> Vec<Json> {
     let due = bulk.fault.runs_lines.unwrap_or(due).min(due);
     for at in results.len()..due {
         let Some(line) = lines.get(at) else { break };
-        results.push(if bulk.fault.failing_lines.contains(&at) {
+        let fails = bulk.fault.failing_lines.contains(&at);
+        if fails && bulk.fault.fails_after {
+            mutation(state, &bulk.document, at, line);
+        }
+        results.push(if fails {
             let extensions = Json::object([("code", Json::text("INTERNAL_SERVER_ERROR"))]);
             let error = Json::object([("message", Json::text("Internal error")), ("extensions", extensions)]);
             Json::object([("errors", Json::Array(vec![error])), ("__lineNumber", number(at))])
