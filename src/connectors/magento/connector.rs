@@ -62,7 +62,10 @@ fn info_of(config: &MagentoConfig, profile: StoreProfile) -> ConnectorInfo {
 impl Magento {
     pub(super) fn new(found: Found, runtime: Runtime, config: &MagentoConfig) -> Result<Self> {
         let mapping = config.mapping();
-        let products = mapping.apply(Entity::Product, map::PRODUCT)?;
+        let mut products = mapping.apply(Entity::Product, map::PRODUCT)?;
+        if config.scope != Scope::All {
+            map::at_view(&mut products);
+        }
         let variants = mapping.apply(Entity::Variant, map::VARIANT)?;
         let mut capabilities = capabilities(&found, &config.scope, config.writes);
         for claims in &mut capabilities.entities {

@@ -27,6 +27,8 @@ pub(super) fn of_products(
     shared: &[String],
     settings: WriteSettings,
 ) -> (Vec<WritableField>, Vec<(FieldName, Unavailable)>) {
+    // In what all views share, an empty text is none. A view has one to hide what they share.
+    let hides = *scope != Scope::All;
     let text = |name, max_bytes| {
         let mut field = WritableField::text(FieldName::new(name), Normaliser::Exact1);
         (field.max_bytes, field.check) = (max_bytes, Some(ONE_LINE));
@@ -34,12 +36,15 @@ pub(super) fn of_products(
     };
     let html = |name| {
         let mut field = WritableField::html(FieldName::new(name), MAX_HTML_BYTES);
-        // An empty one is none: the platform keeps no empty value.
-        (field.empty, field.removable) = (false, true);
+        (field.empty, field.removable) = (hides, true);
         field
     };
-    let seo =
-        |name, max_bytes| WritableField { removable: true, check: Some(NO_MARKUP), ..text(name, max_bytes) };
+    let seo = |name, max_bytes| WritableField {
+        empty: hides,
+        removable: true,
+        check: Some(NO_MARKUP),
+        ..text(name, max_bytes)
+    };
     let mut alt = WritableField::keyed(FieldName::new("media.alt"), Normaliser::Exact1, false);
     (alt.max_bytes, alt.check, alt.shared_holder) = (MAX_SHORT_BYTES, Some(ONE_LINE), Some(Entity::Media));
     alt.empty = true;

@@ -227,7 +227,7 @@ impl Magento {
             PullRequest { purpose: Purpose::Guard, lane: request.lane, ..PullRequest::all(Entity::Product) };
         let mut values = Vec::new();
         for attribute in after {
-            let known = before.iter().find(|known| known.list_key() == attribute.list_key());
+            let known = before.iter().find(|known| is_same(known, attribute));
             if known.is_some_and(|known| known.values == attribute.values) {
                 continue;
             }
@@ -243,11 +243,9 @@ impl Magento {
                 // It comes with its name only.
                 None => self.attribute_named(&attribute.list_key(), &read).await?,
             };
-            values.push(self.value(id, &attribute.values, &read, request).await?);
+            values.push(self.value(id, attribute, &read, request).await?);
         }
-        for gone in
-            before.iter().filter(|known| !after.iter().any(|kept| kept.list_key() == known.list_key()))
-        {
+        for gone in before.iter().filter(|known| !after.iter().any(|kept| is_same(known, kept))) {
             let code = gone
                 .key
                 .as_ref()
@@ -276,10 +274,11 @@ impl Magento {
     async fn value(
         &self,
         id: u64,
-        texts: &[model::Text],
+        wanted: &model::Attribute,
         read: &PullRequest,
         request: &PushRequest,
     ) -> Result<(String, Value)> {
+        let texts = &wanted.values;
         let dictionary = self.dictionary(read).await?;
         let unknown = || refusal("attribute_unknown", "the store has no such attribute");
         let attribute = dictionary.attribute_of_id(id).ok_or_else(unknown)?;
@@ -298,6 +297,10 @@ impl Magento {
                 attribute.code.clone(),
                 texts.first().map_or(Value::Null, |text| text.as_str().into()),
             ));
+        }
+        // What was there before is put back by its ids: no option is made for it.
+        if !wanted.value_ids.is_empty() {
+            return Ok((attribute.code.clone(), put_back(attribute, wanted)?.into()));
         }
         let mut ids = Vec::with_capacity(texts.len());
         for text in texts {
@@ -352,6 +355,28 @@ impl Magento {
         match claims.and_then(|claims| claims.writable(&change.field)) {
             Some(_) => Ok(()),
             None => Err(not_writable(&change.field)),
+        }
+    }
+}
+
+/// Whether both are one attribute: two may have one label.
+fn is_same(one: &model::Attribute, other: &model::Attribute) -> bool {
+    match (&one.id, &other.id) {
+        (Some(one), Some(other)) => one == other,
+        _ => one.list_key() == other.list_key(),
+    }
+}
+
+/// The ids of options that a product had, as one text. One that has another name by now, or is gone, is another value.
+fn put_back(attribute: &Attribute, wanted: &model::Attribute) -> Result<String> {
+    let shown = |id: &str| attribute.option(id).unwrap_or(id).to_owned();
+    let ids: Vec<&str> = wanted.value_ids.iter().map(model::ExternalId::as_str).collect();
+    let is_there = ids.len() == wanted.values.len()
+        && ids.iter().zip(&wanted.values).all(|(id, text)| shown(id) == text.as_str());
+    match is_there {
+        true => Ok(ids.join(",")),
+        false => {
+            Err(refusal("option_changed", "the attribute does not have the option any more that was there"))
         }
     }
 }
