@@ -15,7 +15,7 @@ use super::dress::{self, Family, Wardrobe};
 use super::search::Search;
 use super::wire::{self, Answered, MAX_PAGE, MAX_SHORT_PAGE, MIN_PAGE, Scope};
 use super::{map, php};
-use crate::connector::{Detail, Page, PullRequest, Select, Total};
+use crate::connector::{Detail, Page, PullRequest, Purpose, Select, Total};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::ApiRequest;
 use crate::model::{Cursor, Entity, ExternalId, FieldName, Inheritance, RawItems, Shape};
@@ -188,6 +188,9 @@ impl Magento {
             }
             let before = left.len();
             left.retain(|id| !found.contains(id));
+            if request.purpose == Purpose::Guard && request.entity == Entity::Product {
+                self.queue.note(&records);
+            }
             if !records.is_empty() {
                 let items = self.items(request, &records, &found, families, page).await?;
                 page.items.push(items);

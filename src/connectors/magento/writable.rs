@@ -18,6 +18,8 @@ pub(super) struct WriteSettings {
     pub(super) slugs: bool,
     /// Whether options of attributes are made.
     pub(super) options: bool,
+    /// Whether large pushes may go by the platform's queue.
+    pub(super) queue: bool,
 }
 
 /// The fields of a product that can be written in a scope, and those that cannot be. What all views share is not
@@ -104,7 +106,8 @@ mod tests {
     #[test]
     fn what_all_views_share_is_not_written_through_one() {
         let names = |scope: &Scope, shared: &[String]| -> Vec<String> {
-            let (can, _) = of_products(scope, shared, WriteSettings { slugs: true, options: false });
+            let (can, _) =
+                of_products(scope, shared, WriteSettings { slugs: true, ..WriteSettings::default() });
             can.into_iter().map(|field| field.field.to_string()).collect()
         };
         let all = names(&Scope::All, &[]);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::connector::{BulkJob, BulkState, FoundJob, StartedJob, WriteJobs};
-use crate::error::{Result, Retry};
+use crate::error::{ErrorKind, Result, Retry};
 use crate::state::WriteJob;
 use crate::sync::apply::Lease;
 use crate::sync::push::Push;
@@ -82,10 +82,11 @@ impl Push {
             let is_late = until.is_some_and(|until| now >= until);
             let runs_too_long = now.saturating_sub(began) >= plan.run_limit;
             if !is_ending && (is_late || runs_too_long || self.cancel.is_cancelled()) {
-                // One that could not be asked to is asked again.
+                // One that could not be asked to is asked again, unless no job of the platform can be ended.
                 match jobs.cancel(job).await {
                     Ok(()) => is_ending = true,
                     Err(error) => {
+                        is_ending = error.kind() == ErrorKind::Unsupported;
                         tracing::warn!(code = error.code(), "a write job could not be cancelled");
                     }
                 }
