@@ -35,6 +35,7 @@
 //! | `MAGENTO_STORE_VIEW` | the code of the view that is read and written (default `all`: the values that views share) |
 //! | `MAGENTO_WRITE_SLUGS` | `1` allows URL keys to be written |
 //! | `MAGENTO_CREATE_OPTIONS` | `1` allows options of attributes to be made |
+//! | `MAGENTO_QUEUED_WRITES` | `1` allows large pushes to go by the shop's queue |
 //! | `LILY_VAULT_KEYS` | the keys that tokens are sealed with, as `id:base64`, the one in use first (feature `vault`) |
 //! | `WOOCOMMERCE_URL`, `WOOCOMMERCE_KEY`, `WOOCOMMERCE_SECRET` | the site's address and a REST API key |
 //! | `WOOCOMMERCE_SEO_PLUGIN` | `yoast` or `rank_math`: which plugin keeps the SEO fields (default: found out) |
@@ -144,6 +145,7 @@ impl ConnectorConfig {
                     .private_hosts(variables.switch("LILY_ALLOW_PRIVATE_HOSTS")?)
                     .write_slugs(variables.switch("MAGENTO_WRITE_SLUGS")?)
                     .create_options(variables.switch("MAGENTO_CREATE_OPTIONS")?)
+                    .queued_writes(variables.switch("MAGENTO_QUEUED_WRITES")?)
                     .mapping(mapping);
                 if let Some(view) = variables.optional("MAGENTO_STORE_VIEW")? {
                     builder = builder.store_view(view);

@@ -35,7 +35,7 @@ fn seed(store: &MagentoFake) {
 }
 
 async fn mage() -> Mage {
-    let bench = bench_with(|builder| builder, seed, |settings| settings).await;
+    let bench = bench_with(|builder| builder, seed, |settings| settings.queued_writes(true)).await;
     bench.server.traffic().clear();
     Mage(bench)
 }

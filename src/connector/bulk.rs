@@ -287,6 +287,9 @@ pub struct PollPlan {
     pub then: Duration,
     /// How long a job may run (default 4 h): past it, it is cancelled and started anew.
     pub run_limit: Duration,
+    /// How long a write job that was not followed to its end may still write: until then its records take no other
+    /// write (default: as long as it may run).
+    pub kept: Option<Duration>,
 }
 
 impl Default for PollPlan {
@@ -296,6 +299,7 @@ impl Default for PollPlan {
             first_polls: 10,
             then: Duration::from_secs(5),
             run_limit: Duration::from_secs(4 * 3600),
+            kept: None,
         }
     }
 }

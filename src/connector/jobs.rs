@@ -89,7 +89,8 @@ pub trait WriteJobs: fmt::Debug + Send + Sync {
     /// Ends a job that runs. One that has ended already is no error. What it has written stays.
     ///
     /// # Errors
-    /// What the pipeline says; that the platform refused it. It is asked again then.
+    /// `Unsupported` where the platform ends no job: it is then followed to its end, or given up at
+    /// [`PollPlan::run_limit`]. Else what the pipeline says; that the platform refused it: it is asked again then.
     async fn cancel(&self, job: &BulkJob) -> Result<()>;
 
     /// When to ask how far a job is, and how long one can run at most: past that, it is over.

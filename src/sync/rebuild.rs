@@ -68,7 +68,7 @@ fn terms(theirs: Option<&Vec<Term>>, changes: &[&PlannedChange]) -> Option<Patch
 }
 
 /// Flags, ids and places of attributes stay as the guard read found them; an attribute that is not there comes
-/// as the plan has it.
+/// as the plan has it. Ids of values come with a plan that puts back what was there, and with no other.
 fn attributes(theirs: Option<&Vec<Attribute>>, changes: &[&PlannedChange]) -> Option<PatchValue> {
     let mut attributes = theirs?.clone();
     // Two values of one name would be made one: the store finds shared ones by name.
@@ -92,9 +92,11 @@ fn attributes(theirs: Option<&Vec<Attribute>>, changes: &[&PlannedChange]) -> Op
             (ours, Some(at)) => {
                 let attribute = attributes.get_mut(at)?;
                 attribute.values = values(ours)?;
+                attribute.value_ids.clear();
                 attribute.raw_values.clear();
                 attribute.raw_list = None;
                 if let Some(planned) = planned.filter(|planned| planned.values == attribute.values) {
+                    attribute.value_ids = planned.value_ids;
                     attribute.raw_values = planned.raw_values;
                     attribute.raw_list = planned.raw_list;
                 }
@@ -108,6 +110,7 @@ fn attributes(theirs: Option<&Vec<Attribute>>, changes: &[&PlannedChange]) -> Op
                 let wanted = values(ours)?;
                 if attribute.values != wanted {
                     attribute.values = wanted;
+                    attribute.value_ids.clear();
                     attribute.raw_values.clear();
                     attribute.raw_list = None;
                 }

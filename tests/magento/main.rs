@@ -14,6 +14,7 @@ mod common;
 mod errors;
 #[cfg(feature = "jwt")]
 mod events;
+mod jobs;
 mod push;
 mod read;
 mod views;

@@ -233,3 +233,50 @@ async fn a_refusal_in_the_stores_language_is_a_refusal() {
     assert_eq!(*outcome, ReceiptOutcome::Rejected(refused), "{receipt}");
     assert_eq!(stored(&bench, "name").as_deref(), Some("Cap"));
 }
+
+#[tokio::test]
+async fn undo_puts_options_back_by_their_ids_and_makes_none() {
+    for (gone, restored) in [(false, true), (true, false)] {
+        let bench = furnished(7).await;
+        let id = bench.store.ids()[0];
+        let red = bench.store.attribute("color").unwrap().option_id("Red").unwrap();
+        bench.store.set_value(id, "color", &red.to_string());
+        let connector = bench.again(|settings| settings.create_options(true)).await;
+        let desk = Desk::new(&bench, connector);
+        let record = desk.record(id).await;
+        let before = bench.store.snapshot();
+        let change = attributes(&record, json!({"Color": ["Blue"]}));
+        let push = desk.land(&bench, &Desk::enrich(&bench, &record, change)).await;
+        if gone {
+            bench.store.remove_option("color", red);
+        } else {
+            // Another one of its name: the id says which of both it was.
+            bench.store.add_option("color", "Red");
+        }
+        let options = bench.store.attribute("color").unwrap().options.len();
+        bench.clock.advance(std::time::Duration::from_secs(60));
+        let report = desk.undo(&bench, push).await;
+        assert_eq!(report.cells[0].1 == UndoOutcome::Restored, restored, "{report}");
+        assert_eq!(bench.store.attribute("color").unwrap().options.len(), options, "none was made");
+        assert_eq!(bench.store.snapshot() == before, restored);
+    }
+}
+
+#[tokio::test]
+async fn an_attribute_is_told_from_another_of_its_label_by_its_id() {
+    let bench = furnished(7).await;
+    let id = bench.store.ids()[0];
+    // What is not changed is not sent, whatever it is called: these could not even be written.
+    for (code, date) in [("released", "2026-01-01"), ("reissued", "2026-02-02")] {
+        bench.store.add_attribute(Attribute::new(0, code, "Day", "date"));
+        bench.store.set_value(id, code, date);
+    }
+    let desk = Desk::new(&bench, own(&bench));
+    let record = desk.record(id).await;
+    let before = bench.store.snapshot();
+    let change = attributes(&record, json!({"Color": ["Red"]}));
+    let push = desk.land(&bench, &Desk::enrich(&bench, &record, change)).await;
+    let report = desk.undo(&bench, push).await;
+    assert!(report.is_full_success(), "{report}");
+    assert_eq!(bench.store.snapshot(), before);
+}

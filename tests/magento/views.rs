@@ -167,3 +167,51 @@ async fn what_all_views_share_is_not_written_through_one() {
     assert_eq!(why("seo.title"), Some(Unavailable::NotEnabled));
     assert_eq!((why("attributes"), why("seo.description")), (Some(Unavailable::NotEnabled), None));
 }
+
+#[tokio::test]
+async fn undo_of_a_text_that_the_view_had_blanked_hides_the_shared_one_again() {
+    for leaves_out_empty in [false, true] {
+        let bench = bench(10).await;
+        bench.store.set_conditions(|conditions| conditions.leaves_out_empty = leaves_out_empty);
+        let (id, view) = (bench.store.ids()[0], bench.store.view_id("de").unwrap());
+        let fields = [("seo.title", "meta_title"), ("description", "description")];
+        for (_, code) in fields {
+            bench.store.set_value(id, code, "What all share");
+            bench.store.set_view_value(id, view, code, "");
+        }
+        let desk = Desk::new(&bench, german(&bench).await);
+        let record = desk.record(id).await;
+        let before = bench.store.snapshot();
+        let mut change = json!({});
+        for (field, _) in fields {
+            change[field] = Desk::text(&record, field, "Von hier")[field].clone();
+        }
+        let enrichment = Desk::enrich(&bench, &record, change);
+        let plan = desk.plan(&enrichment).await;
+        assert!(plan.changes.iter().all(|change| change.reversible == Reversible::Yes), "{plan}");
+        let push = desk.land(&bench, &enrichment).await;
+        let report = desk.undo(&bench, push).await;
+        assert!(report.cells.iter().all(|(_, outcome)| *outcome == UndoOutcome::Restored), "{report}");
+        assert_eq!(bench.store.snapshot(), before);
+    }
+}
+
+#[tokio::test]
+async fn undo_of_a_text_that_nobody_had_takes_the_views_row_away() {
+    let bench = bench(10).await;
+    let id = bench.store.ids()[0];
+    bench.store.edit(id, |product| {
+        for scope in product.values.clone().into_keys() {
+            product.unset(scope, "meta_title");
+        }
+    });
+    let desk = Desk::new(&bench, german(&bench).await);
+    let record = desk.record(id).await;
+    let before = bench.store.snapshot();
+    let push = desk
+        .land(&bench, &Desk::enrich(&bench, &record, Desk::text(&record, "seo.title", "Ein Titel")))
+        .await;
+    let report = desk.undo(&bench, push).await;
+    assert_eq!(report.cells[0].1, UndoOutcome::Restored, "{report}");
+    assert_eq!(bench.store.snapshot(), before);
+}

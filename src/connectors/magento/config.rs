@@ -216,6 +216,17 @@ impl MagentoBuilder {
         self
     }
 
+    /// Allows large pushes to go by the platform's queue ([`WriteJobs`](crate::connector::WriteJobs); default forbidden).
+    ///
+    /// What stands there cannot be taken out again, and is done late where its consumer is late. A queue that is kept
+    /// in the database may forget the store view and write to the default one (UNVERIFIED): allow it where the shop's
+    /// queue is kept by a broker (RabbitMQ), or after a trial in the shop.
+    #[must_use]
+    pub fn queued_writes(mut self, allowed: bool) -> Self {
+        self.writes.queue = allowed;
+        self
+    }
+
     /// Says what this store has elsewhere than the connector's map says (default nothing).
     #[must_use]
     pub fn mapping(mut self, overrides: Overrides) -> Self {

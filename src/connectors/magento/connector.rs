@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::config::MagentoConfig;
 use super::dictionary::AtHand;
 use super::discover::{Found, capabilities};
+use super::jobs::Queue;
 use super::read::PageCap;
 use super::variants::Families;
 use super::wire::{Api, Scope};
@@ -12,6 +13,7 @@ use super::writable::WriteSettings;
 use super::{PLATFORM, map};
 use crate::connector::{
     Answer, Connector, ConnectorInfo, Detail, Health, Known, LookUp, Page, PullRequest, PushRequest, Select,
+    WriteJobs,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
@@ -44,6 +46,7 @@ pub struct Magento {
     pub(super) families: Families,
     /// Options are made one at a time: two at once make two of one name.
     pub(super) making: tokio::sync::Mutex<()>,
+    pub(super) queue: Queue,
 }
 
 /// What all views share is the store's own; a view has runs and a log of its own.
@@ -62,7 +65,10 @@ fn info_of(config: &MagentoConfig, profile: StoreProfile) -> ConnectorInfo {
 impl Magento {
     pub(super) fn new(found: Found, runtime: Runtime, config: &MagentoConfig) -> Result<Self> {
         let mapping = config.mapping();
-        let products = mapping.apply(Entity::Product, map::PRODUCT)?;
+        let mut products = mapping.apply(Entity::Product, map::PRODUCT)?;
+        if config.scope != Scope::All {
+            map::at_view(&mut products);
+        }
         let variants = mapping.apply(Entity::Variant, map::VARIANT)?;
         let mut capabilities = capabilities(&found, &config.scope, config.writes);
         for claims in &mut capabilities.entities {
@@ -91,6 +97,7 @@ impl Magento {
             at_hand: AtHand::default(),
             families: Families::default(),
             making: tokio::sync::Mutex::new(()),
+            queue: Queue::default(),
         })
     }
 }
@@ -155,6 +162,10 @@ impl Connector for Magento {
 
     async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {
         self.write_all(request).await
+    }
+
+    fn write_jobs(&self) -> Option<&dyn WriteJobs> {
+        self.writes.queue.then_some(self as &dyn WriteJobs)
     }
 
     async fn look_up(&self, names: &LookUp) -> Result<Vec<Known>> {

@@ -2,7 +2,7 @@
 //! and its stock. The record's own bytes stay as they came.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -98,6 +98,8 @@ struct Dressing<'a> {
     media: Option<Vec<Picture<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stock: Option<Stock>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    blank: BTreeMap<&'a str, &'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -108,7 +110,15 @@ struct Shown<'a> {
     input: &'a str,
     shown: bool,
     option: bool,
-    values: Vec<String>,
+    values: Vec<Held<'a>>,
+}
+
+/// A value of an attribute; where it is an option, with its id.
+#[derive(Debug, Serialize)]
+struct Held<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    text: Cow<'a, str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -116,7 +126,7 @@ struct Choice<'a> {
     id: u64,
     code: &'a str,
     label: &'a str,
-    value: String,
+    value: Cow<'a, str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -143,6 +153,8 @@ pub(super) struct Wardrobe<'a> {
     pub(super) media_url: Option<&'a str>,
     /// Whose child each record is, where these are variants.
     pub(super) parents: Option<&'a HashMap<u64, Family>>,
+    /// The codes of texts that the view hides, by product.
+    pub(super) blanks: &'a HashMap<u64, Vec<String>>,
 }
 
 /// A configurable product, as its children need it.
@@ -215,6 +227,8 @@ impl<'a> Wardrobe<'a> {
             stock: skim.sku.as_ref().and_then(|sku| self.stock.get(&sku.to_lowercase()).copied()),
             ..Dressing::default()
         };
+        let blanks = skim.id().and_then(|id| self.blanks.get(&id));
+        dressing.blank = blanks.into_iter().flatten().map(|code| (code.as_str(), "")).collect();
         match (self.parents, skim.id()) {
             (Some(parents), Some(id)) => {
                 if let Some(family) = parents.get(&id) {
@@ -271,7 +285,7 @@ impl<'a> Wardrobe<'a> {
             let indexes: Vec<OptionValue<'_>> = php::list(option.values)?;
             let ids =
                 indexes.iter().filter_map(|value| php::number(value.value_index)).map(|id| id.to_string());
-            let values = ids.map(|id| labelled(attribute, &id)).collect();
+            let values = ids.map(|id| labelled(attribute, id)).collect();
             shown.push(of(attribute, true, values));
         }
         let mut own: Vec<&Attribute> = self
@@ -295,14 +309,15 @@ impl<'a> Wardrobe<'a> {
         let mut choices = Vec::new();
         for attribute in family.options.iter().filter_map(|id| self.dictionary.attribute_of_id(*id)) {
             let Some(raw) = values.get(attribute.code.as_str()) else { continue };
-            let value = values_of(attribute, raw)?.into_iter().next().unwrap_or_default();
+            let value = values_of(attribute, raw)?.into_iter().next();
+            let value = value.map(|value| value.text).unwrap_or_default();
             choices.push(Choice { id: attribute.id, code: &attribute.code, label: &attribute.label, value });
         }
         Some(choices)
     }
 }
 
-fn of(attribute: &Attribute, option: bool, values: Vec<String>) -> Shown<'_> {
+fn of<'a>(attribute: &'a Attribute, option: bool, values: Vec<Held<'a>>) -> Shown<'a> {
     Shown {
         id: attribute.id,
         code: &attribute.code,
@@ -315,19 +330,21 @@ fn of(attribute: &Attribute, option: bool, values: Vec<String>) -> Shown<'_> {
 }
 
 /// An option that the store does not name any more is shown by its id: nothing else is known of it.
-fn labelled(attribute: &Attribute, id: &str) -> String {
-    attribute.option(id).unwrap_or(id).to_owned()
+fn labelled(attribute: &Attribute, id: String) -> Held<'_> {
+    let text = attribute.option(&id).map_or_else(|| Cow::Owned(id.clone()), Cow::Borrowed);
+    Held { id: Some(id), text }
 }
 
 /// The values of a product: of an attribute with options, their labels. Several stand in one text with commas between,
 /// or in a list.
-fn values_of(attribute: &Attribute, raw: &RawValue) -> Option<Vec<String>> {
+fn values_of<'a>(attribute: &'a Attribute, raw: &RawValue) -> Option<Vec<Held<'a>>> {
     let texts = php::texts(raw)?;
     if !attribute.has_options() {
-        return Some(texts.into_iter().filter(|text| !text.is_empty()).collect());
+        let texts = texts.into_iter().filter(|text| !text.is_empty());
+        return Some(texts.map(|text| Held { id: None, text: text.into() }).collect());
     }
     let ids = texts.iter().flat_map(|text| text.split(',')).map(str::trim).filter(|id| !id.is_empty());
-    Some(ids.map(|id| labelled(attribute, id)).collect())
+    Some(ids.map(|id| labelled(attribute, id.to_owned())).collect())
 }
 
 /// The ids and SKUs of a page's products.

@@ -55,7 +55,8 @@ pub(super) static PRODUCT: &[Rule] = &[
     rule("/_lily/attributes/*/input", "attributes[].value_type", Text, Read),
     rule("/_lily/attributes/*/shown", "attributes[].visible", Bool, ReadWrite),
     rule("/_lily/attributes/*/option", "attributes[].distinguishes_variants", Bool, ReadWrite),
-    rule("/_lily/attributes/*/values/*", "attributes[].values[]", Text, ReadWrite),
+    rule("/_lily/attributes/*/values/*/id", "attributes[].values[].id", Id, Read),
+    rule("/_lily/attributes/*/values/*/text", "attributes[].values[]", Text, ReadWrite),
 ];
 
 /// Children of configurable products.
@@ -96,6 +97,25 @@ pub(super) static CATEGORY: &[Rule] = &[
 /// The code of the attribute that a place of the wire names.
 pub(super) fn code_of(place: &str) -> Option<&str> {
     place.strip_prefix("/custom_attributes/*[attribute_code=")?.strip_suffix("]/value")
+}
+
+/// What differs at a view: there the empty text is a value, by which the view hides what all views share.
+///
+/// Where the view has no text at all and the others do, the connector adds one below `/_lily/blank`.
+pub(super) fn at_view(rules: &mut Vec<Rule>) {
+    let mut blanks = Vec::new();
+    for rule in rules.iter_mut().filter(|rule| rule.direction == ReadWrite) {
+        let Some(code) = code_of(&rule.from) else { continue };
+        let from = format!("/_lily/blank/{code}").into();
+        rule.transform = match rule.transform {
+            OptionalText => Text,
+            OptionalHtml => Transform::Html,
+            other => other,
+        };
+        rule.rank = 1;
+        blanks.push(Rule { from, direction: Read, rank: 0, ..rule.clone() });
+    }
+    rules.append(&mut blanks);
 }
 
 /// Attributes that are no content: the store would sell, hide or price something else.
@@ -161,7 +181,7 @@ mod tests {
     fn the_maps_compile_and_read_what_the_connector_makes_of_a_record() {
         let products = SchemaMap::compile(PLATFORM, Entity::Product, PRODUCT).unwrap();
         let body = r#"[{"_lily":{"attributes":[{"id":93,"code":"color","label":"Color","input":"select","shown":true,
-            "option":false,"values":["Red"]}],"categories":[{"id":"11","name":"Tees"}],"media":[{"id":5,
+            "option":false,"values":[{"id":"49","text":"Red"}]}],"categories":[{"id":"11","name":"Tees"}],"media":[{"id":5,
             "url":"https://m/catalog/product/a.jpg","label":null}],"stock":{"quantity":3.5,"available":true}},
             "id":7,"sku":"A/1","name":"Cap","attribute_set_id":9,"price":25,"status":2,"visibility":4,"type_id":"configurable",
             "created_at":"2017-11-29 20:40:07","updated_at":"2017-11-30 20:40:07","weight":0.5,
@@ -182,6 +202,7 @@ mod tests {
             "categories": [{"id": "11", "name": "Tees"}],
             "media": [{"id": "5", "url": "https://m/catalog/product/a.jpg"}],
             "attributes": [{"id": "93", "key": "color", "label": "Color", "value_type": "select", "values": ["Red"],
+                "value_ids": ["49"],
                 "visible": true, "distinguishes_variants": false}],
             "variants": ["8", "9"], "created_at": "2017-11-29T20:40:07Z", "modified_at": "2017-11-30T20:40:07Z",
             "base": json["base"],

@@ -9,6 +9,7 @@ mod credentials;
 mod dictionary;
 mod discover;
 mod dress;
+mod jobs;
 mod map;
 mod names;
 mod php;

@@ -15,7 +15,7 @@ use super::dress::{self, Family, Wardrobe};
 use super::search::Search;
 use super::wire::{self, Answered, MAX_PAGE, MAX_SHORT_PAGE, MIN_PAGE, Scope};
 use super::{map, php};
-use crate::connector::{Detail, Page, PullRequest, Select, Total};
+use crate::connector::{Detail, Page, PullRequest, Purpose, Select, Total};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::ApiRequest;
 use crate::model::{Cursor, Entity, ExternalId, FieldName, Inheritance, RawItems, Shape};
@@ -73,7 +73,7 @@ pub(super) struct Fresh<'a> {
     pub(super) ids: Vec<u64>,
     /// Where the list goes on; none at its end.
     pub(super) next: Option<Position>,
-    /// How many records the whole list has.
+    /// How many records the whole list has, by the store's own word.
     pub(super) total: u64,
 }
 
@@ -95,16 +95,16 @@ pub(super) fn fresh(answered: &Answered, at: Position) -> Result<Fresh<'_>> {
     }
     let last = ids.iter().copied().max();
     let next = match last {
-        _ if came >= listed.total => None,
+        _ if came == listed.total => None,
+        // Also where more came than the store counts: a count that is wrong ends no list.
         Some(last) => Some(Position { last, seen: at.seen.saturating_add(ids.len() as u64) }),
         None => return Err(page_repeats()),
     };
     if came > 0 && ids.is_empty() {
         return Err(page_repeats());
     }
-    // What came twice was counted twice.
-    let total = if next.is_none() { ids.len() as u64 } else { listed.total };
-    Ok(Fresh { records, ids, next, total: at.seen.saturating_add(total) })
+    // Never what came: a page would certify itself.
+    Ok(Fresh { records, ids, next, total: at.seen.saturating_add(listed.total) })
 }
 
 fn id_of(raw: &RawValue) -> Option<u64> {
@@ -188,6 +188,9 @@ impl Magento {
             }
             let before = left.len();
             left.retain(|id| !found.contains(id));
+            if request.purpose == Purpose::Guard && request.entity == Entity::Product {
+                self.queue.note(&records);
+            }
             if !records.is_empty() {
                 let items = self.items(request, &records, &found, families, page).await?;
                 page.items.push(items);
@@ -271,16 +274,19 @@ impl Magento {
         let began = self.runtime.clock().elapsed();
         let dictionary = self.dictionary_for(request, records, families).await?;
         let stock = self.stock(request, &dress::skus(records)).await?;
+        let shared = match self.scope != Scope::All && families.is_none() {
+            true => self.shared(request, records, ids).await?,
+            false => Shared::default(),
+        };
         let wardrobe = Wardrobe {
             dictionary: &dictionary,
             stock: &stock,
             media_url: self.media_url.as_deref(),
             parents: families,
+            blanks: &shared.hidden,
         };
         let mut items = RawItems::new(request.entity, dress::dress(records, &wardrobe), Shape::List);
-        if self.scope != Scope::All && families.is_none() {
-            items.inherited = self.inherited(request, records, ids).await?;
-        }
+        items.inherited = shared.inherited;
         // What was read beside the records was read after them.
         page.took = page.took.saturating_add(self.runtime.clock().elapsed().saturating_sub(began));
         Ok(items)
@@ -300,16 +306,11 @@ impl Magento {
         self.dictionary_of(std::time::Duration::ZERO, request).await
     }
 
-    /// Which values of a view are those that all views share: the platform says so of no value, so both are read and
-    /// compared. A view's own value that is equal to the shared one looks inherited.
-    async fn inherited(
-        &self,
-        request: &PullRequest,
-        records: &[&RawValue],
-        ids: &[u64],
-    ) -> Result<Vec<Inheritance>> {
+    /// Which values of a view are those that all views share, and which it hides: the platform says so of no value, so
+    /// both are read and compared. A view's own value that is equal to the shared one looks inherited.
+    async fn shared(&self, request: &PullRequest, records: &[&RawValue], ids: &[u64]) -> Result<Shared> {
         const FIELDS: &str = "id,name,custom_attributes,media_gallery_entries";
-        let mut inherited = Vec::new();
+        let mut shared = Shared::default();
         let mut left = ids.to_vec();
         let own: HashMap<u64, &RawValue> = ids.iter().copied().zip(records.iter().copied()).collect();
         while !left.is_empty() {
@@ -326,15 +327,22 @@ impl Magento {
                 let reference = ExternalId::from(id.to_string());
                 let fields = self.products.rules().iter().filter(|rule| !rule.field.contains('['));
                 for rule in fields {
-                    if view.at(&rule.from).is_some_and(|text| all.at(&rule.from) == Some(text)) {
-                        let field = FieldName::from(rule.field.to_string());
-                        inherited.push(Inheritance { id: reference.clone(), field, key: None });
+                    match (view.at(&rule.from), all.at(&rule.from)) {
+                        (Some(own), Some(text)) if own == text => {
+                            let field = FieldName::from(rule.field.to_string());
+                            shared.inherited.push(Inheritance { id: reference.clone(), field, key: None });
+                        }
+                        (None, Some(text)) if !text.is_empty() => {
+                            let codes = map::code_of(&rule.from).map(str::to_owned);
+                            shared.hidden.entry(id).or_default().extend(codes);
+                        }
+                        _ => {}
                     }
                 }
                 for (entry, label) in &view.labels {
                     if label.is_some() && all.labels.get(entry) == Some(label) {
                         let key = Some(entry.to_string().into());
-                        inherited.push(Inheritance {
+                        shared.inherited.push(Inheritance {
                             id: reference.clone(),
                             field: FieldName::new("media.alt"),
                             key,
@@ -346,8 +354,16 @@ impl Magento {
                 break;
             }
         }
-        Ok(inherited)
+        Ok(shared)
     }
+}
+
+/// What a view's records show of the values that all views share, and what they hide of them.
+#[derive(Debug, Default)]
+struct Shared {
+    inherited: Vec<Inheritance>,
+    /// By product, the codes of the texts that the others have and this view has not.
+    hidden: HashMap<u64, Vec<String>>,
 }
 
 /// The texts of a product that a view can have of its own.
@@ -494,7 +510,18 @@ mod tests {
             taken(&[2, 3, 3, 4], 9, 2, 2).unwrap(),
             (vec![3, 4], Some(Position { last: 4, seen: 4 }), 11)
         );
-        assert_eq!(taken(&[2, 3], 2, 2, 2).unwrap(), (vec![3], None, 3));
+    }
+
+    #[test]
+    fn a_single_page_does_not_certify_itself() {
+        // Two rows of one record: the store speaks of two records, and one came.
+        assert_eq!(taken(&[1, 1], 2, 0, 0).unwrap(), (vec![1], None, 2));
+        assert_eq!(taken(&[2, 3], 2, 2, 2).unwrap(), (vec![3], None, 4));
+        // More came than the store counts: whether more follows, only the next page says.
+        assert_eq!(
+            taken(&[1, 2, 3], 1, 0, 0).unwrap(),
+            (vec![1, 2, 3], Some(Position { last: 3, seen: 3 }), 1)
+        );
     }
 
     #[test]

@@ -67,6 +67,16 @@ impl Api {
             .attempt_limits(WRITE_TIMEOUT, WRITE_TIMEOUT)
     }
 
+    /// Writes that the platform takes in at once and does later, one for each element of a JSON list.
+    pub(super) fn queue(self, scope: &Scope, below: &str, list: String) -> ApiRequest {
+        let path = match self {
+            Self::Site => format!("rest/{}/async/bulk/V1/{below}", scope.code()),
+            Self::Cloud => format!("V1/async/bulk/{below}"),
+        };
+        self.placed(ApiRequest::write(Method::POST, path, list), scope)
+            .attempt_limits(WRITE_TIMEOUT, WRITE_TIMEOUT)
+    }
+
     fn path(self, scope: &Scope, below: &str) -> String {
         match self {
             Self::Site => format!("rest/{}/V1/{below}", scope.code()),

@@ -18,6 +18,8 @@ pub(super) struct WriteSettings {
     pub(super) slugs: bool,
     /// Whether options of attributes are made.
     pub(super) options: bool,
+    /// Whether large pushes may go by the platform's queue.
+    pub(super) queue: bool,
 }
 
 /// The fields of a product that can be written in a scope, and those that cannot be. What all views share is not
@@ -27,6 +29,8 @@ pub(super) fn of_products(
     shared: &[String],
     settings: WriteSettings,
 ) -> (Vec<WritableField>, Vec<(FieldName, Unavailable)>) {
+    // In what all views share, an empty text is none. A view has one to hide what they share.
+    let hides = *scope != Scope::All;
     let text = |name, max_bytes| {
         let mut field = WritableField::text(FieldName::new(name), Normaliser::Exact1);
         (field.max_bytes, field.check) = (max_bytes, Some(ONE_LINE));
@@ -34,12 +38,15 @@ pub(super) fn of_products(
     };
     let html = |name| {
         let mut field = WritableField::html(FieldName::new(name), MAX_HTML_BYTES);
-        // An empty one is none: the platform keeps no empty value.
-        (field.empty, field.removable) = (false, true);
+        (field.empty, field.removable) = (hides, true);
         field
     };
-    let seo =
-        |name, max_bytes| WritableField { removable: true, check: Some(NO_MARKUP), ..text(name, max_bytes) };
+    let seo = |name, max_bytes| WritableField {
+        empty: hides,
+        removable: true,
+        check: Some(NO_MARKUP),
+        ..text(name, max_bytes)
+    };
     let mut alt = WritableField::keyed(FieldName::new("media.alt"), Normaliser::Exact1, false);
     (alt.max_bytes, alt.check, alt.shared_holder) = (MAX_SHORT_BYTES, Some(ONE_LINE), Some(Entity::Media));
     alt.empty = true;
@@ -103,7 +110,8 @@ mod tests {
     #[test]
     fn what_all_views_share_is_not_written_through_one() {
         let names = |scope: &Scope, shared: &[String]| -> Vec<String> {
-            let (can, _) = of_products(scope, shared, WriteSettings { slugs: true, options: false });
+            let (can, _) =
+                of_products(scope, shared, WriteSettings { slugs: true, ..WriteSettings::default() });
             can.into_iter().map(|field| field.field.to_string()).collect()
         };
         let all = names(&Scope::All, &[]);

@@ -23,7 +23,7 @@ use crate::connector::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiRequest;
-use crate::model::{self, Entity, FieldName, Media, Normaliser};
+use crate::model::{self, Entity, FieldName, Lane, Media, Normaliser};
 
 /// The most products that are written at once: saves lock rows of one another.
 const AT_ONCE: usize = 2;
@@ -32,17 +32,24 @@ const MAX_ATTRIBUTES: usize = 20;
 
 /// What is there of a product right before it is written.
 #[derive(Debug, Default)]
-struct There {
+pub(super) struct There {
     sku: String,
     entries: HashMap<u64, Map<String, Value>>,
 }
 
+impl There {
+    /// A product whose pictures are not written.
+    pub(super) fn named(sku: &str) -> Self {
+        Self { sku: sku.to_owned(), entries: HashMap::new() }
+    }
+}
+
 /// One call, and the fields of the patch that it writes.
-struct Step {
+pub(super) struct Step {
     method: Method,
-    below: String,
-    body: Value,
-    fields: Vec<FieldName>,
+    pub(super) below: String,
+    pub(super) body: Value,
+    pub(super) fields: Vec<FieldName>,
 }
 
 impl Magento {
@@ -57,7 +64,7 @@ impl Magento {
         }
         let mut there: HashMap<u64, There> = HashMap::new();
         for some in ids.chunks(wire::MAX_PAGE as usize) {
-            self.read_there(some, request, &mut there).await?;
+            self.read_there(some, request.lane, Some(request.guard_until), &mut there).await?;
         }
         let writes: Vec<_> =
             request.patches.iter().map(|patch| self.write_one(patch, &there, request)).collect();
@@ -66,10 +73,11 @@ impl Magento {
     }
 
     /// Reads SKUs and pictures as the connector's view has them.
-    async fn read_there(
+    pub(super) async fn read_there(
         &self,
         ids: &[u64],
-        request: &PushRequest,
+        lane: Lane,
+        not_after: Option<Duration>,
         there: &mut HashMap<u64, There>,
     ) -> Result<()> {
         #[derive(Deserialize)]
@@ -89,9 +97,8 @@ impl Magento {
                 .one_of("entity_id", &texts)
                 .fields("id,sku,media_gallery_entries");
             let search = search.sized(self.cap.fit(size));
-            let call = search.on(self.api.get(&self.scope, "products")).lane(request.lane);
-            let answered =
-                self.client.execute_with(call.not_after(Some(request.guard_until)), wire::answered).await?;
+            let call = search.on(self.api.get(&self.scope, "products")).lane(lane);
+            let answered = self.client.execute_with(call.not_after(not_after), wire::answered).await?;
             let listed = answered.listed()?;
             let before = left.len();
             for raw in &listed.records {
@@ -113,7 +120,7 @@ impl Magento {
 
     async fn write_one(&self, patch: &Patch, there: &HashMap<u64, There>, request: &PushRequest) -> Written {
         let mut outcomes = Outcomes::new();
-        match self.steps(patch, there, request).await {
+        match self.steps(patch, there, request.lane, Some(request)).await {
             Ok((steps, refused)) => {
                 for (field, error) in refused {
                     outcomes.held_back(&[field], error);
@@ -152,11 +159,13 @@ impl Magento {
     }
 
     /// The calls of a patch, and the fields that are not sent at all. What concerns the whole record is an error.
-    async fn steps(
+    /// Options are made for a push alone.
+    pub(super) async fn steps(
         &self,
         patch: &Patch,
         there: &HashMap<u64, There>,
-        request: &PushRequest,
+        lane: Lane,
+        making: Option<&PushRequest>,
     ) -> Result<(Vec<Step>, Vec<(FieldName, Error)>)> {
         if patch.target.kind != Entity::Product {
             return Err(Error::new(ErrorKind::Unsupported, "not_writable", "only products can be written"));
@@ -177,7 +186,7 @@ impl Magento {
                 // An empty text would be kept as a value: `null` drops its row.
                 (PatchValue::Removed, _) => self.put(&mut product, &mut codes, &change.field, Value::Null)?,
                 (PatchValue::Attributes(after), Some(PatchValue::Attributes(before))) => {
-                    match self.values(before, after, request).await {
+                    match self.values(before, after, lane, making).await {
                         Ok(values) => {
                             codes.extend(values.into_iter().map(|pair| (pair, change.field.clone())))
                         }
@@ -221,13 +230,13 @@ impl Magento {
         &self,
         before: &[model::Attribute],
         after: &[model::Attribute],
-        request: &PushRequest,
+        lane: Lane,
+        making: Option<&PushRequest>,
     ) -> Result<Vec<(String, Value)>> {
-        let read =
-            PullRequest { purpose: Purpose::Guard, lane: request.lane, ..PullRequest::all(Entity::Product) };
+        let read = PullRequest { purpose: Purpose::Guard, lane, ..PullRequest::all(Entity::Product) };
         let mut values = Vec::new();
         for attribute in after {
-            let known = before.iter().find(|known| known.list_key() == attribute.list_key());
+            let known = before.iter().find(|known| is_same(known, attribute));
             if known.is_some_and(|known| known.values == attribute.values) {
                 continue;
             }
@@ -243,11 +252,9 @@ impl Magento {
                 // It comes with its name only.
                 None => self.attribute_named(&attribute.list_key(), &read).await?,
             };
-            values.push(self.value(id, &attribute.values, &read, request).await?);
+            values.push(self.value(id, attribute, &read, making).await?);
         }
-        for gone in
-            before.iter().filter(|known| !after.iter().any(|kept| kept.list_key() == known.list_key()))
-        {
+        for gone in before.iter().filter(|known| !after.iter().any(|kept| is_same(known, kept))) {
             let code = gone
                 .key
                 .as_ref()
@@ -276,10 +283,11 @@ impl Magento {
     async fn value(
         &self,
         id: u64,
-        texts: &[model::Text],
+        wanted: &model::Attribute,
         read: &PullRequest,
-        request: &PushRequest,
+        making: Option<&PushRequest>,
     ) -> Result<(String, Value)> {
+        let texts = &wanted.values;
         let dictionary = self.dictionary(read).await?;
         let unknown = || refusal("attribute_unknown", "the store has no such attribute");
         let attribute = dictionary.attribute_of_id(id).ok_or_else(unknown)?;
@@ -299,14 +307,18 @@ impl Magento {
                 texts.first().map_or(Value::Null, |text| text.as_str().into()),
             ));
         }
+        // What was there before is put back by its ids: no option is made for it.
+        if !wanted.value_ids.is_empty() {
+            return Ok((attribute.code.clone(), put_back(attribute, wanted)?.into()));
+        }
         let mut ids = Vec::with_capacity(texts.len());
         for text in texts {
-            match option(attribute, text)? {
-                Some(id) => ids.push(id),
-                None if self.writes.options && attribute.takes_new_options() => {
+            match (option(attribute, text)?, making) {
+                (Some(id), _) => ids.push(id),
+                (None, Some(request)) if self.writes.options && attribute.takes_new_options() => {
                     ids.push(self.make_option(id, text, read, request).await?);
                 }
-                None => return Err(refusal("option_unknown", "the attribute has no such option")),
+                (None, _) => return Err(refusal("option_unknown", "the attribute has no such option")),
             }
         }
         // Several go as one text with commas: a list is refused (fact sheet section 4.3).
@@ -352,6 +364,28 @@ impl Magento {
         match claims.and_then(|claims| claims.writable(&change.field)) {
             Some(_) => Ok(()),
             None => Err(not_writable(&change.field)),
+        }
+    }
+}
+
+/// Whether both are one attribute: two may have one label.
+fn is_same(one: &model::Attribute, other: &model::Attribute) -> bool {
+    match (&one.id, &other.id) {
+        (Some(one), Some(other)) => one == other,
+        _ => one.list_key() == other.list_key(),
+    }
+}
+
+/// The ids of options that a product had, as one text. One that has another name by now, or is gone, is another value.
+fn put_back(attribute: &Attribute, wanted: &model::Attribute) -> Result<String> {
+    let shown = |id: &str| attribute.option(id).unwrap_or(id).to_owned();
+    let ids: Vec<&str> = wanted.value_ids.iter().map(model::ExternalId::as_str).collect();
+    let is_there = ids.len() == wanted.values.len()
+        && ids.iter().zip(&wanted.values).all(|(id, text)| shown(id) == text.as_str());
+    match is_there {
+        true => Ok(ids.join(",")),
+        false => {
+            Err(refusal("option_changed", "the attribute does not have the option any more that was there"))
         }
     }
 }

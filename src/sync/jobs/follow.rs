@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::connector::{BulkJob, BulkState, FoundJob, StartedJob, WriteJobs};
-use crate::error::{Result, Retry};
+use crate::error::{ErrorKind, Result, Retry};
 use crate::state::WriteJob;
 use crate::sync::apply::Lease;
 use crate::sync::push::Push;
@@ -132,6 +132,8 @@ impl Ending {
         }
         match jobs.cancel(job).await {
             Ok(()) => self.is_taken = true,
+            // No job of this platform can be ended.
+            Err(error) if error.kind() == ErrorKind::Unsupported => self.is_taken = true,
             Err(error) => {
                 tracing::warn!(code = error.code(), "a write job could not be cancelled");
                 self.again = now.saturating_add(ASKED_AGAIN.saturating_mul(1 << self.asked.min(DOUBLINGS)));

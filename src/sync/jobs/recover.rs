@@ -84,8 +84,9 @@ impl Push {
             let over = noted.at.saturating_add(crate::connector::PollPlan::default().run_limit * 12);
             return if now >= over { Standing::Over } else { Standing::Open };
         };
-        // The platform itself ends a job in this time.
-        let is_past = now >= noted.at.saturating_add(jobs.poll_plan().run_limit);
+        // The platform itself ends a job in this time, or it is not waited for any longer.
+        let plan = jobs.poll_plan();
+        let is_past = now >= noted.at.saturating_add(plan.kept.unwrap_or(plan.run_limit));
         let (job, is_new) = match &noted.job {
             Some(job) => (BulkJob(job.clone()), false),
             None => match jobs.find(&noted.tag, noted.at).await {
@@ -104,6 +105,8 @@ impl Push {
             },
         };
         match jobs.poll(&job).await {
+            // It is not waited for any longer, and no job of the platform can be ended.
+            Ok(BulkState::Running { .. }) if is_past && plan.kept.is_some() => Standing::Over,
             Ok(BulkState::Running { .. }) => {
                 // What the platform does not guard must not be written past its window, whoever follows the job.
                 let is_late = is_past || noted.until.is_some_and(|until| now >= until);

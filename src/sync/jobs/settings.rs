@@ -14,8 +14,9 @@ pub struct JobSettings {
     /// For how long after its guard read a field may be written that the platform itself does not guard (default
     /// none: such fields never go by job).
     ///
-    /// A rival's edit that comes in this time is overwritten unseen. A job that takes longer is ended by us, and what
-    /// it did not write is told. It begins with the first guard read of a lot, so it must also hold the reads of up
+    /// A rival's edit that comes in this time is overwritten unseen. A job that takes longer is ended by us where the
+    /// platform ends jobs, and what it did not write is told; where it ends none, what is not done by then is
+    /// unknown until it is done. It begins with the first guard read of a lot, so it must also hold the reads of up
     /// to [`JobSettings::records`] records, and the jobs that a lot takes one after the other.
     pub unguarded_window: Option<Duration>,
     /// How many records are read, sent and verified together (default 1,000): they are in memory meanwhile.

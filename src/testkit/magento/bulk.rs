@@ -175,9 +175,14 @@ fn uuid(state: &mut State) -> String {
 
 /// Does what a consumer has had the time for.
 pub(super) fn settle(state: &mut State) {
+    let (Consumer::Every(every) | Consumer::Twice(every)) = state.conditions.consumer else { return };
     let twice = matches!(state.conditions.consumer, Consumer::Twice(_));
-    if state.conditions.consumer == Consumer::Off {
-        return;
+    // A consumer that starts takes what came before it.
+    let mut due = state.elapsed;
+    let operations = state.bulks.iter_mut().flat_map(|bulk| &mut bulk.operations);
+    for operation in operations.filter(|operation| operation.status == OPEN && operation.due.is_none()) {
+        due += every;
+        operation.due = Some(due);
     }
     let mut due: Vec<(Duration, usize, usize)> = Vec::new();
     for (at, bulk) in state.bulks.iter().enumerate() {

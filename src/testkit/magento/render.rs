@@ -145,6 +145,9 @@ fn custom(state: &State, product: &Product, view: u64) -> Json {
             _ => {}
         }
         let Some(value) = product.value(view, &attribute.code) else { continue };
+        if value.is_empty() && state.conditions.leaves_out_empty {
+            continue;
+        }
         let as_list = attribute.input == "multiselect" && state.conditions.multiselect_lists;
         let value = if as_list {
             let ids = value.split(',').filter(|id| !id.is_empty());

@@ -122,6 +122,8 @@ pub struct Conditions {
     pub refuses_null: bool,
     /// Values of multiselect attributes are read as lists, and not as comma texts.
     pub multiselect_lists: bool,
+    /// Texts that are empty are left out of answers, as those are that are kept as `NULL` (default false).
+    pub leaves_out_empty: bool,
     /// Lists of products leave `stock_item` out (default true).
     pub lists_without_stock: bool,
     /// Empty objects come as `[]` (default true), as PHP writes an empty array.
@@ -189,6 +191,7 @@ impl Conditions {
             copies_media: release < Release::V2_4_9,
             refuses_null: false,
             multiselect_lists: false,
+            leaves_out_empty: false,
             lists_without_stock: true,
             empty_lists_for_objects: true,
             merges_categories: false,
