@@ -169,7 +169,9 @@ async fn a_batch_over_the_platforms_bound_is_cut_and_a_lost_one_is_unknown() {
     let body = r#"{"errors":{},"status":413,"title":"The request payload is too large. The maximum items allowed in the array is 5."}"#;
     let answer = Response::new(413).with_body(body.as_bytes().to_vec());
     bench.answer_next(true, answer);
+    let before = bench.server.traffic().writes();
     let answers = push(&bench, patches("Cut")).await;
+    assert_eq!(bench.server.traffic().writes() - before, 3, "one that is refused, and two halves");
     assert!(answers.iter().all(|answer| code(&answer[0].1) == "accepted"), "{answers:?}");
     let lost = FaultRule::new(Fault::Reset(When::After)).matching(BigCommerceFake::is_write).times(1);
     bench.server.faults().push(lost);
@@ -180,6 +182,19 @@ async fn a_batch_over_the_platforms_bound_is_cut_and_a_lost_one_is_unknown() {
         "Lost",
         "and never sent twice"
     );
+}
+
+/// An answer over our own bound is no refusal: the batch was taken, and is not sent again in parts.
+#[tokio::test]
+async fn a_batch_whose_answer_is_too_large_to_read_is_unknown_and_not_sent_again() {
+    let bench = bench(4).await;
+    let ids = bench.store.ids();
+    bench.answer_next(true, Response::new(200).with_body(vec![b' '; 33 * 1024 * 1024]));
+    let before = bench.server.traffic().writes();
+    let patches = ids[..4].iter().map(|id| Patch::new(product(*id), vec![text("seo.title", "X")])).collect();
+    let answers = push(&bench, patches).await;
+    assert!(answers.iter().all(|answer| code(&answer[0].1) == "unknown"), "{answers:?}");
+    assert_eq!(bench.server.traffic().writes() - before, 1);
 }
 
 #[tokio::test]

@@ -17,10 +17,10 @@ use bytes::Bytes;
 use common::Kept;
 use lily_connect::connector::{Connector, PullRequest, Purpose};
 use lily_connect::connectors::bigcommerce::{BigCommerceConfig, Paging};
-use lily_connect::model::{Entity, Names, RawItems, Record, Secret, Shape, StoreProfile};
+use lily_connect::model::{Entity, FieldName, Names, RawItems, Record, Secret, Shape, StoreProfile};
 use lily_connect::runtime::Runtime;
 use lily_connect::state::{MemoryState, StateStore};
-use lily_connect::sync::Pull;
+use lily_connect::sync::{Certificate, CheckOutcome, Pull, Rule};
 use lily_connect::testkit::bigcommerce::BigCommerceFake;
 use serde_json::Value;
 
@@ -30,6 +30,15 @@ fn set(ids: impl IntoIterator<Item = u64>) -> BTreeSet<u64> {
 
 /// Pulls each kind in pages of seven, and holds what came against the store.
 async fn holds(bench: &Bench, what: &str) {
+    for (entity, ids, certificate) in every(bench, what).await {
+        assert_eq!(ids.len(), set(ids).len(), "{what}: {entity} twice");
+        assert!(certificate.is_complete(), "{what}: {entity}: {certificate}");
+    }
+}
+
+/// Every record of each kind comes, whatever is proved of it: the ids that came, and the certificate.
+async fn every(bench: &Bench, what: &str) -> Vec<(Entity, Vec<u64>, Certificate)> {
+    let mut pulled = Vec::new();
     let store = &bench.store;
     for (entity, expected) in [
         (Entity::Product, store.ids()),
@@ -44,9 +53,9 @@ async fn holds(bench: &Bench, what: &str) {
         let certificate = pull.run(&mut kept.clone(), &|_| {}).await.unwrap();
         let records = kept.0.lock().unwrap().clone();
         assert_eq!(set(ids(&records)), set(expected), "{what}: {entity}");
-        assert_eq!(ids(&records).len(), set(ids(&records)).len(), "{what}: {entity} twice");
-        assert!(certificate.is_complete(), "{what}: {entity}: {certificate}");
+        pulled.push((entity, ids(&records), certificate));
     }
+    pulled
 }
 
 #[tokio::test]
@@ -79,6 +88,20 @@ async fn pages_past_the_end_that_repeat_are_never_asked_for_or_believed() {
     let bench = bench(23).await;
     bench.store.set_conditions(|it| it.past_the_end_repeats = true);
     holds(&bench, "the last page comes again").await;
+    // Nor is a list endless where nobody says how many pages it has.
+    for untold in [&["total_pages"][..], &["total_pages", "total"], &["total_pages", "total", "per_page"]] {
+        for cap in [None, Some(3)] {
+            bench.store.set_conditions(|it| {
+                it.untold = untold.iter().map(|name| (*name).to_owned()).collect();
+                it.page_cap = cap;
+            });
+            if untold.contains(&"total") {
+                every(&bench, &format!("{untold:?} is not told, pages of {cap:?}")).await;
+            } else {
+                holds(&bench, &format!("{untold:?} is not told, pages of {cap:?}")).await;
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -108,16 +131,45 @@ async fn rows_that_slip_between_pages_come_twice_and_are_delivered_once() {
             },
         );
     }
-    holds(&bench, "rows slip").await;
+    for (entity, ids, certificate) in every(&bench, "rows slip").await {
+        assert_eq!(ids.len(), set(ids).len(), "{entity} twice");
+        assert!(certificate.is_complete(), "{entity}: {certificate}");
+        // Products are asked for behind an id, in its order: nothing of them slips, so nothing is looked for again.
+        let swept = certificate
+            .checks
+            .iter()
+            .any(|check| check.rule == Rule::SweepAgrees && check.outcome == CheckOutcome::Held);
+        assert_eq!(swept, entity != Entity::Product, "{entity}: {certificate}");
+    }
 }
 
 #[tokio::test]
 async fn pages_that_are_capped_below_what_was_asked_for_lose_nothing() {
-    let bench = bench(40).await;
-    for cap in [1, 3, 10] {
-        bench.store.set_conditions(|it| it.page_cap = Some(cap));
-        holds(&bench, "a cap").await;
+    for paging in [Paging::ById, Paging::ByNumber] {
+        let bench = bench_with(
+            |store| drop(store.seed_products(40)),
+            |builder| builder,
+            |settings| settings.paging(paging),
+        )
+        .await;
+        for (cap, untold) in [(1, None), (3, None), (3, Some("total_pages")), (10, None)] {
+            bench.store.set_conditions(|it| {
+                it.page_cap = Some(cap);
+                it.untold = untold.into_iter().map(str::to_owned).collect();
+            });
+            holds(&bench, &format!("pages of {cap}, {paging:?}")).await;
+        }
     }
+}
+
+/// With options or modifiers among what is included, a page has ten products, whatever is asked for.
+#[tokio::test]
+async fn no_page_is_cut_to_ten_by_what_it_includes() {
+    let bench = bench(60).await;
+    bench.server.traffic().clear();
+    let (records, _) = bench.pull(Entity::Product).await;
+    let lists = bench.server.traffic().count_where(|it| it.path.ends_with("/v3/catalog/products"));
+    assert_eq!((records.len(), lists), (60, 1), "60 products are one page of 250");
 }
 
 #[tokio::test]
@@ -202,6 +254,31 @@ async fn a_product_that_is_asked_for_by_id_comes_or_is_named_as_missing() {
         request.cursor = page.next;
     }
     assert_eq!((found, set(missing)), (11, set([gone, 999_999])));
+}
+
+/// What a page is cut to is no ground to call a record missing, or a name unknown.
+#[tokio::test]
+async fn categories_and_brands_that_are_asked_for_by_id_come_though_pages_are_capped() {
+    let bench = bench(12).await;
+    for n in 0..6 {
+        bench.store.create_brand(&format!("Brand {n}"));
+    }
+    bench.store.set_conditions(|it| it.page_cap = Some(2));
+    for (entity, known) in
+        [(Entity::Category, bench.store.category_ids()), (Entity::Brand, bench.store.brand_ids())]
+    {
+        let wanted = known.iter().chain([&999_999]).map(|id| id.to_string().into()).collect();
+        let page =
+            bench.connector.pull_page(&PullRequest::by_ids(entity, wanted, Purpose::Verify)).await.unwrap();
+        let schema = bench.connector.schema(entity).unwrap();
+        let profile = &bench.connector.info().profile;
+        let found: usize = page.items.iter().map(|it| schema.map(it, profile).unwrap().records.len()).sum();
+        assert_eq!((found, page.missing.as_slice()), (known.len(), &["999999".into()][..]), "{entity}");
+    }
+    let (products, _) = bench.pull(Entity::Product).await;
+    let unnamed =
+        products.iter().filter(|record| record.base().keys(&FieldName::new("categories")).is_none());
+    assert_eq!(unnamed.count(), 0);
 }
 
 #[tokio::test]

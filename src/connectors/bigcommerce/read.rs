@@ -97,25 +97,15 @@ impl BigCommerce {
         limit: u32,
     ) -> Result<()> {
         page.total = total(answered);
-        let pages = answered.pagination.total_pages.or_else(|| {
-            // A host that gives fewer than were asked for says how many.
-            let per_page = answered.pagination.per_page.unwrap_or(u64::from(limit)).max(1);
-            answered.pagination.total.map(|total| total.div_ceil(per_page))
-        });
-        if let Some(pages) = pages {
+        if let Some(pages) = pages(answered, limit) {
             let at = |page| Position::Number { page, last: 0 }.cursor();
             if number < pages {
                 page.next = Some(at(number + 1));
                 page.ahead =
                     (number + 2..=pages).take(usize::try_from(MAX_AHEAD).unwrap_or(0)).map(at).collect();
             }
-            return Ok(());
-        }
-        // Nobody says where it ends: with nothing, or with what came before.
-        let ids = answered.ids()?;
-        let end = ids.last().and_then(|id| wire::whole(id.as_str())).unwrap_or(0);
-        if end != 0 && end != last {
-            page.next = Some(Position::Number { page: number + 1, last: end }.cursor());
+        } else if let Some(last) = goes_on_behind(answered, last)? {
+            page.next = Some(Position::Number { page: number + 1, last }.cursor());
         }
         Ok(())
     }
@@ -184,20 +174,13 @@ impl BigCommerce {
             }
             return Ok(page);
         }
-        // A page may have fewer than were asked for: the rest is asked for again, until nothing new comes.
-        while !left.is_empty() {
-            let call = timed(with_room(wire::products_by_id(&left, request.detail), request), request);
-            let answered = self.client.execute_with(call, wire::answered).await?;
-            let found = answered.ids()?;
-            let before = left.len();
-            left.retain(|id| !found.contains(id));
-            let is_cut = answered.pagination.total.is_none_or(|total| total > found.len() as u64);
+        let call = |ids: &[ExternalId]| {
+            timed(with_room(wire::products_by_id(ids, request.detail), request), request)
+        };
+        for answered in self.all_of(&mut left, call).await? {
             answered.fill(&mut page);
             let names = self.names_of(&answered.body, request).await?;
             page.items.push(RawItems::new(Entity::Product, answered.body, DATA).named(names));
-            if left.len() == before || !is_cut {
-                break;
-            }
         }
         page.missing.extend(left);
         Ok(page)
@@ -206,23 +189,57 @@ impl BigCommerce {
     /// Categories or brands by id.
     pub(super) async fn taxon_ids_page(&self, request: &PullRequest, ids: &[ExternalId]) -> Result<Page> {
         let (mut page, mut left) = asked(request, ids, IDS_A_PAGE)?;
-        if left.is_empty() {
-            return Ok(page);
+        let call =
+            |ids: &[ExternalId]| timed(wire::taxons_by_id(request.entity, ids).lane(request.lane), request);
+        for answered in self.all_of(&mut left, call).await? {
+            answered.fill(&mut page);
+            page.items.push(RawItems::new(request.entity, answered.body, DATA));
         }
-        let call = timed(wire::taxons_by_id(request.entity, &left).lane(request.lane), request);
-        let answered = self.client.execute_with(call, wire::answered).await?;
-        let found = answered.ids()?;
-        left.retain(|id| !found.contains(id));
         page.missing.extend(left);
-        answered.fill(&mut page);
-        page.items = vec![RawItems::new(request.entity, answered.body, DATA)];
         Ok(page)
+    }
+
+    /// The answers to a question for ids, and leaves those that no answer has. A page may have fewer than were asked
+    /// for: the rest is asked for again, until nothing new comes.
+    pub(super) async fn all_of(
+        &self,
+        left: &mut Vec<ExternalId>,
+        call: impl Fn(&[ExternalId]) -> ApiRequest + Send,
+    ) -> Result<Vec<Answered>> {
+        let mut answers = Vec::new();
+        while !left.is_empty() {
+            let answered = self.client.execute_with(call(left), wire::answered).await?;
+            let (found, before) = (answered.ids()?, left.len());
+            left.retain(|id| !found.contains(id));
+            let is_cut = answered.pagination.total.is_none_or(|total| total > found.len() as u64);
+            answers.push(answered);
+            if left.len() == before || !is_cut {
+                break;
+            }
+        }
+        Ok(answers)
     }
 }
 
 /// How many records the list has, where the platform says it.
 pub(super) fn total(answered: &Answered) -> Total {
     answered.pagination.total.map_or(Total::NotGiven, Total::Exact)
+}
+
+/// How many pages a list has, where the platform says it.
+pub(super) fn pages(answered: &Answered, limit: u32) -> Option<u64> {
+    answered.pagination.total_pages.or_else(|| {
+        // A host that gives fewer than were asked for says how many.
+        let per_page = answered.pagination.per_page.unwrap_or(u64::from(limit)).max(1);
+        answered.pagination.total.map(|total| total.div_ceil(per_page))
+    })
+}
+
+/// The id that a page ends with, where nobody says how many pages there are: such a list ends with nothing, or with
+/// what came before.
+pub(super) fn goes_on_behind(answered: &Answered, last: u64) -> Result<Option<u64>> {
+    let end = answered.ids()?.last().and_then(|id| wire::whole(id.as_str()));
+    Ok(end.filter(|end| ![0, last].contains(end)))
 }
 
 /// The records that a page should hold.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use memchr::memmem;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 
 use crate::connector::{Detail, Page, Select};
 use crate::error::{Error, ErrorKind, Result};
@@ -290,14 +290,6 @@ impl Answered {
     /// The records, each as far as `T` reads it.
     pub(super) fn records<T: DeserializeOwned>(&self) -> Result<Vec<T>> {
         read::<Data<Vec<T>>>(&self.body).map(|data| data.data)
-    }
-
-    /// How many records the answer holds.
-    pub(super) fn count(&self) -> Result<u64> {
-        match self.pagination.count {
-            Some(count) => Ok(count),
-            None => Ok(self.records::<IgnoredAny>()?.len() as u64),
-        }
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Conditions {
     pub rows_slip: bool,
     /// The most rows of a page, silently, below what `limit` asks for.
     pub page_cap: Option<u64>,
+    /// What pages do not say of their list: names in `meta.pagination`, such as `total_pages`.
+    pub untold: BTreeSet<String>,
     /// The fields that fall back to their defaults when a product's PUT does not name them.
     pub put_unsets: BTreeSet<String>,
     /// What a batch does when one item is refused.
@@ -96,6 +98,7 @@ impl Default for Conditions {
             past_the_end_repeats: false,
             rows_slip: false,
             page_cap: None,
+            untold: BTreeSet::new(),
             put_unsets: BTreeSet::new(),
             batch: BatchHabit::Whole,
             inventory_fails: false,
