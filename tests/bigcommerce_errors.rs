@@ -108,6 +108,38 @@ async fn a_token_that_is_withdrawn_is_told_after_one_call_and_by_the_check() {
     assert!(config(&bench.server.url(), "wrong").build().unwrap().connect(&bench.runtime).await.is_err());
 }
 
+/// What the platform makes of a batch of nothing is not documented: only its word for a right that lacks counts.
+#[tokio::test]
+async fn the_check_of_the_right_to_write_holds_whatever_a_batch_of_nothing_is_answered() {
+    let bench = bench(3).await;
+    let told = async || {
+        let findings = bench.connector.check().await.unwrap().findings;
+        findings.into_iter().map(|finding| finding.code.to_string()).collect::<Vec<_>>()
+    };
+    let before = bench.store.snapshot();
+    assert_eq!(told().await, Vec::<String>::new());
+    for (status, expected) in [
+        (204, &[][..]),
+        (207, &[]),
+        (400, &[]),
+        (404, &[]),
+        (413, &[]),
+        (422, &[]),
+        (500, &[]),
+        (403, &["scope_missing_products_modify"]),
+    ] {
+        bench.answer_next(true, Response::new(status));
+        assert_eq!(told().await, expected, "{status}");
+    }
+    bench.store.grant_scopes([
+        "store_v2_default",
+        "store_v2_products_read_only",
+        "store_v2_information_read_only",
+    ]);
+    assert_eq!(told().await, ["scope_missing_products_modify"]);
+    assert_eq!(bench.store.snapshot(), before);
+}
+
 #[tokio::test]
 async fn a_refused_field_is_named_and_the_others_of_its_product_are_written() {
     let bench = bench(4).await;

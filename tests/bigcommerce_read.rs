@@ -21,7 +21,8 @@ use lily_connect::model::{Entity, FieldName, Names, RawItems, Record, Secret, Sh
 use lily_connect::runtime::Runtime;
 use lily_connect::state::{MemoryState, StateStore};
 use lily_connect::sync::{Certificate, CheckOutcome, Pull, Rule};
-use lily_connect::testkit::bigcommerce::BigCommerceFake;
+use lily_connect::testkit::bigcommerce::{BigCommerceFake, IncludeHabit, Product};
+use lily_connect::testkit::json::Json;
 use serde_json::Value;
 
 fn set(ids: impl IntoIterator<Item = u64>) -> BTreeSet<u64> {
@@ -198,10 +199,18 @@ async fn products_that_are_deleted_while_the_list_is_read_take_nothing_with_them
     }
 }
 
-/// What moves no `date_modified` is found by a sweep behind a delta, and a deletion with it.
+/// What moves no `date_modified` is found by a sweep behind a delta, and a deletion with it, whatever the platform makes
+/// of fields that are chosen beside what is included.
 #[tokio::test]
 async fn changes_that_do_not_move_date_modified_are_found_by_the_sweep_of_a_delta() {
-    let bench = bench(30).await;
+    for habit in [IncludeHabit::Both, IncludeHabit::FieldsAlone, IncludeHabit::Refused] {
+        let bench = bench(30).await;
+        bench.store.set_conditions(|it| it.includes = habit);
+        unclocked_products(&bench).await;
+    }
+}
+
+async fn unclocked_products(bench: &Bench) {
     let state: Arc<dyn StateStore> = Arc::new(MemoryState::new());
     let connector: Arc<dyn Connector> = bench.connector.clone();
     let full = Pull::new(connector.clone(), state.clone(), Entity::Product);
@@ -213,12 +222,17 @@ async fn changes_that_do_not_move_date_modified_are_found_by_the_sweep_of_a_delt
         store.ids().into_iter().filter(|id| !store.product(*id).unwrap().images.is_empty()).nth(at).unwrap()
     };
     let (alt, field, silent, gone) = (with_image(1), store.ids()[5], store.ids()[9], store.ids()[20]);
+    let (stock, price) = (store.ids()[11], store.ids()[13]);
     let moved = |id: u64| store.product(id).unwrap().text("date_modified").to_owned();
     let before = (moved(alt), moved(field));
+    // A delta overlaps the pull before it by the product that was changed last.
+    let newest = store.ids().into_iter().max_by_key(|id| moved(*id)).unwrap();
     let image = store.product(alt).unwrap().images[0].get("id").unwrap().as_id().unwrap();
     store.set_alt(alt, image, "Said in silence");
     store.add_custom_field(field, "Fit", "Slim").unwrap();
     store.edit_in_silence(silent, |product| product.set("gtin", "01234567890128"));
+    store.edit_in_silence(price, |product| product.set("price", 987.5));
+    store.set_stock(stock, 4321);
     assert_eq!((moved(alt), moved(field)), before, "the fake's clock stands still for these");
     store.delete_product(gone);
     let since = first.next_since.unwrap();
@@ -226,8 +240,42 @@ async fn changes_that_do_not_move_date_modified_are_found_by_the_sweep_of_a_delt
     let kept = Kept::default();
     let certificate = delta.run(&mut kept.clone(), &|_| {}).await.unwrap();
     let found = set(ids(&kept.0.lock().unwrap()));
-    assert!(found.is_superset(&set([alt, field, silent])), "{found:?}: {certificate}");
-    assert!(format!("{certificate}").contains("missing") || !found.contains(&gone), "{certificate}");
+    assert_eq!(found, set([alt, field, silent, stock, price, newest]), "{certificate}");
+    assert!(certificate.is_complete(), "{certificate}");
+    assert_eq!(certificate.missing, [gone.to_string().into()], "{certificate}");
+}
+
+/// A variant keeps no time of its own, and whether its product's moves with it is not known.
+#[tokio::test]
+async fn changes_of_variants_that_do_not_move_their_products_time_are_found_by_the_sweep_of_a_delta() {
+    let bench = bench(30).await;
+    let state: Arc<dyn StateStore> = Arc::new(MemoryState::new());
+    let connector: Arc<dyn Connector> = bench.connector.clone();
+    let full = Pull::new(connector.clone(), state.clone(), Entity::Variant);
+    let first = full.run(&mut Kept::default(), &|_| {}).await.unwrap();
+    assert!(first.is_complete(), "{first}");
+    bench.clock.advance(std::time::Duration::from_secs(600));
+    let store = &bench.store;
+    let mut changed = BTreeSet::new();
+    for (product, (field, value)) in store.ids().into_iter().zip([
+        ("price", Json::from(987.5)),
+        ("weight", Json::from(98.5)),
+        ("depth", Json::from(9.25)),
+        ("inventory_level", Json::Int(4321)),
+        ("sku", Json::text("ANOTHER-1")),
+        ("upc", Json::text("0123456")),
+        ("gtin", Json::text("01234567890128")),
+        ("image_url", Json::text("https://cdn.example.com/other.jpg")),
+    ]) {
+        let of = |product: &Product| product.variants.last().unwrap().get("id").unwrap().as_id().unwrap();
+        changed.insert(of(&store.product(product).unwrap()));
+        store.edit_in_silence(product, |product| product.variants.last_mut().unwrap().set(field, value));
+    }
+    let delta = Pull::new(connector, state, Entity::Variant).since(first.next_since.unwrap());
+    let kept = Kept::default();
+    let certificate = delta.run(&mut kept.clone(), &|_| {}).await.unwrap();
+    assert_eq!(set(ids(&kept.0.lock().unwrap())), changed, "{certificate}");
+    assert!(certificate.is_complete(), "{certificate}");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The connector: what it is, and which way each question goes.
 
+use std::sync::atomic::AtomicBool;
+
 use async_trait::async_trait;
 
 use super::config::{BigCommerceConfig, Paging, StoreHash};
@@ -36,6 +38,8 @@ pub struct BigCommerce {
     categories: SchemaMap,
     brands: SchemaMap,
     pub(super) names: NameTable,
+    /// Whether products are listed whole where a part of their fields would do.
+    pub(super) lists_whole: AtomicBool,
 }
 
 impl BigCommerce {
@@ -68,6 +72,7 @@ impl BigCommerce {
             private_hosts: config.private_hosts,
             paging: config.paging,
             names: NameTable::default(),
+            lists_whole: AtomicBool::new(false),
         })
     }
 }

@@ -87,20 +87,26 @@ pub(super) fn capabilities(config: &BigCommerceConfig) -> Capabilities {
         claims
     };
     let mut products = listed(Entity::Product);
-    // Whether images, custom fields and addresses move it is not known, and renamed categories do not.
+    // Whether images, custom fields, addresses, stock and prices of variants move it is not known, and renamed
+    // categories do not.
     products.delta = DeltaClock::CanLie;
     products.sorted_by_id = true;
     products.keyset = config.paging == Paging::ById;
     products.overlap = OVERLAP;
     products.statuses = vec![ProductStatus::Active, ProductStatus::Draft];
     products.unclocked =
-        ["media", "categories", "brands", "attributes", "slug", "gtin"].map(FieldName::new).to_vec();
+        ["media", "categories", "brands", "attributes", "slug", "gtin", "price", "compare_at", "inventory"]
+            .map(FieldName::new)
+            .to_vec();
     (products.writable, products.unavailable) = of_products(config.writes);
     let mut variants = listed(Entity::Variant);
     // The variants of products that changed; a variant keeps no time of its own.
     variants.delta = DeltaClock::CanLie;
     variants.overlap = OVERLAP;
-    variants.unclocked = ["media", "options"].map(FieldName::new).to_vec();
+    variants.unclocked =
+        ["media", "options", "sku", "gtin", "price", "compare_at", "weight", "dimensions", "inventory"]
+            .map(FieldName::new)
+            .to_vec();
     let mut capabilities =
         Capabilities::new(vec![products, variants, listed(Entity::Category), listed(Entity::Brand)]);
     // The platform answers with what it stored; landed is what a read by id finds all the same.

@@ -1,6 +1,7 @@
 //! Reading: pages out of lists, and records by their ids.
 
 use std::num::NonZeroU32;
+use std::sync::atomic::Ordering;
 
 use super::config::Paging;
 use super::connector::BigCommerce;
@@ -27,9 +28,7 @@ impl BigCommerce {
             (None, Paging::ById) => Position::Behind(0),
             (None, Paging::ByNumber) => Position::Number { page: 1, last: 0 },
         };
-        let (answered, limit) = self
-            .answered_list(request, |limit| wire::products(&request.select, request.detail, position, limit))
-            .await?;
+        let (answered, limit) = self.listed(request, position).await?;
         let mut page = Page::default();
         answered.fill(&mut page);
         match position {
@@ -58,6 +57,24 @@ impl BigCommerce {
             None => items,
         }];
         Ok(page)
+    }
+
+    /// A page of the list of products. Whether what is included comes beside fields that are chosen is not known
+    /// (2026-11-22): where it does not, the products are read whole.
+    async fn listed(&self, request: &PullRequest, position: Position) -> Result<(Answered, u32)> {
+        let call = |detail| move |limit| wire::products(&request.select, detail, position, limit);
+        if request.detail != Detail::Unclocked {
+            return self.answered_list(request, call(request.detail)).await;
+        }
+        if !self.lists_whole.load(Ordering::Relaxed) {
+            match self.answered_list(request, call(Detail::Unclocked)).await {
+                Ok((answered, _)) if wire::lacks_included(&answered.body) => {}
+                Err(error) if error.kind() == ErrorKind::Rejected => {}
+                answered => return answered,
+            }
+            self.lists_whole.store(true, Ordering::Relaxed);
+        }
+        self.answered_list(request, call(Detail::Full)).await
     }
 
     /// Where the list goes on behind a page: behind its last record.

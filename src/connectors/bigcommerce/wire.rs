@@ -27,7 +27,10 @@ const BRANDS: &str = "v3/catalog/brands";
 /// asked for: options are read out of the variants instead.
 const INCLUDE: &str = "variants,images,custom_fields";
 /// Of a product, what can change without moving its time; and its id, which always comes.
-const UNCLOCKED: &str = "categories,brand_id,custom_url,gtin,upc";
+const UNCLOCKED: &str =
+    "categories,brand_id,custom_url,gtin,upc,price,calculated_price,inventory_level,inventory_tracking";
+/// Of a variant, all that is read: it keeps no time of its own.
+const UNCLOCKED_VARIANT: &str = "product_id,image_url,option_values,sku,gtin,upc,price,calculated_price,weight,width,depth,height,inventory_level";
 /// `id` cannot be asked for by name, since it always comes.
 const ONLY_ID: &str = "type";
 
@@ -170,7 +173,7 @@ pub(super) fn variants_of(products: &[u64], detail: Detail, page: u64, limit: u3
         .query("page", page.to_string())
         .query("limit", limit.to_string());
     match detail {
-        Detail::Unclocked => request.query("include_fields", "product_id,image_url,option_values"),
+        Detail::Unclocked => request.query("include_fields", UNCLOCKED_VARIANT),
         Detail::Full | Detail::IdsOnly => request,
     }
 }
@@ -381,6 +384,12 @@ fn digits(bytes: &[u8]) -> Option<u64> {
     std::str::from_utf8(bytes.get(..end)?).ok()?.parse().ok()
 }
 
+/// Whether a page of products came without what it should include.
+pub(super) fn lacks_included(body: &[u8]) -> bool {
+    let has = |key: &str| memmem::find(body, format!("\"{key}\":").as_bytes()).is_some();
+    has("id") && !INCLUDE.split(',').all(has)
+}
+
 /// The ids of categories and brands that a page's products name. No key can stand within a text like this, since the
 /// quotation marks of a text are escaped.
 pub(super) fn named(body: &[u8]) -> (BTreeSet<u64>, BTreeSet<u64>) {
@@ -471,5 +480,8 @@ mod tests {
         assert_eq!(last_named_product(body), Some(8));
         assert_eq!(last_named_product(br#"{"data":[{"id":7}]}"#), None);
         assert_eq!(last_named_product(br#"{"product_id":"x"}"#), None);
+        assert!(lacks_included(body), "custom fields are missing");
+        assert!(!lacks_included(br#"{"data":[{"id":7,"variants":[],"images":[],"custom_fields":[]}]}"#));
+        assert!(!lacks_included(br#"{"data":[],"meta":{}}"#));
     }
 }

@@ -37,6 +37,19 @@ pub enum BatchHabit {
     Partial,
 }
 
+/// What a list gives where fields are chosen (`include_fields`) and more is included (`include`). The documents do not
+/// say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IncludeHabit {
+    /// The fields, and what is included.
+    Both,
+    /// The fields alone.
+    FieldsAlone,
+    /// 422.
+    Refused,
+}
+
 /// The state of the store and of the stand-in's habits.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -51,6 +64,8 @@ pub struct Conditions {
     pub past_the_end_repeats: bool,
     /// Lists without `sort` change their order whenever something was changed, so rows come twice or never.
     pub rows_slip: bool,
+    /// What comes of fields that are chosen beside what is included.
+    pub includes: IncludeHabit,
     /// The most rows of a page, silently, below what `limit` asks for.
     pub page_cap: Option<u64>,
     /// What pages do not say of their list: names in `meta.pagination`, such as `total_pages`.
@@ -97,6 +112,7 @@ impl Default for Conditions {
             ]),
             past_the_end_repeats: false,
             rows_slip: false,
+            includes: IncludeHabit::Both,
             page_cap: None,
             untold: BTreeSet::new(),
             put_unsets: BTreeSet::new(),

@@ -83,7 +83,7 @@ mod tokens;
 mod variants;
 mod webhooks;
 
-pub use conditions::{Area, BatchHabit, Conditions};
+pub use conditions::{Area, BatchHabit, Conditions, IncludeHabit};
 pub use deliveries::Delivery;
 pub use limits::{Plan, WindowUse};
 pub use product::Product;
