@@ -8,6 +8,7 @@ use super::classify::BigClassifier;
 use super::connector::BigCommerce;
 use super::credentials::{Credentials, Given, Way};
 use super::discover::{Found, discover};
+use super::metafields::Namespaces;
 use super::webhook::Proof;
 use super::writable::WriteSettings;
 use super::{PLATFORM, map};
@@ -102,6 +103,7 @@ pub struct BigCommerceConfig {
     pub(super) paging: Paging,
     profile: Option<StoreProfile>,
     pub(super) writes: WriteSettings,
+    pub(super) namespaces: Namespaces,
     mapping: Overrides,
 }
 
@@ -122,6 +124,7 @@ impl BigCommerceConfig {
             paging: Paging::default(),
             profile: None,
             writes: WriteSettings::default(),
+            metafields: Vec::new(),
             mapping: Overrides::default(),
         }
     }
@@ -181,6 +184,7 @@ pub struct BigCommerceBuilder {
     paging: Paging,
     profile: Option<StoreProfile>,
     writes: WriteSettings,
+    metafields: Vec<Text>,
     mapping: Overrides,
 }
 
@@ -280,6 +284,14 @@ impl BigCommerceBuilder {
         self
     }
 
+    /// Reads the metafields of products in these namespaces as attributes, and lets them be written (default none). Of
+    /// all products they come by further calls, 250 metafields each; of products by id, by a call each.
+    #[must_use]
+    pub fn metafields<T: Into<Text>>(mut self, namespaces: impl IntoIterator<Item = T>) -> Self {
+        self.metafields = namespaces.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Says what this store has elsewhere than the connector's map says (default nothing).
     #[must_use]
     pub fn mapping(mut self, overrides: Overrides) -> Self {
@@ -291,11 +303,12 @@ impl BigCommerceBuilder {
     ///
     /// # Errors
     /// `Config` where the hash or the address is unusable, credentials are missing or of several kinds, the share is
-    /// out of bounds, or the overrides of the map do not fit it.
+    /// out of bounds, a namespace is none, or the overrides of the map do not fit it.
     pub fn build(self) -> Result<BigCommerceConfig> {
         let hash = StoreHash::new(&self.hash)?;
-        let rules = self.mapping.apply(Entity::Product, map::PRODUCT)?;
-        map::must_write_content(&self.mapping, &rules)?;
+        let namespaces = Namespaces::new(&self.metafields)?;
+        let own = map::product(&namespaces);
+        map::must_write_content(&self.mapping, &own, &self.mapping.apply(Entity::Product, &own)?)?;
         self.mapping.apply(Entity::Variant, map::VARIANT)?;
         let url = self.url.as_deref().unwrap_or(API);
         let base = format!("{}/{}", url.trim().trim_end_matches('/'), hash.context());
@@ -320,7 +333,8 @@ impl BigCommerceBuilder {
             quota_share: self.quota_share,
             paging: self.paging,
             profile: self.profile,
-            writes: self.writes,
+            writes: WriteSettings { metafields: !namespaces.is_empty(), ..self.writes },
+            namespaces,
             mapping: self.mapping,
         })
     }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::config::{BigCommerceConfig, Paging, StoreHash};
 use super::discover::{Found, capabilities};
+use super::metafields::{AtHand, Namespaces};
 use super::names::NameTable;
 use super::webhook::Proof;
 use super::{PLATFORM, map};
@@ -38,6 +39,8 @@ pub struct BigCommerce {
     categories: SchemaMap,
     brands: SchemaMap,
     pub(super) names: NameTable,
+    pub(super) namespaces: Namespaces,
+    pub(super) metafields: AtHand,
     /// Whether products are listed whole where a part of their fields would do.
     pub(super) lists_whole: AtomicBool,
 }
@@ -45,12 +48,13 @@ pub struct BigCommerce {
 impl BigCommerce {
     pub(super) fn new(found: Found, runtime: Runtime, config: &BigCommerceConfig) -> Result<Self> {
         let mapping = config.mapping();
-        let products = mapping.apply(Entity::Product, map::PRODUCT)?;
+        let own = map::product(&config.namespaces);
+        let products = mapping.apply(Entity::Product, &own)?;
         let variants = mapping.apply(Entity::Variant, map::VARIANT)?;
         let mut capabilities = capabilities(config);
         for claims in &mut capabilities.entities {
             let own = match claims.entity {
-                Entity::Product => map::PRODUCT,
+                Entity::Product => &own,
                 Entity::Variant => map::VARIANT,
                 Entity::Category => map::CATEGORY,
                 _ => map::BRAND,
@@ -72,6 +76,8 @@ impl BigCommerce {
             private_hosts: config.private_hosts,
             paging: config.paging,
             names: NameTable::default(),
+            namespaces: config.namespaces.clone(),
+            metafields: AtHand::default(),
             lists_whole: AtomicBool::new(false),
         })
     }

@@ -9,6 +9,7 @@ mod connector;
 mod credentials;
 mod discover;
 mod map;
+mod metafields;
 mod names;
 mod read;
 mod rows;

@@ -51,7 +51,8 @@ impl BigCommerce {
             Detail::IdsOnly => None,
             _ => Some(self.names_of(&answered.body, request).await?),
         };
-        let items = RawItems::new(Entity::Product, answered.body, DATA);
+        let body = self.with_metafields(answered.body, request, &mut page).await?;
+        let items = RawItems::new(Entity::Product, body, DATA);
         page.items = vec![match names {
             Some(names) => items.named(names),
             None => items,
@@ -178,12 +179,13 @@ impl BigCommerce {
     pub(super) async fn product_ids_page(&self, request: &PullRequest, ids: &[ExternalId]) -> Result<Page> {
         let (mut page, mut left) = asked(request, ids, IDS_A_PAGE)?;
         if let ([one], Detail::Full) = (left.as_slice(), request.detail) {
-            let call = timed(with_room(wire::product(one), request), request);
+            let call = timed(self.with_room(wire::product(one), 1, request), request);
             match self.client.execute_with(call, wire::answered).await {
                 Ok(answered) => {
                     answered.fill(&mut page);
                     let names = self.names_of(&answered.body, request).await?;
                     let body = wire::as_list(&answered.body)?;
+                    let body = self.with_metafields(body, request, &mut page).await?;
                     page.items = vec![RawItems::new(Entity::Product, body, DATA).named(names)];
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => page.missing.push(one.clone()),
@@ -192,15 +194,29 @@ impl BigCommerce {
             return Ok(page);
         }
         let call = |ids: &[ExternalId]| {
-            timed(with_room(wire::products_by_id(ids, request.detail), request), request)
+            let call = wire::products_by_id(ids, request.detail);
+            timed(self.with_room(call, ids.len(), request), request)
         };
         for answered in self.all_of(&mut left, call).await? {
             answered.fill(&mut page);
             let names = self.names_of(&answered.body, request).await?;
-            page.items.push(RawItems::new(Entity::Product, answered.body, DATA).named(names));
+            let body = self.with_metafields(answered.body, request, &mut page).await?;
+            page.items.push(RawItems::new(Entity::Product, body, DATA).named(names));
         }
         page.missing.extend(left);
         Ok(page)
+    }
+
+    /// A read before a write waits until the quota has room for the write, too, and for each product's metafields where
+    /// these are read: the write itself could not wait so long.
+    fn with_room(&self, call: ApiRequest, products: usize, request: &PullRequest) -> ApiRequest {
+        let call = call.lane(request.lane);
+        let metafields =
+            if self.namespaces.is_empty() { 0 } else { u32::try_from(products).unwrap_or(u32::MAX) };
+        match request.purpose {
+            Purpose::Guard => call.cost(wire::ROOM_TO_WRITE.saturating_add(metafields)),
+            _ => call,
+        }
     }
 
     /// Categories or brands by id.
@@ -308,12 +324,6 @@ pub(super) fn timed(call: ApiRequest, request: &PullRequest) -> ApiRequest {
         Some(timeout) => call.timeout(timeout),
         None => call,
     }
-}
-
-/// A read before a write waits until the quota has room for the write, too: the write itself could not wait so long.
-fn with_room(call: ApiRequest, request: &PullRequest) -> ApiRequest {
-    let call = call.lane(request.lane);
-    if request.purpose == Purpose::Guard { call.cost(wire::ROOM_TO_WRITE) } else { call }
 }
 
 /// Whether a list of what changed is asked for.

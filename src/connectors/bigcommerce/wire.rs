@@ -8,6 +8,7 @@ use bytes::Bytes;
 use memchr::memmem;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use crate::connector::{Detail, Page, Select};
 use crate::error::{Error, ErrorKind, Result};
@@ -206,6 +207,27 @@ pub(super) fn taxons_by_id(entity: Entity, ids: &[ExternalId]) -> ApiRequest {
     get(list_of(entity)).query(filter, joined(ids)).query("limit", MAX_PAGE.to_string())
 }
 
+/// A page of the metafields in some namespaces, of one product or of all.
+pub(super) fn metafields(product: Option<u64>, namespaces: &str, page: u64) -> ApiRequest {
+    metafields_of(product, namespaces)
+        .query("direction", "asc")
+        .query("page", page.to_string())
+        .query("limit", MAX_PAGE.to_string())
+}
+
+/// The newest one of such metafields, and how many there are.
+pub(super) fn newest_metafield(product: Option<u64>, namespaces: &str) -> ApiRequest {
+    metafields_of(product, namespaces).query("direction", "desc").query("limit", "1")
+}
+
+fn metafields_of(product: Option<u64>, namespaces: &str) -> ApiRequest {
+    let path = match product {
+        Some(product) => format!("{PRODUCTS}/{product}/metafields"),
+        None => format!("{PRODUCTS}/metafields"),
+    };
+    get(path).query("namespace:in", namespaces)
+}
+
 /// Categories or brands by name, whole and to the letter or nearly so: whoever asks compares.
 pub(super) fn taxons_of_name(entity: Entity, name: &str) -> ApiRequest {
     get(list_of(entity)).query("name", name).query("limit", MAX_PAGE.to_string())
@@ -279,6 +301,11 @@ impl Answered {
         page.took = page.took.saturating_add(self.took);
     }
 
+    /// How long the store had the request.
+    pub(super) fn took(&self) -> Duration {
+        self.took
+    }
+
     /// The ids of the records.
     pub(super) fn ids(&self) -> Result<Vec<ExternalId>> {
         #[derive(Deserialize)]
@@ -296,9 +323,24 @@ impl Answered {
     }
 }
 
+/// The records of an answer as they came, each an object.
+pub(super) fn raw_records(body: &[u8]) -> Result<Vec<&RawValue>> {
+    let records: Vec<&RawValue> = read::<Data<Vec<&RawValue>>>(body)?.data;
+    Ok(records.into_iter().filter(|record| record.get().starts_with('{')).collect())
+}
+
+/// The id of a record.
+pub(super) fn id_of(record: &RawValue) -> Result<u64> {
+    #[derive(Deserialize)]
+    struct Id {
+        id: u64,
+    }
+    read::<Id>(record.get().as_bytes()).map(|record| record.id)
+}
+
 /// The answer about one record as a list of it would have it.
 pub(super) fn as_list(body: &Bytes) -> Result<Bytes> {
-    let one: Data<&serde_json::value::RawValue> = serde_json::from_slice(body).map_err(|_| {
+    let one: Data<&RawValue> = serde_json::from_slice(body).map_err(|_| {
         Error::new(ErrorKind::Protocol, "answer_unreadable", "the store's answer has no record")
     })?;
     Ok(Bytes::from(format!("{{\"data\":[{}]}}", one.data.get())))
@@ -309,7 +351,7 @@ struct Data<T> {
     data: T,
 }
 
-fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T> {
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(|error| {
         Error::new(ErrorKind::Protocol, "answer_unreadable", "the store's list cannot be read")
             .with_context("line", error.line().to_string())

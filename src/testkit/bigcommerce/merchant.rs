@@ -233,6 +233,22 @@ impl BigCommerceFake {
         Some(id)
     }
 
+    /// Changes a metafield as its own account does. False where there is none.
+    pub fn edit_metafield(&self, id: u64, value: &str) -> bool {
+        let mut state = self.state();
+        state.changes += 1;
+        let Some(found) = state.metafields.get_mut(&id) else { return false };
+        found.row.set("value", value);
+        true
+    }
+
+    /// Deletes a metafield as its own account does. False where there is none.
+    pub fn remove_metafield(&self, id: u64) -> bool {
+        let mut state = self.state();
+        state.changes += 1;
+        state.metafields.remove(&id).is_some()
+    }
+
     /// Adds a hook of another API account, which the caller cannot see; gives its id.
     pub fn add_foreign_hook(&self, scope: &str, destination: &str) -> u64 {
         self.add_hook_of("client_of_somebody_else", scope, destination)
