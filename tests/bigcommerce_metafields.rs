@@ -39,6 +39,14 @@ fn add_many(store: &BigCommerceFake, product: u64, count: usize) {
     }
 }
 
+/// The row of a metafield of ours.
+fn row(store: &BigCommerceFake, product: u64, key: &str) -> u64 {
+    let is = |row: &Json, name: &str, text: &str| row.get(name).unwrap().as_str() == Some(text);
+    let rows = store.metafields("product", product).into_iter().map(|(_, row)| row);
+    let mut found = rows.filter(|row| is(row, "namespace", "lily") && is(row, "key", key));
+    found.next().unwrap().get("id").unwrap().as_id().unwrap()
+}
+
 /// What of a store's metafields a pull should bring, by product.
 fn expected(store: &BigCommerceFake) -> BTreeMap<u64, BTreeSet<(String, String)>> {
     let of = |id: u64| {
@@ -156,9 +164,7 @@ async fn metafields_that_slip_between_two_pages_are_read_again() {
         // Behind a page, the newest one, and a page again.
         bench.store.after_request(3, BigCommerceFake::reads(ALL), move |store| {
             let (first, last) = (store.ids()[0], store.ids()[11]);
-            store.remove_metafield(
-                store.metafields("product", first)[0].1.get("id").unwrap().as_id().unwrap(),
-            );
+            store.remove_metafield(row(store, first, "key_0"));
             if made {
                 add(store, last, "lily", "new", "v");
             }
@@ -320,16 +326,11 @@ async fn metafields_are_changed_made_and_removed_beside_custom_fields_and_all_co
 #[tokio::test]
 async fn an_edit_of_a_metafield_is_not_overwritten_and_not_undone() {
     let (desk, ids) = desk().await;
-    let set = |id: u64, value: &str| {
-        let row = desk.store().metafields("product", id);
-        let (_, row) =
-            row.into_iter().find(|(_, row)| row.get("key").unwrap().as_str() == Some("material")).unwrap();
-        desk.store().edit_metafield(row.get("id").unwrap().as_id().unwrap(), value);
-    };
+    let set = |id: u64, value: &str| desk.store().edit_metafield(row(desk.store(), id, "material"), value);
     let wanted = json!({"attributes": {"update": {"lily.material": ["Linen"], "lily.care": ["Warm"]}}});
     // Between the pull and the plan.
     let record = desk.pulled().await.remove(&ids[0]).unwrap();
-    set(ids[0], "Theirs");
+    assert!(set(ids[0], "Theirs"));
     let plan = desk.plan(&[desk.wants(&record, &wanted)]).await;
     let verdict =
         |key: &str| &plan.changes.iter().find(|it| it.cell.key.as_deref() == Some(key)).unwrap().verdict;
@@ -337,7 +338,7 @@ async fn an_edit_of_a_metafield_is_not_overwritten_and_not_undone() {
     assert_eq!(verdict("lily.care"), &ChangeVerdict::Apply, "{plan}");
     // Between the plan and the write.
     let plan = desk.plan_for(ids[1], wanted).await;
-    set(ids[1], "Theirs");
+    assert!(set(ids[1], "Theirs"));
     let receipt = desk.apply(&plan).await;
     assert!(matches!(outcome(&receipt, "lily.material"), ReceiptOutcome::Conflict(_)), "{receipt}");
     let all = rows(&desk);
@@ -347,9 +348,7 @@ async fn an_edit_of_a_metafield_is_not_overwritten_and_not_undone() {
     );
     // Behind the write.
     let receipt = desk.land(ids[1], json!({"attributes": {"update": {"lily.care": ["Hot"]}}})).await;
-    let row = desk.store().metafields("product", ids[1]);
-    let (_, row) = row.into_iter().find(|(_, row)| row.get("key").unwrap().as_str() == Some("care")).unwrap();
-    desk.store().edit_metafield(row.get("id").unwrap().as_id().unwrap(), "Theirs again");
+    desk.store().edit_metafield(row(desk.store(), ids[1], "care"), "Theirs again");
     let report = desk.push.undo(receipt.push).await.unwrap();
     assert_eq!(report.cells[0].1, UndoOutcome::EditedSince, "{report}");
 }

@@ -10,4 +10,4 @@ mod common;
 #[path = "common/documents.rs"]
 mod documents;
 
-lily_connect::contract_suite!(bigcommerce_contract::shop(true).await);
+lily_connect::contract_suite!(bigcommerce_contract::shop(true, None).await);

@@ -30,17 +30,27 @@ pub struct Shop {
     bench: Bench,
     writes: Arc<AtomicU64>,
     metafields: bool,
+    /// The further language that the connector is of.
+    language: Option<&'static str>,
 }
 
-pub async fn shop(metafields: bool) -> Shop {
+pub async fn shop(metafields: bool, language: Option<&'static str>) -> Shop {
     let seed = |store: &BigCommerceFake| {
-        store.seed_products(20);
+        for code in ["fr", "de"] {
+            store.add_locale(1, code);
+        }
+        for id in store.seed_products(20) {
+            store.translate(1, "fr", id, "name", Some(&format!("fr {id}")));
+            store.translate(1, "de", id, "name", Some(&format!("de {id}")));
+        }
         for n in 0..6 {
             store.create_brand(&format!("Brand {n}"));
         }
     };
     let namespaces: &[&str] = if metafields { &["care", "warehouse"] } else { &[] };
-    let settings = |settings: BigCommerceBuilder| settings.metafields(namespaces.iter().copied());
+    let settings = |settings: BigCommerceBuilder| {
+        settings.metafields(namespaces.iter().copied()).translations(language.map(|_| 1))
+    };
     let bench = bench_with(seed, |builder| builder, settings).await;
     bench.server.traffic().clear();
     let writes = Arc::new(AtomicU64::new(0));
@@ -51,7 +61,7 @@ pub async fn shop(metafields: bool) -> Shop {
         false
     });
     bench.server.faults().push(seen);
-    Shop { bench, writes, metafields }
+    Shop { bench, writes, metafields, language }
 }
 
 /// The check asks for a change of nothing, to learn whether the token may write.
@@ -75,7 +85,9 @@ fn delete(store: &BigCommerceFake, entity: Entity, id: &ExternalId) -> bool {
 
 impl ContractFixture for Shop {
     fn connector(&self) -> Arc<dyn Connector> {
-        self.bench.connector.clone()
+        let Some(language) = self.language else { return self.bench.connector.clone() };
+        let view = self.bench.connector.views().iter().find(|view| view.locale.as_deref() == Some(language));
+        self.bench.connector.in_view(view.unwrap()).unwrap()
     }
 
     fn runtime(&self) -> Runtime {
@@ -114,6 +126,16 @@ impl ContractFixture for Shop {
                 json!([owner, row])
             };
             fields.insert("metafields".to_owned(), rows.map(row).collect());
+            for code in ["fr", "de"] {
+                fields.insert(code.to_owned(), json!(store.translations(1, code, number(id))));
+            }
+            if let Some(language) = self.language {
+                // Its own texts stand where the map of a language has them.
+                let translated = fields.remove(language)?;
+                let own = std::mem::replace(&mut json, translated);
+                json.as_object_mut()?.insert("own".to_owned(), own);
+                return Some(json);
+            }
         }
         for image in fields.get_mut("images").and_then(Value::as_array_mut).into_iter().flatten() {
             image.as_object_mut()?.remove("date_modified");
@@ -127,8 +149,13 @@ impl ContractFixture for Shop {
             "description" => "description",
             _ => return false,
         };
-        entity == Entity::Product
-            && self.bench.store.edit_product(number(id), |product| product.set(key, text))
+        let store = &self.bench.store;
+        if let (Some(language), Entity::Product) = (self.language, entity) {
+            store.translate(1, language, number(id), key, Some(text));
+            // A translation alone moves no product; here the merchant saved that, too.
+            return store.edit_product(number(id), |product| product.set("warranty", text));
+        }
+        entity == Entity::Product && store.edit_product(number(id), |product| product.set(key, text))
     }
 
     fn add(&self, entity: Entity) -> Option<ExternalId> {
@@ -215,6 +242,7 @@ impl ContractFixture for Shop {
                 "store_v2_default",
                 "store_v2_products_read_only",
                 "store_v2_information_read_only",
+                "store_translations_read_only",
             ]),
             _ => return false,
         }
@@ -223,6 +251,9 @@ impl ContractFixture for Shop {
 
     fn delivery(&self, entity: Entity, id: &ExternalId, secret: &Secret) -> Option<Incoming> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
+        if self.language.is_some() {
+            return None;
+        }
         let data = match entity {
             Entity::Product => json!({ "type": "product", "id": number(id) }),
             Entity::Category => json!({ "type": "category", "id": number(id) }),
@@ -275,6 +306,8 @@ impl ContractFixture for Shop {
         // Of products, the names of their categories and brands come by a call each; of variants, a count, a window
         // of products, and its variants.
         match entity {
+            // A language has none of these, and its translations by one.
+            Entity::Product if self.language.is_some() => 2,
             // And their metafields by one.
             Entity::Product if self.metafields => 4,
             Entity::Product | Entity::Variant => 3,

@@ -8,6 +8,7 @@ use super::classify::BigClassifier;
 use super::connector::BigCommerce;
 use super::credentials::{Credentials, Given, Way};
 use super::discover::{Found, discover};
+use super::language;
 use super::metafields::Namespaces;
 use super::webhook::Proof;
 use super::writable::WriteSettings;
@@ -104,6 +105,7 @@ pub struct BigCommerceConfig {
     profile: Option<StoreProfile>,
     pub(super) writes: WriteSettings,
     pub(super) namespaces: Namespaces,
+    channels: Vec<u64>,
     mapping: Overrides,
 }
 
@@ -125,6 +127,7 @@ impl BigCommerceConfig {
             profile: None,
             writes: WriteSettings::default(),
             metafields: Vec::new(),
+            channels: Vec::new(),
             mapping: Overrides::default(),
         }
     }
@@ -144,13 +147,15 @@ impl BigCommerceConfig {
     /// Reads the store's profile, unless one was supplied, and gives the connector.
     ///
     /// # Errors
-    /// `Auth` or `Forbidden` where the token is refused; else what the pipeline says.
+    /// `Auth` or `Forbidden` where the token is refused; `Unsupported` where the store tells no languages of a channel
+    /// of the settings; else what the pipeline says.
     pub async fn connect(&self, runtime: &Runtime) -> Result<BigCommerce> {
         let client = self.client(runtime)?;
-        let found = match &self.profile {
-            Some(profile) => Found { client, profile: profile.clone() },
+        let mut found = match &self.profile {
+            Some(profile) => Found { client, profile: profile.clone(), views: Vec::new() },
             None => discover(client).await?,
         };
+        found.views = language::views(&found.client, &self.channels).await?;
         BigCommerce::new(found, runtime.clone(), self)
     }
 
@@ -185,6 +190,7 @@ pub struct BigCommerceBuilder {
     profile: Option<StoreProfile>,
     writes: WriteSettings,
     metafields: Vec<Text>,
+    channels: Vec<u64>,
     mapping: Overrides,
 }
 
@@ -270,7 +276,7 @@ impl BigCommerceBuilder {
         self
     }
 
-    /// Supplies the profile: connecting then makes no call.
+    /// Supplies the profile: connecting then makes no call, but for languages ([`translations`](Self::translations)).
     #[must_use]
     pub fn profile(mut self, profile: StoreProfile) -> Self {
         self.profile = Some(profile);
@@ -289,6 +295,15 @@ impl BigCommerceBuilder {
     #[must_use]
     pub fn metafields<T: Into<Text>>(mut self, namespaces: impl IntoIterator<Item = T>) -> Self {
         self.metafields = namespaces.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Reads which further languages these channels have, by their numbers (default none): each is a view of the store
+    /// ([`Connector::views`](crate::Connector::views)). They are of Catalyst storefronts, and the token needs the scope
+    /// Store Translations.
+    #[must_use]
+    pub fn translations(mut self, channels: impl IntoIterator<Item = u64>) -> Self {
+        self.channels = channels.into_iter().collect();
         self
     }
 
@@ -335,6 +350,7 @@ impl BigCommerceBuilder {
             profile: self.profile,
             writes: WriteSettings { metafields: !namespaces.is_empty(), ..self.writes },
             namespaces,
+            channels: self.channels,
             mapping: self.mapping,
         })
     }

@@ -1,5 +1,6 @@
 //! The connector: what it is, and which way each question goes.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
@@ -9,23 +10,23 @@ use super::discover::{Found, capabilities};
 use super::metafields::{AtHand, Namespaces};
 use super::names::NameTable;
 use super::webhook::Proof;
-use super::{PLATFORM, map};
+use super::{PLATFORM, language, map};
 use crate::connector::{
     Answer, Connector, ConnectorInfo, Detail, Health, Known, LookUp, Page, PullRequest, PushRequest, Select,
     WebhookSource,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
-use crate::mapping::SchemaMap;
-use crate::model::{Capabilities, Entity, Secret};
+use crate::mapping::{Rule, SchemaMap};
+use crate::model::{Capabilities, Entity, Secret, View};
 use crate::runtime::Runtime;
 
 const API_VERSION: &str = "v3";
 
 /// A connected BigCommerce store.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct BigCommerce {
-    pub(super) client: ApiClient,
+    pub(super) client: Arc<ApiClient>,
     pub(super) runtime: Runtime,
     pub(super) hash: StoreHash,
     pub(super) client_secret: Option<Secret>,
@@ -34,15 +35,17 @@ pub struct BigCommerce {
     pub(super) paging: Paging,
     info: ConnectorInfo,
     pub(super) capabilities: Capabilities,
-    pub(super) products: SchemaMap,
-    variants: SchemaMap,
-    categories: SchemaMap,
-    brands: SchemaMap,
-    pub(super) names: NameTable,
+    pub(super) products: Arc<SchemaMap>,
+    variants: Arc<SchemaMap>,
+    categories: Arc<SchemaMap>,
+    brands: Arc<SchemaMap>,
+    pub(super) names: Arc<NameTable>,
     pub(super) namespaces: Namespaces,
-    pub(super) metafields: AtHand,
+    pub(super) metafields: Arc<AtHand>,
+    /// The further languages of the channels that the settings name.
+    pub(super) views: Vec<View>,
     /// Whether products are listed whole where a part of their fields would do.
-    pub(super) lists_whole: AtomicBool,
+    pub(super) lists_whole: Arc<AtomicBool>,
 }
 
 impl BigCommerce {
@@ -60,25 +63,30 @@ impl BigCommerce {
                 _ => map::BRAND,
             };
             mapping.narrow(own, claims);
+            if claims.entity == Entity::Product {
+                language::spill_into(&found.views, &mut claims.writable);
+            }
         }
+        let compiled = |entity, rules: &[Rule]| SchemaMap::compile(PLATFORM, entity, rules).map(Arc::new);
         Ok(Self {
             capabilities,
-            products: SchemaMap::compile(PLATFORM, Entity::Product, &products)?,
-            variants: SchemaMap::compile(PLATFORM, Entity::Variant, &variants)?,
-            categories: SchemaMap::compile(PLATFORM, Entity::Category, map::CATEGORY)?,
-            brands: SchemaMap::compile(PLATFORM, Entity::Brand, map::BRAND)?,
+            products: compiled(Entity::Product, &products)?,
+            variants: compiled(Entity::Variant, &variants)?,
+            categories: compiled(Entity::Category, map::CATEGORY)?,
+            brands: compiled(Entity::Brand, map::BRAND)?,
+            views: found.views,
             info: ConnectorInfo::new(config.store().clone(), API_VERSION, found.profile),
-            client: found.client,
+            client: Arc::new(found.client),
             runtime,
             hash: config.hash.clone(),
             client_secret: config.client_secret.clone(),
             proof: config.proof,
             private_hosts: config.private_hosts,
             paging: config.paging,
-            names: NameTable::default(),
+            names: Arc::default(),
             namespaces: config.namespaces.clone(),
-            metafields: AtHand::default(),
-            lists_whole: AtomicBool::new(false),
+            metafields: Arc::default(),
+            lists_whole: Arc::default(),
         })
     }
 }
@@ -138,6 +146,14 @@ impl Connector for BigCommerce {
 
     async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {
         self.write_all(request).await
+    }
+
+    fn views(&self) -> &[View] {
+        &self.views
+    }
+
+    fn in_view(&self, view: &View) -> Result<Arc<dyn Connector>> {
+        Ok(Arc::new(self.translated(view)?))
     }
 
     fn webhooks(&self) -> Option<&dyn WebhookSource> {

@@ -10,7 +10,7 @@ use crate::error::{ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::model::{
     AnswerHolds, Capabilities, DeltaClock, Entity, EntityCapabilities, FieldName, LengthUnit, MassUnit,
-    ProductStatus, StoreProfile, Text,
+    ProductStatus, StoreProfile, Text, View,
 };
 
 /// The most products of one batch of the platform (its own words when there are more).
@@ -25,6 +25,7 @@ const SETTLE_AFTER: Duration = Duration::from_secs(90);
 pub(super) struct Found {
     pub(super) client: ApiClient,
     pub(super) profile: StoreProfile,
+    pub(super) views: Vec<View>,
 }
 
 /// Reads what is true of the store. A token without the right to read its settings is no obstacle: what cannot be
@@ -46,7 +47,7 @@ pub(super) async fn discover(client: ApiClient) -> Result<Found> {
     }
     // Whoever may read the store's settings may still not read its products; a wrong token shows here, too.
     client.execute_with(wire::probe(), wire::answered).await?;
-    Ok(Found { client, profile })
+    Ok(Found { client, profile, views: Vec::new() })
 }
 
 /// A word that looks like one: the text comes from outside.

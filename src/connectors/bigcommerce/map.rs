@@ -80,6 +80,15 @@ pub(super) fn product(namespaces: &Namespaces) -> Vec<Rule> {
     rules
 }
 
+/// What of a product is translated, as the connector puts it together.
+pub(super) static TRANSLATED: &[Rule] = &[
+    rule("/id", "ref.id", Id, Read),
+    rule("/name", "title", Text, ReadWrite),
+    rule("/description", "description", Html, ReadWrite),
+    rule("/page_title", "seo.title", Text, ReadWrite),
+    rule("/meta_description", "seo.description", Text, ReadWrite),
+];
+
 /// Variants. A product without options has one, too. Where a price or weight is null, that of the product counts.
 pub(super) static VARIANT: &[Rule] = &[
     rule("/id", "ref.id", Id, Read),

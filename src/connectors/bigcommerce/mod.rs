@@ -8,6 +8,7 @@ mod config;
 mod connector;
 mod credentials;
 mod discover;
+mod language;
 mod map;
 mod metafields;
 mod names;

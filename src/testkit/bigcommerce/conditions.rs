@@ -88,6 +88,10 @@ pub struct Conditions {
     pub bare_refusals: u64,
     /// Answers come without the headers of the quota, as on an unlimited plan.
     pub without_limit_headers: bool,
+    /// Products without a translation are left out of an answer about translations.
+    pub untranslated_left_out: bool,
+    /// Texts that take no translation.
+    pub untranslatable: BTreeSet<String>,
     /// Deliveries come without the signature of Standard Webhooks; since when stores sign is not documented.
     pub unsigned_deliveries: bool,
     /// Each delivery comes twice, with the same hash.
@@ -124,6 +128,8 @@ impl Default for Conditions {
             concurrency: None,
             bare_refusals: 0,
             without_limit_headers: false,
+            untranslated_left_out: false,
+            untranslatable: BTreeSet::new(),
             unsigned_deliveries: false,
             deliveries_twice: false,
             old_token_answer: false,
