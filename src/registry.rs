@@ -13,6 +13,7 @@
 //! | `BIGCOMMERCE_CLIENT_SECRET` | the API account's client secret, which signs deliveries |
 //! | `BIGCOMMERCE_URL` | another address than the platform's own, such as that of a test server |
 //! | `BIGCOMMERCE_WRITE_SLUGS` | `1` allows addresses of products to be written |
+//! | `BIGCOMMERCE_METAFIELDS` | namespaces with commas between, whose metafields are attributes (default none) |
 //! | `BIGCOMMERCE_QUOTA_SHARE` | which share of the store's quota is ours, above 0 and at most 1 (default 1) |
 //! | `GA4_PROPERTY` | the property's number |
 //! | `GA4_CREDENTIALS_FILE`, else `GOOGLE_APPLICATION_CREDENTIALS` | the JSON file of a service account's key, or of gcloud's application default login (default: gcloud's own file, below `CLOUDSDK_CONFIG`, `HOME` or `APPDATA`) |
@@ -172,6 +173,9 @@ impl ConnectorConfig {
                 }
                 if let Some(share) = variables.share("BIGCOMMERCE_QUOTA_SHARE")? {
                     builder = builder.quota_share(share);
+                }
+                if let Some(namespaces) = variables.optional("BIGCOMMERCE_METAFIELDS")? {
+                    builder = builder.metafields(namespaces.split(','));
                 }
                 let config = builder
                     .build()
@@ -597,6 +601,8 @@ fn in_variable(error: Error, name: &'static str) -> Error {
         error.with_context("variable", "SHOPIFY_SHOP")
     } else if error.code() == "store_hash_unusable" {
         error.with_context("variable", "BIGCOMMERCE_STORE_HASH")
+    } else if error.code() == "metafield_namespace_unusable" {
+        error.with_context("variable", "BIGCOMMERCE_METAFIELDS")
     } else {
         error
     }

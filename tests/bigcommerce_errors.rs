@@ -108,6 +108,38 @@ async fn a_token_that_is_withdrawn_is_told_after_one_call_and_by_the_check() {
     assert!(config(&bench.server.url(), "wrong").build().unwrap().connect(&bench.runtime).await.is_err());
 }
 
+/// What the platform makes of a batch of nothing is not documented: only its word for a right that lacks counts.
+#[tokio::test]
+async fn the_check_of_the_right_to_write_holds_whatever_a_batch_of_nothing_is_answered() {
+    let bench = bench(3).await;
+    let told = async || {
+        let findings = bench.connector.check().await.unwrap().findings;
+        findings.into_iter().map(|finding| finding.code.to_string()).collect::<Vec<_>>()
+    };
+    let before = bench.store.snapshot();
+    assert_eq!(told().await, Vec::<String>::new());
+    for (status, expected) in [
+        (204, &[][..]),
+        (207, &[]),
+        (400, &[]),
+        (404, &[]),
+        (413, &[]),
+        (422, &[]),
+        (500, &[]),
+        (403, &["scope_missing_products_modify"]),
+    ] {
+        bench.answer_next(true, Response::new(status));
+        assert_eq!(told().await, expected, "{status}");
+    }
+    bench.store.grant_scopes([
+        "store_v2_default",
+        "store_v2_products_read_only",
+        "store_v2_information_read_only",
+    ]);
+    assert_eq!(told().await, ["scope_missing_products_modify"]);
+    assert_eq!(bench.store.snapshot(), before);
+}
+
 #[tokio::test]
 async fn a_refused_field_is_named_and_the_others_of_its_product_are_written() {
     let bench = bench(4).await;
@@ -169,7 +201,9 @@ async fn a_batch_over_the_platforms_bound_is_cut_and_a_lost_one_is_unknown() {
     let body = r#"{"errors":{},"status":413,"title":"The request payload is too large. The maximum items allowed in the array is 5."}"#;
     let answer = Response::new(413).with_body(body.as_bytes().to_vec());
     bench.answer_next(true, answer);
+    let before = bench.server.traffic().writes();
     let answers = push(&bench, patches("Cut")).await;
+    assert_eq!(bench.server.traffic().writes() - before, 3, "one that is refused, and two halves");
     assert!(answers.iter().all(|answer| code(&answer[0].1) == "accepted"), "{answers:?}");
     let lost = FaultRule::new(Fault::Reset(When::After)).matching(BigCommerceFake::is_write).times(1);
     bench.server.faults().push(lost);
@@ -180,6 +214,19 @@ async fn a_batch_over_the_platforms_bound_is_cut_and_a_lost_one_is_unknown() {
         "Lost",
         "and never sent twice"
     );
+}
+
+/// An answer over our own bound is no refusal: the batch was taken, and is not sent again in parts.
+#[tokio::test]
+async fn a_batch_whose_answer_is_too_large_to_read_is_unknown_and_not_sent_again() {
+    let bench = bench(4).await;
+    let ids = bench.store.ids();
+    bench.answer_next(true, Response::new(200).with_body(vec![b' '; 33 * 1024 * 1024]));
+    let before = bench.server.traffic().writes();
+    let patches = ids[..4].iter().map(|id| Patch::new(product(*id), vec![text("seo.title", "X")])).collect();
+    let answers = push(&bench, patches).await;
+    assert!(answers.iter().all(|answer| code(&answer[0].1) == "unknown"), "{answers:?}");
+    assert_eq!(bench.server.traffic().writes() - before, 1);
 }
 
 #[tokio::test]

@@ -9,12 +9,14 @@ mod common;
 mod documents;
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 use bigcommerce::{Desk, changed};
 use lily_connect::connector::Connector;
 use lily_connect::model::{Entity, Reversible};
 use lily_connect::sync::{ChangeVerdict, ReceiptOutcome, Rejection, Warning};
 use lily_connect::testkit::bigcommerce::{BatchHabit, BigCommerceFake};
+use lily_connect::testkit::faults::{Fault, FaultRule};
 use lily_connect::testkit::json::Json;
 use serde_json::{Value, json};
 
@@ -172,6 +174,30 @@ async fn values_that_a_put_unsets_are_told_and_option_defaults_stay() {
         warnings.iter().any(|warning| matches!(warning, Warning::SiblingMoved { field } if field == "tags"));
     assert!(told, "{warnings:?}");
     assert_eq!(desk.store().product(ids[0]).unwrap().options, options);
+}
+
+/// A store sets what a PUT names, and lists that it names whole: so it names what changed, and nothing else.
+#[tokio::test]
+async fn a_put_names_what_changed_and_nothing_else() {
+    let (desk, ids) = two().await;
+    let bodies: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let seen = bodies.clone();
+    // It strikes nothing, and sees each request.
+    desk.bench.server.faults().push(FaultRule::new(Fault::status(500)).matching(move |request| {
+        if BigCommerceFake::is_write(request) {
+            seen.lock().unwrap().push(serde_json::from_slice(&request.body).unwrap());
+        }
+        false
+    }));
+    desk.land(ids[0], json!({"title": "Another"})).await;
+    let pulled = desk.pulled().await;
+    let both: Vec<_> = ids.iter().map(|id| desk.wants(&pulled[id], &json!({"seo.title": "S"}))).collect();
+    assert!(desk.apply(&desk.plan(&both).await).await.is_full_success());
+    let expected = [
+        json!({"name": "Another"}),
+        json!([{"id": ids[0], "page_title": "S"}, {"id": ids[1], "page_title": "S"}]),
+    ];
+    assert_eq!(*bodies.lock().unwrap(), expected);
 }
 
 #[tokio::test]

@@ -17,11 +17,12 @@ use bytes::Bytes;
 use common::Kept;
 use lily_connect::connector::{Connector, PullRequest, Purpose};
 use lily_connect::connectors::bigcommerce::{BigCommerceConfig, Paging};
-use lily_connect::model::{Entity, Names, RawItems, Record, Secret, Shape, StoreProfile};
+use lily_connect::model::{Entity, FieldName, Names, RawItems, Record, Secret, Shape, StoreProfile};
 use lily_connect::runtime::Runtime;
 use lily_connect::state::{MemoryState, StateStore};
-use lily_connect::sync::Pull;
-use lily_connect::testkit::bigcommerce::BigCommerceFake;
+use lily_connect::sync::{Certificate, CheckOutcome, Pull, Rule};
+use lily_connect::testkit::bigcommerce::{BigCommerceFake, IncludeHabit, Product};
+use lily_connect::testkit::json::Json;
 use serde_json::Value;
 
 fn set(ids: impl IntoIterator<Item = u64>) -> BTreeSet<u64> {
@@ -30,6 +31,15 @@ fn set(ids: impl IntoIterator<Item = u64>) -> BTreeSet<u64> {
 
 /// Pulls each kind in pages of seven, and holds what came against the store.
 async fn holds(bench: &Bench, what: &str) {
+    for (entity, ids, certificate) in every(bench, what).await {
+        assert_eq!(ids.len(), set(ids).len(), "{what}: {entity} twice");
+        assert!(certificate.is_complete(), "{what}: {entity}: {certificate}");
+    }
+}
+
+/// Every record of each kind comes, whatever is proved of it: the ids that came, and the certificate.
+async fn every(bench: &Bench, what: &str) -> Vec<(Entity, Vec<u64>, Certificate)> {
+    let mut pulled = Vec::new();
     let store = &bench.store;
     for (entity, expected) in [
         (Entity::Product, store.ids()),
@@ -44,9 +54,9 @@ async fn holds(bench: &Bench, what: &str) {
         let certificate = pull.run(&mut kept.clone(), &|_| {}).await.unwrap();
         let records = kept.0.lock().unwrap().clone();
         assert_eq!(set(ids(&records)), set(expected), "{what}: {entity}");
-        assert_eq!(ids(&records).len(), set(ids(&records)).len(), "{what}: {entity} twice");
-        assert!(certificate.is_complete(), "{what}: {entity}: {certificate}");
+        pulled.push((entity, ids(&records), certificate));
     }
+    pulled
 }
 
 #[tokio::test]
@@ -79,6 +89,20 @@ async fn pages_past_the_end_that_repeat_are_never_asked_for_or_believed() {
     let bench = bench(23).await;
     bench.store.set_conditions(|it| it.past_the_end_repeats = true);
     holds(&bench, "the last page comes again").await;
+    // Nor is a list endless where nobody says how many pages it has.
+    for untold in [&["total_pages"][..], &["total_pages", "total"], &["total_pages", "total", "per_page"]] {
+        for cap in [None, Some(3)] {
+            bench.store.set_conditions(|it| {
+                it.untold = untold.iter().map(|name| (*name).to_owned()).collect();
+                it.page_cap = cap;
+            });
+            if untold.contains(&"total") {
+                every(&bench, &format!("{untold:?} is not told, pages of {cap:?}")).await;
+            } else {
+                holds(&bench, &format!("{untold:?} is not told, pages of {cap:?}")).await;
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -108,16 +132,45 @@ async fn rows_that_slip_between_pages_come_twice_and_are_delivered_once() {
             },
         );
     }
-    holds(&bench, "rows slip").await;
+    for (entity, ids, certificate) in every(&bench, "rows slip").await {
+        assert_eq!(ids.len(), set(ids).len(), "{entity} twice");
+        assert!(certificate.is_complete(), "{entity}: {certificate}");
+        // Products are asked for behind an id, in its order: nothing of them slips, so nothing is looked for again.
+        let swept = certificate
+            .checks
+            .iter()
+            .any(|check| check.rule == Rule::SweepAgrees && check.outcome == CheckOutcome::Held);
+        assert_eq!(swept, entity != Entity::Product, "{entity}: {certificate}");
+    }
 }
 
 #[tokio::test]
 async fn pages_that_are_capped_below_what_was_asked_for_lose_nothing() {
-    let bench = bench(40).await;
-    for cap in [1, 3, 10] {
-        bench.store.set_conditions(|it| it.page_cap = Some(cap));
-        holds(&bench, "a cap").await;
+    for paging in [Paging::ById, Paging::ByNumber] {
+        let bench = bench_with(
+            |store| drop(store.seed_products(40)),
+            |builder| builder,
+            |settings| settings.paging(paging),
+        )
+        .await;
+        for (cap, untold) in [(1, None), (3, None), (3, Some("total_pages")), (10, None)] {
+            bench.store.set_conditions(|it| {
+                it.page_cap = Some(cap);
+                it.untold = untold.into_iter().map(str::to_owned).collect();
+            });
+            holds(&bench, &format!("pages of {cap}, {paging:?}")).await;
+        }
     }
+}
+
+/// With options or modifiers among what is included, a page has ten products, whatever is asked for.
+#[tokio::test]
+async fn no_page_is_cut_to_ten_by_what_it_includes() {
+    let bench = bench(60).await;
+    bench.server.traffic().clear();
+    let (records, _) = bench.pull(Entity::Product).await;
+    let lists = bench.server.traffic().count_where(|it| it.path.ends_with("/v3/catalog/products"));
+    assert_eq!((records.len(), lists), (60, 1), "60 products are one page of 250");
 }
 
 #[tokio::test]
@@ -146,10 +199,18 @@ async fn products_that_are_deleted_while_the_list_is_read_take_nothing_with_them
     }
 }
 
-/// What moves no `date_modified` is found by a sweep behind a delta, and a deletion with it.
+/// What moves no `date_modified` is found by a sweep behind a delta, and a deletion with it, whatever the platform makes
+/// of fields that are chosen beside what is included.
 #[tokio::test]
 async fn changes_that_do_not_move_date_modified_are_found_by_the_sweep_of_a_delta() {
-    let bench = bench(30).await;
+    for habit in [IncludeHabit::Both, IncludeHabit::FieldsAlone, IncludeHabit::Refused] {
+        let bench = bench(30).await;
+        bench.store.set_conditions(|it| it.includes = habit);
+        unclocked_products(&bench).await;
+    }
+}
+
+async fn unclocked_products(bench: &Bench) {
     let state: Arc<dyn StateStore> = Arc::new(MemoryState::new());
     let connector: Arc<dyn Connector> = bench.connector.clone();
     let full = Pull::new(connector.clone(), state.clone(), Entity::Product);
@@ -161,12 +222,17 @@ async fn changes_that_do_not_move_date_modified_are_found_by_the_sweep_of_a_delt
         store.ids().into_iter().filter(|id| !store.product(*id).unwrap().images.is_empty()).nth(at).unwrap()
     };
     let (alt, field, silent, gone) = (with_image(1), store.ids()[5], store.ids()[9], store.ids()[20]);
+    let (stock, price) = (store.ids()[11], store.ids()[13]);
     let moved = |id: u64| store.product(id).unwrap().text("date_modified").to_owned();
     let before = (moved(alt), moved(field));
+    // A delta overlaps the pull before it by the product that was changed last.
+    let newest = store.ids().into_iter().max_by_key(|id| moved(*id)).unwrap();
     let image = store.product(alt).unwrap().images[0].get("id").unwrap().as_id().unwrap();
     store.set_alt(alt, image, "Said in silence");
     store.add_custom_field(field, "Fit", "Slim").unwrap();
     store.edit_in_silence(silent, |product| product.set("gtin", "01234567890128"));
+    store.edit_in_silence(price, |product| product.set("price", 987.5));
+    store.set_stock(stock, 4321);
     assert_eq!((moved(alt), moved(field)), before, "the fake's clock stands still for these");
     store.delete_product(gone);
     let since = first.next_since.unwrap();
@@ -174,8 +240,42 @@ async fn changes_that_do_not_move_date_modified_are_found_by_the_sweep_of_a_delt
     let kept = Kept::default();
     let certificate = delta.run(&mut kept.clone(), &|_| {}).await.unwrap();
     let found = set(ids(&kept.0.lock().unwrap()));
-    assert!(found.is_superset(&set([alt, field, silent])), "{found:?}: {certificate}");
-    assert!(format!("{certificate}").contains("missing") || !found.contains(&gone), "{certificate}");
+    assert_eq!(found, set([alt, field, silent, stock, price, newest]), "{certificate}");
+    assert!(certificate.is_complete(), "{certificate}");
+    assert_eq!(certificate.missing, [gone.to_string().into()], "{certificate}");
+}
+
+/// A variant keeps no time of its own, and whether its product's moves with it is not known.
+#[tokio::test]
+async fn changes_of_variants_that_do_not_move_their_products_time_are_found_by_the_sweep_of_a_delta() {
+    let bench = bench(30).await;
+    let state: Arc<dyn StateStore> = Arc::new(MemoryState::new());
+    let connector: Arc<dyn Connector> = bench.connector.clone();
+    let full = Pull::new(connector.clone(), state.clone(), Entity::Variant);
+    let first = full.run(&mut Kept::default(), &|_| {}).await.unwrap();
+    assert!(first.is_complete(), "{first}");
+    bench.clock.advance(std::time::Duration::from_secs(600));
+    let store = &bench.store;
+    let mut changed = BTreeSet::new();
+    for (product, (field, value)) in store.ids().into_iter().zip([
+        ("price", Json::from(987.5)),
+        ("weight", Json::from(98.5)),
+        ("depth", Json::from(9.25)),
+        ("inventory_level", Json::Int(4321)),
+        ("sku", Json::text("ANOTHER-1")),
+        ("upc", Json::text("0123456")),
+        ("gtin", Json::text("01234567890128")),
+        ("image_url", Json::text("https://cdn.example.com/other.jpg")),
+    ]) {
+        let of = |product: &Product| product.variants.last().unwrap().get("id").unwrap().as_id().unwrap();
+        changed.insert(of(&store.product(product).unwrap()));
+        store.edit_in_silence(product, |product| product.variants.last_mut().unwrap().set(field, value));
+    }
+    let delta = Pull::new(connector, state, Entity::Variant).since(first.next_since.unwrap());
+    let kept = Kept::default();
+    let certificate = delta.run(&mut kept.clone(), &|_| {}).await.unwrap();
+    assert_eq!(set(ids(&kept.0.lock().unwrap())), changed, "{certificate}");
+    assert!(certificate.is_complete(), "{certificate}");
 }
 
 #[tokio::test]
@@ -202,6 +302,31 @@ async fn a_product_that_is_asked_for_by_id_comes_or_is_named_as_missing() {
         request.cursor = page.next;
     }
     assert_eq!((found, set(missing)), (11, set([gone, 999_999])));
+}
+
+/// What a page is cut to is no ground to call a record missing, or a name unknown.
+#[tokio::test]
+async fn categories_and_brands_that_are_asked_for_by_id_come_though_pages_are_capped() {
+    let bench = bench(12).await;
+    for n in 0..6 {
+        bench.store.create_brand(&format!("Brand {n}"));
+    }
+    bench.store.set_conditions(|it| it.page_cap = Some(2));
+    for (entity, known) in
+        [(Entity::Category, bench.store.category_ids()), (Entity::Brand, bench.store.brand_ids())]
+    {
+        let wanted = known.iter().chain([&999_999]).map(|id| id.to_string().into()).collect();
+        let page =
+            bench.connector.pull_page(&PullRequest::by_ids(entity, wanted, Purpose::Verify)).await.unwrap();
+        let schema = bench.connector.schema(entity).unwrap();
+        let profile = &bench.connector.info().profile;
+        let found: usize = page.items.iter().map(|it| schema.map(it, profile).unwrap().records.len()).sum();
+        assert_eq!((found, page.missing.as_slice()), (known.len(), &["999999".into()][..]), "{entity}");
+    }
+    let (products, _) = bench.pull(Entity::Product).await;
+    let unnamed =
+        products.iter().filter(|record| record.base().keys(&FieldName::new("categories")).is_none());
+    assert_eq!(unnamed.count(), 0);
 }
 
 #[tokio::test]

@@ -239,6 +239,9 @@ mod bigcommerce {
         for share in ["half", "0", "1.5", "NaN"] {
             assert!(config(&with(&[TOKEN, ("BIGCOMMERCE_QUOTA_SHARE", share)])).is_err(), "{share}");
         }
+        assert!(config(&with(&[TOKEN, ("BIGCOMMERCE_METAFIELDS", "lily,Warehouse Locations")])).is_ok());
+        let odd = refused(&with(&[TOKEN, ("BIGCOMMERCE_METAFIELDS", "lily,")]));
+        assert!(odd.contains("variable=BIGCOMMERCE_METAFIELDS"), "{odd}");
         let odd = refused(&with(&[TOKEN, ("BIGCOMMERCE_WRITE_SLUGS", "yes")]));
         assert!(odd.contains("BIGCOMMERCE_WRITE_SLUGS must be 1 or 0"), "{odd}");
     }

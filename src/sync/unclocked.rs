@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
 use twox_hash::XxHash3_64;
 
 use super::pull::{Work, number};
@@ -139,6 +140,7 @@ fn print_of(record: &Record, fields: &[FieldName], scratch: &mut Vec<u8>) -> u64
                 put(scratch, text.value().map(Text::as_str));
             }
             put_values(scratch, listed, &product.status, &product.price, &product.weight, &product.inventory);
+            put_json(scratch, listed, "compare_at", &product.compare_at);
             if listed("media") {
                 put_media(scratch, &product.media);
             }
@@ -169,11 +171,18 @@ fn print_of(record: &Record, fields: &[FieldName], scratch: &mut Vec<u8>) -> u64
             }
         }
         Record::Variant(variant) => {
-            let texts = [("title", &variant.title), ("description", &variant.description)];
+            let texts = [
+                ("title", &variant.title),
+                ("description", &variant.description),
+                ("sku", &variant.sku),
+                ("gtin", &variant.gtin),
+            ];
             for (_, text) in texts.into_iter().filter(|(name, _)| listed(name)) {
                 put(scratch, text.value().map(Text::as_str));
             }
             put_values(scratch, listed, &variant.status, &variant.price, &variant.weight, &variant.inventory);
+            put_json(scratch, listed, "compare_at", &variant.compare_at);
+            put_json(scratch, listed, "dimensions", &variant.dimensions);
             if listed("media") {
                 put_media(scratch, &variant.media);
             }
@@ -199,15 +208,16 @@ fn put_values(
     weight: &Field<Mass>,
     inventory: &Field<Inventory>,
 ) {
-    let mut value = |name: &str, json: Option<String>| {
-        if listed(name) {
-            put(out, json.as_deref());
-        }
-    };
-    value("status", status.value().and_then(|it| serde_json::to_string(it).ok()));
-    value("price", price.value().and_then(|it| serde_json::to_string(it).ok()));
-    value("weight", weight.value().and_then(|it| serde_json::to_string(it).ok()));
-    value("inventory", inventory.value().and_then(|it| serde_json::to_string(it).ok()));
+    put_json(out, &listed, "status", status);
+    put_json(out, &listed, "price", price);
+    put_json(out, &listed, "weight", weight);
+    put_json(out, &listed, "inventory", inventory);
+}
+
+fn put_json<T: Serialize>(out: &mut Vec<u8>, listed: impl Fn(&str) -> bool, name: &str, field: &Field<T>) {
+    if listed(name) {
+        put(out, field.value().and_then(|it| serde_json::to_string(it).ok()).as_deref());
+    }
 }
 
 fn put_media(out: &mut Vec<u8>, media: &Field<Vec<Media>>) {

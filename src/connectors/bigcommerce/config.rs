@@ -8,6 +8,8 @@ use super::classify::BigClassifier;
 use super::connector::BigCommerce;
 use super::credentials::{Credentials, Given, Way};
 use super::discover::{Found, discover};
+use super::language;
+use super::metafields::Namespaces;
 use super::webhook::Proof;
 use super::writable::WriteSettings;
 use super::{PLATFORM, map};
@@ -102,6 +104,8 @@ pub struct BigCommerceConfig {
     pub(super) paging: Paging,
     profile: Option<StoreProfile>,
     pub(super) writes: WriteSettings,
+    pub(super) namespaces: Namespaces,
+    channels: Vec<u64>,
     mapping: Overrides,
 }
 
@@ -122,6 +126,8 @@ impl BigCommerceConfig {
             paging: Paging::default(),
             profile: None,
             writes: WriteSettings::default(),
+            metafields: Vec::new(),
+            channels: Vec::new(),
             mapping: Overrides::default(),
         }
     }
@@ -141,13 +147,15 @@ impl BigCommerceConfig {
     /// Reads the store's profile, unless one was supplied, and gives the connector.
     ///
     /// # Errors
-    /// `Auth` or `Forbidden` where the token is refused; else what the pipeline says.
+    /// `Auth` or `Forbidden` where the token is refused; `Unsupported` where the store tells no languages of a channel
+    /// of the settings; else what the pipeline says.
     pub async fn connect(&self, runtime: &Runtime) -> Result<BigCommerce> {
         let client = self.client(runtime)?;
-        let found = match &self.profile {
-            Some(profile) => Found { client, profile: profile.clone() },
+        let mut found = match &self.profile {
+            Some(profile) => Found { client, profile: profile.clone(), views: Vec::new() },
             None => discover(client).await?,
         };
+        found.views = language::views(&found.client, &self.channels).await?;
         BigCommerce::new(found, runtime.clone(), self)
     }
 
@@ -181,6 +189,8 @@ pub struct BigCommerceBuilder {
     paging: Paging,
     profile: Option<StoreProfile>,
     writes: WriteSettings,
+    metafields: Vec<Text>,
+    channels: Vec<u64>,
     mapping: Overrides,
 }
 
@@ -266,7 +276,7 @@ impl BigCommerceBuilder {
         self
     }
 
-    /// Supplies the profile: connecting then makes no call.
+    /// Supplies the profile: connecting then makes no call, but for languages ([`translations`](Self::translations)).
     #[must_use]
     pub fn profile(mut self, profile: StoreProfile) -> Self {
         self.profile = Some(profile);
@@ -277,6 +287,23 @@ impl BigCommerceBuilder {
     #[must_use]
     pub fn write_slugs(mut self, allowed: bool) -> Self {
         self.writes.slugs = allowed;
+        self
+    }
+
+    /// Reads the metafields of products in these namespaces as attributes, and lets them be written (default none). Of
+    /// all products they come by further calls, 250 metafields each; of products by id, by a call each.
+    #[must_use]
+    pub fn metafields<T: Into<Text>>(mut self, namespaces: impl IntoIterator<Item = T>) -> Self {
+        self.metafields = namespaces.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Reads which further languages these channels have, by their numbers (default none): each is a view of the store
+    /// ([`Connector::views`](crate::Connector::views)). They are of Catalyst storefronts, and the token needs the scope
+    /// Store Translations.
+    #[must_use]
+    pub fn translations(mut self, channels: impl IntoIterator<Item = u64>) -> Self {
+        self.channels = channels.into_iter().collect();
         self
     }
 
@@ -291,11 +318,12 @@ impl BigCommerceBuilder {
     ///
     /// # Errors
     /// `Config` where the hash or the address is unusable, credentials are missing or of several kinds, the share is
-    /// out of bounds, or the overrides of the map do not fit it.
+    /// out of bounds, a namespace is none, or the overrides of the map do not fit it.
     pub fn build(self) -> Result<BigCommerceConfig> {
         let hash = StoreHash::new(&self.hash)?;
-        let rules = self.mapping.apply(Entity::Product, map::PRODUCT)?;
-        map::must_write_content(&self.mapping, &rules)?;
+        let namespaces = Namespaces::new(&self.metafields)?;
+        let own = map::product(&namespaces);
+        map::must_write_content(&self.mapping, &own, &self.mapping.apply(Entity::Product, &own)?)?;
         self.mapping.apply(Entity::Variant, map::VARIANT)?;
         let url = self.url.as_deref().unwrap_or(API);
         let base = format!("{}/{}", url.trim().trim_end_matches('/'), hash.context());
@@ -320,7 +348,9 @@ impl BigCommerceBuilder {
             quota_share: self.quota_share,
             paging: self.paging,
             profile: self.profile,
-            writes: self.writes,
+            writes: WriteSettings { metafields: !namespaces.is_empty(), ..self.writes },
+            namespaces,
+            channels: self.channels,
             mapping: self.mapping,
         })
     }

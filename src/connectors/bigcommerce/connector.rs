@@ -1,28 +1,32 @@
 //! The connector: what it is, and which way each question goes.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use async_trait::async_trait;
 
 use super::config::{BigCommerceConfig, Paging, StoreHash};
 use super::discover::{Found, capabilities};
+use super::metafields::{AtHand, Namespaces};
 use super::names::NameTable;
 use super::webhook::Proof;
-use super::{PLATFORM, map};
+use super::{PLATFORM, language, map};
 use crate::connector::{
     Answer, Connector, ConnectorInfo, Detail, Health, Known, LookUp, Page, PullRequest, PushRequest, Select,
     WebhookSource,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
-use crate::mapping::SchemaMap;
-use crate::model::{Capabilities, Entity, Secret};
+use crate::mapping::{Rule, SchemaMap};
+use crate::model::{Capabilities, Entity, Secret, View};
 use crate::runtime::Runtime;
 
 const API_VERSION: &str = "v3";
 
 /// A connected BigCommerce store.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct BigCommerce {
-    pub(super) client: ApiClient,
+    pub(super) client: Arc<ApiClient>,
     pub(super) runtime: Runtime,
     pub(super) hash: StoreHash,
     pub(super) client_secret: Option<Secret>,
@@ -31,43 +35,58 @@ pub struct BigCommerce {
     pub(super) paging: Paging,
     info: ConnectorInfo,
     pub(super) capabilities: Capabilities,
-    pub(super) products: SchemaMap,
-    variants: SchemaMap,
-    categories: SchemaMap,
-    brands: SchemaMap,
-    pub(super) names: NameTable,
+    pub(super) products: Arc<SchemaMap>,
+    variants: Arc<SchemaMap>,
+    categories: Arc<SchemaMap>,
+    brands: Arc<SchemaMap>,
+    pub(super) names: Arc<NameTable>,
+    pub(super) namespaces: Namespaces,
+    pub(super) metafields: Arc<AtHand>,
+    /// The further languages of the channels that the settings name.
+    pub(super) views: Vec<View>,
+    /// Whether products are listed whole where a part of their fields would do.
+    pub(super) lists_whole: Arc<AtomicBool>,
 }
 
 impl BigCommerce {
     pub(super) fn new(found: Found, runtime: Runtime, config: &BigCommerceConfig) -> Result<Self> {
         let mapping = config.mapping();
-        let products = mapping.apply(Entity::Product, map::PRODUCT)?;
+        let own = map::product(&config.namespaces);
+        let products = mapping.apply(Entity::Product, &own)?;
         let variants = mapping.apply(Entity::Variant, map::VARIANT)?;
         let mut capabilities = capabilities(config);
         for claims in &mut capabilities.entities {
             let own = match claims.entity {
-                Entity::Product => map::PRODUCT,
+                Entity::Product => &own,
                 Entity::Variant => map::VARIANT,
                 Entity::Category => map::CATEGORY,
                 _ => map::BRAND,
             };
             mapping.narrow(own, claims);
+            if claims.entity == Entity::Product {
+                language::spill_into(&found.views, &mut claims.writable);
+            }
         }
+        let compiled = |entity, rules: &[Rule]| SchemaMap::compile(PLATFORM, entity, rules).map(Arc::new);
         Ok(Self {
             capabilities,
-            products: SchemaMap::compile(PLATFORM, Entity::Product, &products)?,
-            variants: SchemaMap::compile(PLATFORM, Entity::Variant, &variants)?,
-            categories: SchemaMap::compile(PLATFORM, Entity::Category, map::CATEGORY)?,
-            brands: SchemaMap::compile(PLATFORM, Entity::Brand, map::BRAND)?,
+            products: compiled(Entity::Product, &products)?,
+            variants: compiled(Entity::Variant, &variants)?,
+            categories: compiled(Entity::Category, map::CATEGORY)?,
+            brands: compiled(Entity::Brand, map::BRAND)?,
+            views: found.views,
             info: ConnectorInfo::new(config.store().clone(), API_VERSION, found.profile),
-            client: found.client,
+            client: Arc::new(found.client),
             runtime,
             hash: config.hash.clone(),
             client_secret: config.client_secret.clone(),
             proof: config.proof,
             private_hosts: config.private_hosts,
             paging: config.paging,
-            names: NameTable::default(),
+            names: Arc::default(),
+            namespaces: config.namespaces.clone(),
+            metafields: Arc::default(),
+            lists_whole: Arc::default(),
         })
     }
 }
@@ -127,6 +146,14 @@ impl Connector for BigCommerce {
 
     async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {
         self.write_all(request).await
+    }
+
+    fn views(&self) -> &[View] {
+        &self.views
+    }
+
+    fn in_view(&self, view: &View) -> Result<Arc<dyn Connector>> {
+        Ok(Arc::new(self.translated(view)?))
     }
 
     fn webhooks(&self) -> Option<&dyn WebhookSource> {

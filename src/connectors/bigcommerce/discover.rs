@@ -10,7 +10,7 @@ use crate::error::{ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::model::{
     AnswerHolds, Capabilities, DeltaClock, Entity, EntityCapabilities, FieldName, LengthUnit, MassUnit,
-    ProductStatus, StoreProfile, Text,
+    ProductStatus, StoreProfile, Text, View,
 };
 
 /// The most products of one batch of the platform (its own words when there are more).
@@ -25,6 +25,7 @@ const SETTLE_AFTER: Duration = Duration::from_secs(90);
 pub(super) struct Found {
     pub(super) client: ApiClient,
     pub(super) profile: StoreProfile,
+    pub(super) views: Vec<View>,
 }
 
 /// Reads what is true of the store. A token without the right to read its settings is no obstacle: what cannot be
@@ -46,7 +47,7 @@ pub(super) async fn discover(client: ApiClient) -> Result<Found> {
     }
     // Whoever may read the store's settings may still not read its products; a wrong token shows here, too.
     client.execute_with(wire::probe(), wire::answered).await?;
-    Ok(Found { client, profile })
+    Ok(Found { client, profile, views: Vec::new() })
 }
 
 /// A word that looks like one: the text comes from outside.
@@ -87,20 +88,26 @@ pub(super) fn capabilities(config: &BigCommerceConfig) -> Capabilities {
         claims
     };
     let mut products = listed(Entity::Product);
-    // Whether images, custom fields and addresses move it is not known, and renamed categories do not.
+    // Whether images, custom fields, addresses, stock and prices of variants move it is not known, and renamed
+    // categories do not.
     products.delta = DeltaClock::CanLie;
     products.sorted_by_id = true;
     products.keyset = config.paging == Paging::ById;
     products.overlap = OVERLAP;
     products.statuses = vec![ProductStatus::Active, ProductStatus::Draft];
     products.unclocked =
-        ["media", "categories", "brands", "attributes", "slug", "gtin"].map(FieldName::new).to_vec();
+        ["media", "categories", "brands", "attributes", "slug", "gtin", "price", "compare_at", "inventory"]
+            .map(FieldName::new)
+            .to_vec();
     (products.writable, products.unavailable) = of_products(config.writes);
     let mut variants = listed(Entity::Variant);
     // The variants of products that changed; a variant keeps no time of its own.
     variants.delta = DeltaClock::CanLie;
     variants.overlap = OVERLAP;
-    variants.unclocked = ["media", "options"].map(FieldName::new).to_vec();
+    variants.unclocked =
+        ["media", "options", "sku", "gtin", "price", "compare_at", "weight", "dimensions", "inventory"]
+            .map(FieldName::new)
+            .to_vec();
     let mut capabilities =
         Capabilities::new(vec![products, variants, listed(Entity::Category), listed(Entity::Brand)]);
     // The platform answers with what it stored; landed is what a read by id finds all the same.

@@ -3,6 +3,7 @@
 //! Categories and brands stand in a product by their ids alone: the connector reads their names and gives them along.
 //! What changes by itself, such as views and sales, is left out on purpose.
 
+use super::metafields::Namespaces;
 use crate::error::Result;
 use crate::mapping::{Direction, Overrides, Rule, Transform, rule};
 use crate::model::Entity;
@@ -61,6 +62,33 @@ pub(super) static PRODUCT: &[Rule] = &[
     rule("/variants/*/option_values/*/id", "attributes[].distinguishes_variants", Present, Read),
 ];
 
+/// The rules of products, with those of metafields where some are read: the connector puts them into the product.
+pub(super) fn product(namespaces: &Namespaces) -> Vec<Rule> {
+    let metafield = |name: &str, field, transform, direction| {
+        let from = format!("/{}/*/{name}", namespaces.key());
+        Rule { from: from.into(), ..rule("", field, transform, direction) }
+    };
+    let mut rules = PRODUCT.to_vec();
+    if !namespaces.is_empty() {
+        rules.extend([
+            metafield("namespace", "attributes[].namespace", Text, ReadWrite),
+            metafield("key", "attributes[].key", Text, ReadWrite),
+            metafield("value", "attributes[].values[]", OnlyValue, ReadWrite),
+            metafield("version", "attributes[].version", Text, Read),
+        ]);
+    }
+    rules
+}
+
+/// What of a product is translated, as the connector puts it together.
+pub(super) static TRANSLATED: &[Rule] = &[
+    rule("/id", "ref.id", Id, Read),
+    rule("/name", "title", Text, ReadWrite),
+    rule("/description", "description", Html, ReadWrite),
+    rule("/page_title", "seo.title", Text, ReadWrite),
+    rule("/meta_description", "seo.description", Text, ReadWrite),
+];
+
 /// Variants. A product without options has one, too. Where a price or weight is null, that of the product counts.
 pub(super) static VARIANT: &[Rule] = &[
     rule("/id", "ref.id", Id, Read),
@@ -105,10 +133,10 @@ pub(super) static BRAND: &[Rule] = &[
 ///
 /// # Errors
 /// `Config` with the entry's line.
-pub(super) fn must_write_content(mapping: &Overrides, rules: &[Rule]) -> Result<()> {
+pub(super) fn must_write_content(mapping: &Overrides, own: &[Rule], rules: &[Rule]) -> Result<()> {
     let is_own = |rule: &Rule| {
-        let own = PRODUCT.iter().filter(|own| own.direction == ReadWrite);
-        own.into_iter().any(|own| own.field == rule.field && own.from == rule.from)
+        let mut own = own.iter().filter(|own| own.direction == ReadWrite);
+        own.any(|own| own.field == rule.field && own.from == rule.from)
     };
     let Some(rule) = rules.iter().find(|rule| rule.direction == ReadWrite && !is_own(rule)) else {
         return Ok(());

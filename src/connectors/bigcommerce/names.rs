@@ -99,9 +99,13 @@ impl BigCommerce {
     }
 
     async fn named_by_id(&self, kind: Entity, ids: &[u64], lane: Lane) -> Result<Vec<Named>> {
-        let ids: Vec<ExternalId> = ids.iter().map(|id| ExternalId::from(id.to_string())).collect();
-        let call = wire::taxons_by_id(kind, &ids).lane(lane);
-        self.client.execute_with(call, wire::answered).await?.records()
+        let mut left: Vec<ExternalId> = ids.iter().map(|id| ExternalId::from(id.to_string())).collect();
+        let call = |ids: &[ExternalId]| wire::taxons_by_id(kind, ids).lane(lane);
+        let mut named = Vec::new();
+        for answered in self.all_of(&mut left, call).await? {
+            named.extend(answered.records()?);
+        }
+        Ok(named)
     }
 
     /// What the store knows of names, one call a name. The platform's filter may find more than the name itself.

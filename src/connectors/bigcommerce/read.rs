@@ -1,6 +1,7 @@
 //! Reading: pages out of lists, and records by their ids.
 
 use std::num::NonZeroU32;
+use std::sync::atomic::Ordering;
 
 use super::config::Paging;
 use super::connector::BigCommerce;
@@ -27,9 +28,7 @@ impl BigCommerce {
             (None, Paging::ById) => Position::Behind(0),
             (None, Paging::ByNumber) => Position::Number { page: 1, last: 0 },
         };
-        let (answered, limit) = self
-            .answered_list(request, |limit| wire::products(&request.select, request.detail, position, limit))
-            .await?;
+        let (answered, limit) = self.listed(request, position).await?;
         let mut page = Page::default();
         answered.fill(&mut page);
         match position {
@@ -52,12 +51,31 @@ impl BigCommerce {
             Detail::IdsOnly => None,
             _ => Some(self.names_of(&answered.body, request).await?),
         };
-        let items = RawItems::new(Entity::Product, answered.body, DATA);
+        let body = self.with_metafields(answered.body, request, &mut page).await?;
+        let items = RawItems::new(Entity::Product, body, DATA);
         page.items = vec![match names {
             Some(names) => items.named(names),
             None => items,
         }];
         Ok(page)
+    }
+
+    /// A page of the list of products. Whether what is included comes beside fields that are chosen is not known
+    /// (2026-11-22): where it does not, the products are read whole.
+    async fn listed(&self, request: &PullRequest, position: Position) -> Result<(Answered, u32)> {
+        let call = |detail| move |limit| wire::products(&request.select, detail, position, limit);
+        if request.detail != Detail::Unclocked {
+            return self.answered_list(request, call(request.detail)).await;
+        }
+        if !self.lists_whole.load(Ordering::Relaxed) {
+            match self.answered_list(request, call(Detail::Unclocked)).await {
+                Ok((answered, _)) if wire::lacks_included(&answered.body) => {}
+                Err(error) if error.kind() == ErrorKind::Rejected => {}
+                answered => return answered,
+            }
+            self.lists_whole.store(true, Ordering::Relaxed);
+        }
+        self.answered_list(request, call(Detail::Full)).await
     }
 
     /// Where the list goes on behind a page: behind its last record.
@@ -97,25 +115,15 @@ impl BigCommerce {
         limit: u32,
     ) -> Result<()> {
         page.total = total(answered);
-        let pages = answered.pagination.total_pages.or_else(|| {
-            // A host that gives fewer than were asked for says how many.
-            let per_page = answered.pagination.per_page.unwrap_or(u64::from(limit)).max(1);
-            answered.pagination.total.map(|total| total.div_ceil(per_page))
-        });
-        if let Some(pages) = pages {
+        if let Some(pages) = pages(answered, limit) {
             let at = |page| Position::Number { page, last: 0 }.cursor();
             if number < pages {
                 page.next = Some(at(number + 1));
                 page.ahead =
                     (number + 2..=pages).take(usize::try_from(MAX_AHEAD).unwrap_or(0)).map(at).collect();
             }
-            return Ok(());
-        }
-        // Nobody says where it ends: with nothing, or with what came before.
-        let ids = answered.ids()?;
-        let end = ids.last().and_then(|id| wire::whole(id.as_str())).unwrap_or(0);
-        if end != 0 && end != last {
-            page.next = Some(Position::Number { page: number + 1, last: end }.cursor());
+        } else if let Some(last) = goes_on_behind(answered, last)? {
+            page.next = Some(Position::Number { page: number + 1, last }.cursor());
         }
         Ok(())
     }
@@ -171,12 +179,13 @@ impl BigCommerce {
     pub(super) async fn product_ids_page(&self, request: &PullRequest, ids: &[ExternalId]) -> Result<Page> {
         let (mut page, mut left) = asked(request, ids, IDS_A_PAGE)?;
         if let ([one], Detail::Full) = (left.as_slice(), request.detail) {
-            let call = timed(with_room(wire::product(one), request), request);
+            let call = timed(self.with_room(wire::product(one), 1, request), request);
             match self.client.execute_with(call, wire::answered).await {
                 Ok(answered) => {
                     answered.fill(&mut page);
                     let names = self.names_of(&answered.body, request).await?;
                     let body = wire::as_list(&answered.body)?;
+                    let body = self.with_metafields(body, request, &mut page).await?;
                     page.items = vec![RawItems::new(Entity::Product, body, DATA).named(names)];
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => page.missing.push(one.clone()),
@@ -184,45 +193,86 @@ impl BigCommerce {
             }
             return Ok(page);
         }
-        // A page may have fewer than were asked for: the rest is asked for again, until nothing new comes.
-        while !left.is_empty() {
-            let call = timed(with_room(wire::products_by_id(&left, request.detail), request), request);
-            let answered = self.client.execute_with(call, wire::answered).await?;
-            let found = answered.ids()?;
-            let before = left.len();
-            left.retain(|id| !found.contains(id));
-            let is_cut = answered.pagination.total.is_none_or(|total| total > found.len() as u64);
+        let call = |ids: &[ExternalId]| {
+            let call = wire::products_by_id(ids, request.detail);
+            timed(self.with_room(call, ids.len(), request), request)
+        };
+        for answered in self.all_of(&mut left, call).await? {
             answered.fill(&mut page);
             let names = self.names_of(&answered.body, request).await?;
-            page.items.push(RawItems::new(Entity::Product, answered.body, DATA).named(names));
-            if left.len() == before || !is_cut {
-                break;
-            }
+            let body = self.with_metafields(answered.body, request, &mut page).await?;
+            page.items.push(RawItems::new(Entity::Product, body, DATA).named(names));
         }
         page.missing.extend(left);
         Ok(page)
     }
 
+    /// A read before a write waits until the quota has room for the write, too, and for each product's metafields where
+    /// these are read: the write itself could not wait so long.
+    fn with_room(&self, call: ApiRequest, products: usize, request: &PullRequest) -> ApiRequest {
+        let call = call.lane(request.lane);
+        let metafields =
+            if self.namespaces.is_empty() { 0 } else { u32::try_from(products).unwrap_or(u32::MAX) };
+        match request.purpose {
+            Purpose::Guard => call.cost(wire::ROOM_TO_WRITE.saturating_add(metafields)),
+            _ => call,
+        }
+    }
+
     /// Categories or brands by id.
     pub(super) async fn taxon_ids_page(&self, request: &PullRequest, ids: &[ExternalId]) -> Result<Page> {
         let (mut page, mut left) = asked(request, ids, IDS_A_PAGE)?;
-        if left.is_empty() {
-            return Ok(page);
+        let call =
+            |ids: &[ExternalId]| timed(wire::taxons_by_id(request.entity, ids).lane(request.lane), request);
+        for answered in self.all_of(&mut left, call).await? {
+            answered.fill(&mut page);
+            page.items.push(RawItems::new(request.entity, answered.body, DATA));
         }
-        let call = timed(wire::taxons_by_id(request.entity, &left).lane(request.lane), request);
-        let answered = self.client.execute_with(call, wire::answered).await?;
-        let found = answered.ids()?;
-        left.retain(|id| !found.contains(id));
         page.missing.extend(left);
-        answered.fill(&mut page);
-        page.items = vec![RawItems::new(request.entity, answered.body, DATA)];
         Ok(page)
+    }
+
+    /// The answers to a question for ids, and leaves those that no answer has. A page may have fewer than were asked
+    /// for: the rest is asked for again, until nothing new comes.
+    pub(super) async fn all_of(
+        &self,
+        left: &mut Vec<ExternalId>,
+        call: impl Fn(&[ExternalId]) -> ApiRequest + Send,
+    ) -> Result<Vec<Answered>> {
+        let mut answers = Vec::new();
+        while !left.is_empty() {
+            let answered = self.client.execute_with(call(left), wire::answered).await?;
+            let (found, before) = (answered.ids()?, left.len());
+            left.retain(|id| !found.contains(id));
+            let is_cut = answered.pagination.total.is_none_or(|total| total > found.len() as u64);
+            answers.push(answered);
+            if left.len() == before || !is_cut {
+                break;
+            }
+        }
+        Ok(answers)
     }
 }
 
 /// How many records the list has, where the platform says it.
 pub(super) fn total(answered: &Answered) -> Total {
     answered.pagination.total.map_or(Total::NotGiven, Total::Exact)
+}
+
+/// How many pages a list has, where the platform says it.
+pub(super) fn pages(answered: &Answered, limit: u32) -> Option<u64> {
+    answered.pagination.total_pages.or_else(|| {
+        // A host that gives fewer than were asked for says how many.
+        let per_page = answered.pagination.per_page.unwrap_or(u64::from(limit)).max(1);
+        answered.pagination.total.map(|total| total.div_ceil(per_page))
+    })
+}
+
+/// The id that a page ends with, where nobody says how many pages there are: such a list ends with nothing, or with
+/// what came before.
+pub(super) fn goes_on_behind(answered: &Answered, last: u64) -> Result<Option<u64>> {
+    let end = answered.ids()?.last().and_then(|id| wire::whole(id.as_str()));
+    Ok(end.filter(|end| ![0, last].contains(end)))
 }
 
 /// The records that a page should hold.
@@ -274,12 +324,6 @@ pub(super) fn timed(call: ApiRequest, request: &PullRequest) -> ApiRequest {
         Some(timeout) => call.timeout(timeout),
         None => call,
     }
-}
-
-/// A read before a write waits until the quota has room for the write, too: the write itself could not wait so long.
-fn with_room(call: ApiRequest, request: &PullRequest) -> ApiRequest {
-    let call = call.lane(request.lane);
-    if request.purpose == Purpose::Guard { call.cost(wire::ROOM_TO_WRITE) } else { call }
 }
 
 /// Whether a list of what changed is asked for.

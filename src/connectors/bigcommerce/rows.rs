@@ -3,6 +3,7 @@
 use http::Method;
 use serde_json::json;
 
+use super::writable::fits_custom_field;
 use super::write::Step;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Attribute, FieldName, Text};
@@ -20,6 +21,14 @@ pub(super) fn steps(
     // What is as it was stays as it is: two rows may differ in case only, and are no others' to change.
     let moved = |attribute: &&Attribute| !is_option(attribute) && !before.contains(attribute);
     for attribute in after.iter().filter(moved) {
+        if ![&attribute.label].into_iter().chain(&attribute.values).all(|text| fits_custom_field(text)) {
+            return Err(Error::new(
+                ErrorKind::Rejected,
+                "custom_field_unusable",
+                "name and value of a custom field are one line of at most 250 characters",
+            )
+            .with_remedy("shorten it, or write it as a metafield"));
+        }
         if before.iter().filter(|known| is_same(known, attribute)).count() > 1 {
             return Err(Error::new(
                 ErrorKind::Rejected,

@@ -5,7 +5,7 @@
 //! out is found by the other.
 
 use super::connector::BigCommerce;
-use super::read::{DATA, asked, is_delta, page_size, timed, total};
+use super::read::{DATA, asked, goes_on_behind, is_delta, page_size, pages, timed, total};
 use super::wire::{self, Position};
 use crate::connector::{Detail, Joint, Page, PullRequest, Select, Total};
 use crate::error::Result;
@@ -25,7 +25,8 @@ struct Walk {
     window: Vec<u64>,
     /// Which page of their variants is next, from 1 on.
     page: u64,
-    /// How many variants the window's first page said that there are.
+    /// How many variants the window's first page said that there are; where nobody counts them, which one the page
+    /// before ended with.
     said: Option<u64>,
 }
 
@@ -119,17 +120,20 @@ impl BigCommerce {
         let call = wire::variants_of(&walk.window, request.detail, walk.page, limit).lane(request.lane);
         let answered = self.client.execute_with(timed(call, request), wire::answered).await?;
         answered.fill(page);
-        let said = answered.pagination.total;
-        // Where the number moved between two pages of a window, a variant may have slipped from one to the other.
-        if walk.page > 1 && said != walk.said {
-            page.joint = Joint::Broken;
-        }
-        walk.said = said;
-        let pages =
-            answered.pagination.total_pages.or_else(|| said.map(|said| said.div_ceil(u64::from(limit))));
-        let goes_on = match pages {
-            Some(pages) => walk.page < pages,
-            None => answered.count()? >= u64::from(limit),
+        let goes_on = match pages(&answered, limit) {
+            Some(pages) => {
+                let said = answered.pagination.total;
+                // Where the number moved between two pages of a window, a variant may have slipped from one to the other.
+                if walk.page > 1 && said != walk.said {
+                    page.joint = Joint::Broken;
+                }
+                walk.said = said;
+                walk.page < pages
+            }
+            None => {
+                walk.said = goes_on_behind(&answered, walk.said.unwrap_or(0))?;
+                walk.said.is_some()
+            }
         };
         if goes_on {
             walk.page += 1;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use memchr::memmem;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use crate::connector::{Detail, Page, Select};
 use crate::error::{Error, ErrorKind, Result};
@@ -27,7 +28,10 @@ const BRANDS: &str = "v3/catalog/brands";
 /// asked for: options are read out of the variants instead.
 const INCLUDE: &str = "variants,images,custom_fields";
 /// Of a product, what can change without moving its time; and its id, which always comes.
-const UNCLOCKED: &str = "categories,brand_id,custom_url,gtin,upc";
+const UNCLOCKED: &str =
+    "categories,brand_id,custom_url,gtin,upc,price,calculated_price,inventory_level,inventory_tracking";
+/// Of a variant, all that is read: it keeps no time of its own.
+const UNCLOCKED_VARIANT: &str = "product_id,image_url,option_values,sku,gtin,upc,price,calculated_price,weight,width,depth,height,inventory_level";
 /// `id` cannot be asked for by name, since it always comes.
 const ONLY_ID: &str = "type";
 
@@ -170,7 +174,7 @@ pub(super) fn variants_of(products: &[u64], detail: Detail, page: u64, limit: u3
         .query("page", page.to_string())
         .query("limit", limit.to_string());
     match detail {
-        Detail::Unclocked => request.query("include_fields", "product_id,image_url,option_values"),
+        Detail::Unclocked => request.query("include_fields", UNCLOCKED_VARIANT),
         Detail::Full | Detail::IdsOnly => request,
     }
 }
@@ -201,6 +205,27 @@ pub(super) fn taxons(entity: Entity, detail: Detail, page: u64, limit: u32) -> A
 pub(super) fn taxons_by_id(entity: Entity, ids: &[ExternalId]) -> ApiRequest {
     let filter = if entity == Entity::Category { "category_id:in" } else { "id:in" };
     get(list_of(entity)).query(filter, joined(ids)).query("limit", MAX_PAGE.to_string())
+}
+
+/// A page of the metafields in some namespaces, of one product or of all.
+pub(super) fn metafields(product: Option<u64>, namespaces: &str, page: u64) -> ApiRequest {
+    metafields_of(product, namespaces)
+        .query("direction", "asc")
+        .query("page", page.to_string())
+        .query("limit", MAX_PAGE.to_string())
+}
+
+/// The newest one of such metafields, and how many there are.
+pub(super) fn newest_metafield(product: Option<u64>, namespaces: &str) -> ApiRequest {
+    metafields_of(product, namespaces).query("direction", "desc").query("limit", "1")
+}
+
+fn metafields_of(product: Option<u64>, namespaces: &str) -> ApiRequest {
+    let path = match product {
+        Some(product) => format!("{PRODUCTS}/{product}/metafields"),
+        None => format!("{PRODUCTS}/metafields"),
+    };
+    get(path).query("namespace:in", namespaces)
 }
 
 /// Categories or brands by name, whole and to the letter or nearly so: whoever asks compares.
@@ -276,6 +301,11 @@ impl Answered {
         page.took = page.took.saturating_add(self.took);
     }
 
+    /// How long the store had the request.
+    pub(super) fn took(&self) -> Duration {
+        self.took
+    }
+
     /// The ids of the records.
     pub(super) fn ids(&self) -> Result<Vec<ExternalId>> {
         #[derive(Deserialize)]
@@ -291,19 +321,26 @@ impl Answered {
     pub(super) fn records<T: DeserializeOwned>(&self) -> Result<Vec<T>> {
         read::<Data<Vec<T>>>(&self.body).map(|data| data.data)
     }
+}
 
-    /// How many records the answer holds.
-    pub(super) fn count(&self) -> Result<u64> {
-        match self.pagination.count {
-            Some(count) => Ok(count),
-            None => Ok(self.records::<IgnoredAny>()?.len() as u64),
-        }
+/// The records of an answer as they came, each an object.
+pub(super) fn raw_records(body: &[u8]) -> Result<Vec<&RawValue>> {
+    let records: Vec<&RawValue> = read::<Data<Vec<&RawValue>>>(body)?.data;
+    Ok(records.into_iter().filter(|record| record.get().starts_with('{')).collect())
+}
+
+/// The id of a record.
+pub(super) fn id_of(record: &RawValue) -> Result<u64> {
+    #[derive(Deserialize)]
+    struct Id {
+        id: u64,
     }
+    read::<Id>(record.get().as_bytes()).map(|record| record.id)
 }
 
 /// The answer about one record as a list of it would have it.
 pub(super) fn as_list(body: &Bytes) -> Result<Bytes> {
-    let one: Data<&serde_json::value::RawValue> = serde_json::from_slice(body).map_err(|_| {
+    let one: Data<&RawValue> = serde_json::from_slice(body).map_err(|_| {
         Error::new(ErrorKind::Protocol, "answer_unreadable", "the store's answer has no record")
     })?;
     Ok(Bytes::from(format!("{{\"data\":[{}]}}", one.data.get())))
@@ -314,7 +351,7 @@ struct Data<T> {
     data: T,
 }
 
-fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T> {
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(|error| {
         Error::new(ErrorKind::Protocol, "answer_unreadable", "the store's list cannot be read")
             .with_context("line", error.line().to_string())
@@ -387,6 +424,12 @@ pub(super) fn last_named_product(body: &[u8]) -> Option<u64> {
 fn digits(bytes: &[u8]) -> Option<u64> {
     let end = bytes.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(bytes.len());
     std::str::from_utf8(bytes.get(..end)?).ok()?.parse().ok()
+}
+
+/// Whether a page of products came without what it should include.
+pub(super) fn lacks_included(body: &[u8]) -> bool {
+    let has = |key: &str| memmem::find(body, format!("\"{key}\":").as_bytes()).is_some();
+    has("id") && !INCLUDE.split(',').all(has)
 }
 
 /// The ids of categories and brands that a page's products name. No key can stand within a text like this, since the
@@ -479,5 +522,8 @@ mod tests {
         assert_eq!(last_named_product(body), Some(8));
         assert_eq!(last_named_product(br#"{"data":[{"id":7}]}"#), None);
         assert_eq!(last_named_product(br#"{"product_id":"x"}"#), None);
+        assert!(lacks_included(body), "custom fields are missing");
+        assert!(!lacks_included(br#"{"data":[{"id":7,"variants":[],"images":[],"custom_fields":[]}]}"#));
+        assert!(!lacks_included(br#"{"data":[],"meta":{}}"#));
     }
 }

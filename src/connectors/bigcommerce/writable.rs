@@ -16,6 +16,8 @@ const MAX_META: usize = 65_535;
 const MAX_KEYWORD: usize = 255;
 /// Name and value of a custom field have 1 to 250 characters.
 const MAX_CUSTOM: usize = 250;
+/// The value of a metafield has 1 to 65,535.
+const MAX_METAFIELD: usize = 65_535;
 /// The platform names no bound of an image's description; its control panel is said to have this one (UNVERIFIED).
 const MAX_ALT: usize = 255;
 
@@ -24,6 +26,8 @@ const MAX_ALT: usize = 255;
 pub(super) struct WriteSettings {
     /// Whether addresses are written.
     pub(super) slugs: bool,
+    /// Whether metafields are attributes, beside the custom fields.
+    pub(super) metafields: bool,
 }
 
 /// The fields of a product that can be written, and those that cannot be in this store.
@@ -47,7 +51,11 @@ pub(super) fn of_products(settings: WriteSettings) -> (Vec<WritableField>, Vec<(
     (brand.max_bytes, brand.names, brand.max_entries) = (MAX_NAME * BYTES, NameSource::Known, Some(1));
     let mut fields = WritableField::keyed(FieldName::new("attributes"), Normaliser::Values1, true);
     (fields.max_bytes, fields.names, fields.check) = (MAX_CUSTOM * BYTES, NameSource::Either, Some(CUSTOM));
-    fields.partly = Some("a custom field that was removed comes back behind the others, with another id");
+    fields.partly = Some("one that was removed comes back behind the others, with another id");
+    if settings.metafields {
+        // What a custom field can be is asked again when it is written: here nobody knows which of the two it is.
+        (fields.max_bytes, fields.check) = (MAX_METAFIELD * BYTES, Some(METAFIELD));
+    }
     let mut alt = WritableField::keyed(FieldName::new("media.alt"), Normaliser::Exact1, false);
     (alt.max_bytes, alt.empty, alt.check) = (MAX_ALT * BYTES, true, Some(ALT));
     let mut slug = text("slug", MAX_SLUG, SLUG);
@@ -84,8 +92,18 @@ const PAGE_TITLE: TextCheck = TextCheck {
 };
 const KEYWORD: TextCheck = TextCheck { name: "keyword", altered: keyword };
 const CUSTOM: TextCheck = TextCheck { name: "custom_field_250", altered: |text| line(text, MAX_CUSTOM) };
+const METAFIELD: TextCheck = TextCheck { name: "metafield_65535", altered: metafield };
 const ALT: TextCheck = TextCheck { name: "alt_255", altered: |text| line(text, MAX_ALT) };
 const SLUG: TextCheck = TextCheck { name: "address", altered: address };
+
+/// Whether a text fits a custom field.
+pub(super) fn fits_custom_field(text: &str) -> bool {
+    line(text, MAX_CUSTOM).is_none()
+}
+
+fn metafield(text: &str) -> Option<&'static str> {
+    (text.chars().count() > MAX_METAFIELD).then_some("it is longer than the store takes")
+}
 
 fn line(text: &str, most: usize) -> Option<&'static str> {
     if text.chars().count() > most {

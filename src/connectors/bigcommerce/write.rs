@@ -3,6 +3,7 @@
 //! A product that is sent whole loses what the sender did not know, such as the default choice of an option, so no
 //! body has a field or a list that nobody changed, and none has images, variants or custom fields.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -13,11 +14,11 @@ use serde_json::{Map, Value, json};
 use super::connector::BigCommerce;
 use super::discover::MAX_BATCH;
 use super::said::Said;
-use super::{rows, wire};
+use super::{metafields, rows, wire};
 use crate::connector::{Answer, FieldAnswer, Outcomes, Patch, PatchField, PatchValue, PushRequest, Written};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::http::{ApiRequest, ApiResponse};
-use crate::model::{Entity, FieldName, Term};
+use crate::model::{Attribute, Entity, FieldName, Term};
 
 /// The most records whose images and custom fields are written at once; the store's limiter decides how many calls
 /// leave.
@@ -42,6 +43,19 @@ impl Step {
     pub(super) fn delete(path: String, field: &FieldName) -> Self {
         Self { method: Method::DELETE, path, body: None, field: field.clone() }
     }
+
+    /// The same of half as many items each, where there are several.
+    fn halves(&self) -> Option<[Self; 2]> {
+        let items = self.body.as_ref()?.as_array().filter(|items| items.len() > 1)?;
+        let (one, other) = items.split_at(items.len() / 2);
+        Some([one, other].map(|items| Self { body: Some(Value::from(items)), ..self.clone() }))
+    }
+}
+
+/// Whether the platform takes fewer at once: nothing of it was done. An answer that is too large to read is another
+/// thing.
+fn is_over_bound(error: &Error) -> bool {
+    error.kind() == ErrorKind::TooLarge && error.effect() == Effect::None
 }
 
 /// What one field brings into a product.
@@ -98,7 +112,7 @@ impl BigCommerce {
                     }
                 }
                 // The platform takes fewer at once: nothing of it was done.
-                Err(error) if error.kind() == ErrorKind::TooLarge && error.effect() == Effect::None => {
+                Err(error) if is_over_bound(&error) => {
                     let (one, other) = batch.split_at(batch.len() / 2);
                     batches.extend([other.to_vec(), one.to_vec()]);
                 }
@@ -132,19 +146,27 @@ impl BigCommerce {
         if is_alone && !work.parts.is_empty() {
             self.write_alone(&mut work, request).await;
         }
-        for step in std::mem::take(&mut work.steps) {
+        let mut steps = VecDeque::from(std::mem::take(&mut work.steps));
+        while let Some(step) = steps.pop_front() {
             let field = [step.field.clone()];
             // What is to take its place is not there, or may not be: nothing is removed.
             let is_open = work.outcomes.of(&step.field).is_some_and(|said| *said != FieldAnswer::Accepted);
             if step.method == Method::DELETE && is_open {
                 continue;
             }
-            match self.send(step.method.clone(), step.path, step.body, request).await {
-                Ok(_) => work.outcomes.said(&field, &FieldAnswer::Accepted),
+            match self.send(step.method.clone(), step.path.clone(), step.body.clone(), request).await {
+                Ok(response) => {
+                    let said = Said::read(response.body());
+                    let answer = if said == Said::default() { FieldAnswer::Accepted } else { partly(&said) };
+                    work.outcomes.said(&field, &answer);
+                }
                 Err(error) if step.method == Method::DELETE && error.kind() == ErrorKind::NotFound => {
                     work.outcomes.said(&field, &FieldAnswer::Accepted);
                 }
-                Err(error) => work.outcomes.failed(&field, error),
+                Err(error) => match step.halves().filter(|_| is_over_bound(&error)) {
+                    Some(halves) => halves.into_iter().rev().for_each(|half| steps.push_front(half)),
+                    None => work.outcomes.failed(&field, error),
+                },
             }
         }
         work.outcomes.written(work.patch)
@@ -267,7 +289,7 @@ impl BigCommerce {
                     work.parts.push(Part { field: change.field.clone(), key, value });
                 }
                 (PatchValue::Attributes(after), Some(PatchValue::Attributes(before))) => {
-                    work.steps.extend(rows::steps(target.id.as_str(), before, after, &change.field)?);
+                    work.steps.extend(self.attributes(target.id.as_str(), before, after, &change.field)?);
                 }
                 (PatchValue::Media(media), _) => {
                     for picture in media {
@@ -284,6 +306,24 @@ impl BigCommerce {
             }
         }
         Ok(())
+    }
+
+    /// The calls that make one list of attributes of another: nothing is removed before all else is there.
+    fn attributes(
+        &self,
+        product: &str,
+        before: &[Attribute],
+        after: &[Attribute],
+        field: &FieldName,
+    ) -> Result<Vec<Step>> {
+        let parted = |list: &[Attribute]| -> (Vec<Attribute>, Vec<Attribute>) {
+            list.iter().cloned().partition(|attribute| self.namespaces.has(attribute))
+        };
+        let ((metafields_before, before), (metafields, after)) = (parted(before), parted(after));
+        let mut steps = rows::steps(product, &before, &after, field)?;
+        steps.extend(metafields::steps(product, &metafields_before, &metafields, &self.namespaces, field)?);
+        steps.sort_by_key(|step| step.method == Method::DELETE);
+        Ok(steps)
     }
 
     /// Where a text goes, by its place in the map.

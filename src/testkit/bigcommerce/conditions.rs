@@ -37,6 +37,19 @@ pub enum BatchHabit {
     Partial,
 }
 
+/// What a list gives where fields are chosen (`include_fields`) and more is included (`include`). The documents do not
+/// say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IncludeHabit {
+    /// The fields, and what is included.
+    Both,
+    /// The fields alone.
+    FieldsAlone,
+    /// 422.
+    Refused,
+}
+
 /// The state of the store and of the stand-in's habits.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -51,8 +64,12 @@ pub struct Conditions {
     pub past_the_end_repeats: bool,
     /// Lists without `sort` change their order whenever something was changed, so rows come twice or never.
     pub rows_slip: bool,
+    /// What comes of fields that are chosen beside what is included.
+    pub includes: IncludeHabit,
     /// The most rows of a page, silently, below what `limit` asks for.
     pub page_cap: Option<u64>,
+    /// What pages do not say of their list: names in `meta.pagination`, such as `total_pages`.
+    pub untold: BTreeSet<String>,
     /// The fields that fall back to their defaults when a product's PUT does not name them.
     pub put_unsets: BTreeSet<String>,
     /// What a batch does when one item is refused.
@@ -71,6 +88,10 @@ pub struct Conditions {
     pub bare_refusals: u64,
     /// Answers come without the headers of the quota, as on an unlimited plan.
     pub without_limit_headers: bool,
+    /// Products without a translation are left out of an answer about translations.
+    pub untranslated_left_out: bool,
+    /// Texts that take no translation.
+    pub untranslatable: BTreeSet<String>,
     /// Deliveries come without the signature of Standard Webhooks; since when stores sign is not documented.
     pub unsigned_deliveries: bool,
     /// Each delivery comes twice, with the same hash.
@@ -95,7 +116,9 @@ impl Default for Conditions {
             ]),
             past_the_end_repeats: false,
             rows_slip: false,
+            includes: IncludeHabit::Both,
             page_cap: None,
+            untold: BTreeSet::new(),
             put_unsets: BTreeSet::new(),
             batch: BatchHabit::Whole,
             inventory_fails: false,
@@ -105,6 +128,8 @@ impl Default for Conditions {
             concurrency: None,
             bare_refusals: 0,
             without_limit_headers: false,
+            untranslated_left_out: false,
+            untranslatable: BTreeSet::new(),
             unsigned_deliveries: false,
             deliveries_twice: false,
             old_token_answer: false,

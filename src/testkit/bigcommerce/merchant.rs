@@ -1,5 +1,7 @@
 //! The merchant's hand, and what a test reads of the store without a request.
 
+use std::collections::BTreeMap;
+
 use super::conditions::Area;
 use super::fields::FIELDS;
 use super::metafields::{self, Owner};
@@ -231,6 +233,48 @@ impl BigCommerceFake {
             found.row.set("owner_client_id", other);
         }
         Some(id)
+    }
+
+    /// Changes a metafield as its own account does. False where there is none.
+    pub fn edit_metafield(&self, id: u64, value: &str) -> bool {
+        let mut state = self.state();
+        state.changes += 1;
+        let Some(found) = state.metafields.get_mut(&id) else { return false };
+        found.row.set("value", value);
+        true
+    }
+
+    /// Deletes a metafield as its own account does. False where there is none.
+    pub fn remove_metafield(&self, id: u64) -> bool {
+        let mut state = self.state();
+        state.changes += 1;
+        state.metafields.remove(&id).is_some()
+    }
+
+    /// Gives a channel a further language.
+    pub fn add_locale(&self, channel: u64, code: &str) {
+        self.state().locales.insert((channel, code.to_owned()));
+    }
+
+    /// Translates a text of a product, such as `name`, as the merchant does; `None` takes the translation away.
+    pub fn translate(&self, channel: u64, code: &str, product: u64, field: &str, text: Option<&str>) {
+        let mut state = self.state();
+        let key = (channel, code.to_owned(), product, field.to_owned());
+        match text {
+            Some(text) => state.translations.insert(key, text.to_owned()),
+            None => state.translations.remove(&key),
+        };
+    }
+
+    /// The translations of a product in a language of a channel, by field.
+    #[must_use]
+    pub fn translations(&self, channel: u64, code: &str, product: u64) -> BTreeMap<String, String> {
+        let state = self.state();
+        let own = state
+            .translations
+            .iter()
+            .filter(|(key, _)| (key.0, key.1.as_str(), key.2) == (channel, code, product));
+        own.map(|(key, text)| (key.3.clone(), text.clone())).collect()
     }
 
     /// Adds a hook of another API account, which the caller cannot see; gives its id.

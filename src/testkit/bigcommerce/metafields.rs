@@ -56,7 +56,10 @@ pub(super) fn list(state: &State, owner: Owner, params: &Params) -> Outcome {
         return Err(Problem::not_found(owner.resource));
     }
     let rows = state.seen(owner.resource).filter(|it| it.resource_id == owner.id);
-    let rows: Vec<&Json> = rows.map(|it| &it.row).filter(|row| keeps(params, row)).collect();
+    let mut rows: Vec<&Json> = rows.map(|it| &it.row).filter(|row| keeps(params, row)).collect();
+    if params.get("direction") == Some("desc") {
+        rows.reverse();
+    }
     paging.answer(state, params, rows, |row| picked.of(row, &["id"]))
 }
 

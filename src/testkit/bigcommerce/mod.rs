@@ -10,7 +10,8 @@
 //!   [`add_option`](BigCommerceFake::add_option), [`add_image`](BigCommerceFake::add_image),
 //!   [`add_custom_field`](BigCommerceFake::add_custom_field), [`add_metafield`](BigCommerceFake::add_metafield),
 //!   [`create_brand`](BigCommerceFake::create_brand), [`create_category`](BigCommerceFake::create_category),
-//!   [`create_channel`](BigCommerceFake::create_channel).
+//!   [`create_channel`](BigCommerceFake::create_channel), [`add_locale`](BigCommerceFake::add_locale),
+//!   [`translate`](BigCommerceFake::translate).
 //! - The merchant's hand: [`edit_product`](BigCommerceFake::edit_product),
 //!   [`edit_in_silence`](BigCommerceFake::edit_in_silence), [`delete_product`](BigCommerceFake::delete_product),
 //!   [`set_stock`](BigCommerceFake::set_stock), [`set_alt`](BigCommerceFake::set_alt),
@@ -31,9 +32,8 @@
 //!   [`content`](BigCommerceFake::content).
 //!
 //! # What it does not model
-//! GraphQL Admin (overrides and translations): the sources name its mutations and a part of their arguments, and not
-//! what they answer: the input types of `set*Information`, the shape of a translation's node, and of the answers to
-//! `updateTranslations`. Uploads of files, inventory routes, price lists, complex rules, redirects, the rule that no two
+//! Of GraphQL Admin, overrides by channel: the sources name the mutations and a part of their arguments, and not the input
+//! types of `set*Information`; and translations of anything but products. Uploads of files, inventory routes, price lists, complex rules, redirects, the rule that no two
 //! assignments of one product come at once.
 //! Where the sources are silent, the stand-in has one habit and a condition for the other: what a batch does with a
 //! refused item, which changes move `date_modified`, how long an alternative text may be. The words of a 409, of a 403,
@@ -66,6 +66,7 @@ mod deliveries;
 mod documents;
 mod errors;
 mod fields;
+mod graphql;
 mod limits;
 mod merchant;
 mod metafields;
@@ -83,7 +84,7 @@ mod tokens;
 mod variants;
 mod webhooks;
 
-pub use conditions::{Area, BatchHabit, Conditions};
+pub use conditions::{Area, BatchHabit, Conditions, IncludeHabit};
 pub use deliveries::Delivery;
 pub use limits::{Plan, WindowUse};
 pub use product::Product;

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::conditions::IncludeHabit;
 use super::errors::{Answer, Outcome, Problem};
 use super::product::{Product, ids};
 use super::query::{Paging, Params, Picked, wrong};
@@ -141,7 +142,14 @@ pub(super) fn list(state: &mut State, params: &Params) -> Outcome {
         return Err(wrong(&name));
     }
     let state = &*state;
-    let view = View::read(params)?;
+    let mut view = View::read(params)?;
+    if params.get("include_fields").is_some() && params.get("include").is_some() {
+        match state.conditions.includes {
+            IncludeHabit::Both => {}
+            IncludeHabit::FieldsAlone => view.includes.clear(),
+            IncludeHabit::Refused => return Err(wrong("include")),
+        }
+    }
     if view.has("reviews") {
         return Err(wrong("include"));
     }

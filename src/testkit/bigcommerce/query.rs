@@ -121,14 +121,16 @@ impl Paging {
             links.push(("next", params.link(self.page + 1, self.limit)));
         }
         links.push(("current", params.link(self.page, self.limit)));
-        let pagination = Json::object([
+        let told = [
             ("total", Json::from(total)),
             ("count", Json::from(data.len() as u64)),
             ("per_page", Json::from(self.limit)),
             ("current_page", Json::from(self.page)),
             ("total_pages", Json::from(pages)),
             ("links", Json::object(links)),
-        ]);
+        ];
+        let pagination =
+            Json::object(told.into_iter().filter(|(name, _)| !state.conditions.untold.contains(*name)));
         Ok(Answer::with_meta(Json::Array(data), Json::object([("pagination", pagination)])))
     }
 }

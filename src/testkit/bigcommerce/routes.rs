@@ -2,6 +2,7 @@
 
 use super::categories::{self, To};
 use super::errors::{Answer, Outcome, Problem};
+use super::graphql;
 use super::metafields::{self, Owner};
 use super::parts::{self, Part};
 use super::query::Params;
@@ -51,7 +52,6 @@ impl<'a> Call<'a> {
             (_, Some("store" | "time" | "settings" | "currencies")) => {
                 ("store_v2_information", "store_v2_information_read_only")
             }
-            ("graphql", _) => ("store_translations", "store_translations_read_only"),
             _ => return None,
         };
         Some(if self.is_write() { write } else { read })
@@ -98,6 +98,7 @@ fn dispatch(state: &mut State, call: &Call<'_>, body: &Json) -> Option<Outcome> 
     let path: &[&str] = &call.path;
     let params = &call.params;
     match (call.version, path) {
+        ("graphql", []) if call.method == "POST" => Some(graphql::answer(state, body)),
         ("v3", ["catalog", rest @ ..]) => catalog(state, call, rest, body),
         ("v3", ["hooks", rest @ ..]) => hooks(state, call, rest, body),
         ("v3", ["channels", rest @ ..]) if call.method == "GET" => channels(state, params, rest),

@@ -38,6 +38,10 @@ pub(super) struct State {
     pub(super) trees: BTreeMap<u64, Json>,
     pub(super) channels: BTreeMap<u64, Json>,
     pub(super) metafields: BTreeMap<u64, Metafield>,
+    /// The further languages of channels.
+    pub(super) locales: BTreeSet<(u64, String)>,
+    /// Translations of products, by channel, language, product and field.
+    pub(super) translations: BTreeMap<(u64, String, u64, String), String>,
     pub(super) tokens: Tokens,
     pub(super) quota: Quota,
     pub(super) webhooks: Webhooks,
@@ -86,6 +90,8 @@ impl State {
             trees: BTreeMap::from([(1, tree)]),
             channels: BTreeMap::from([(1, channel(1, "Test Store", "storefront"))]),
             metafields: BTreeMap::new(),
+            locales: BTreeSet::new(),
+            translations: BTreeMap::new(),
             quota,
             random: SeededRandom::new(seed),
             changes: 0,
@@ -146,6 +152,7 @@ impl State {
     pub(super) fn remove(&mut self, id: u64) -> bool {
         let Some(product) = self.products.remove(&id) else { return false };
         let variants: BTreeSet<u64> = product.variants.iter().filter_map(id_of).collect();
+        self.translations.retain(|(_, _, product, _), _| *product != id);
         self.metafields.retain(|_, it| match it.resource {
             "product" => it.resource_id != id,
             "variant" => !variants.contains(&it.resource_id),

@@ -289,7 +289,9 @@ impl BigCommerceFake {
     /// A predicate for hooks and faults: whether a request asks for a change.
     #[must_use]
     pub fn is_write(request: &Request) -> bool {
-        !matches!(request.method, http::Method::GET | http::Method::HEAD)
+        let is_question =
+            request.path.ends_with("/graphql") && request.body.starts_with(b"{\"query\":\"query ");
+        !is_question && !matches!(request.method, http::Method::GET | http::Method::HEAD)
     }
 
     fn run_hooks(&self, side: Side, request: &Request) {

@@ -1,0 +1,13 @@
+//! The contract suite over the BigCommerce connector and its fake, with metafields among the attributes.
+#![cfg(all(feature = "testkit", feature = "bigcommerce", feature = "woocommerce"))]
+#![allow(clippy::unwrap_used, clippy::clone_on_ref_ptr, reason = "a test")]
+
+#[path = "common/bigcommerce.rs"]
+mod bigcommerce;
+#[path = "common/bigcommerce_contract.rs"]
+mod bigcommerce_contract;
+mod common;
+#[path = "common/documents.rs"]
+mod documents;
+
+lily_connect::contract_suite!(bigcommerce_contract::shop(true, None).await);
