@@ -16,7 +16,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let part = JobPart::new(kind, Vec::new());
     let answer = SHOPIFY.connector.write_jobs().unwrap().read_line(&part, &line);
     let LineAnswer::At(number, answer) = answer else { return };
-    let said: Value = serde_json::from_slice(line.trim_ascii()).unwrap();
+    // What nobody reads may hold texts that are none, which a strict reader refuses.
+    let Ok(said) = serde_json::from_str::<Value>(&String::from_utf8_lossy(&line)) else { return };
     assert_eq!(said["__lineNumber"], json!(number));
     match answer {
         FieldAnswer::Accepted => {
