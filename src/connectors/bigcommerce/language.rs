@@ -304,8 +304,12 @@ impl Translated {
                 _ => outcomes.held_back(&all, write::not_writable(&change.field)),
             }
         }
-        let Some(id) = wire::whole(patch.target.id.as_str()).filter(|_| set.len() + gone.len() == all.len())
-        else {
+        if set.len() + gone.len() < all.len() {
+            return outcomes.written(patch);
+        }
+        let Some(id) = wire::whole(patch.target.id.as_str()) else {
+            let what = "only products can be written";
+            outcomes.held_back(&all, Error::new(ErrorKind::Unsupported, "not_writable", what));
             return outcomes.written(patch);
         };
         let resource = quoted(&resource(id));
