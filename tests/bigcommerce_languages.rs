@@ -13,14 +13,16 @@ use std::sync::Arc;
 
 use bigcommerce::{Bench, Desk, bench_with, config, ids};
 use common::Kept;
-use lily_connect::connector::Connector;
+use lily_connect::connector::{Connector, Patch, PatchField, PatchValue, PushRequest};
+use lily_connect::connectors::bigcommerce::PLATFORM;
 use lily_connect::error::ErrorKind;
-use lily_connect::model::{Enrichment, Entity, Record, View};
+use lily_connect::model::{CellValue, Enrichment, Entity, FieldName, Record, RecordRef, View};
 use lily_connect::state::{MemoryState, StateStore};
 use lily_connect::sync::{
     Approvals, Certificate, ChangeVerdict, Pull, Push, Receipt, ReceiptOutcome, UndoOutcome,
 };
 use lily_connect::testkit::bigcommerce::BigCommerceFake;
+use lily_connect::time::Clock;
 use serde_json::{Value, json};
 
 async fn shop() -> Bench {
@@ -197,6 +199,27 @@ async fn a_text_that_takes_no_translation_is_told_and_the_others_land() {
     store.delete_product(id);
     let receipt = booth.push.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap();
     assert!(matches!(receipt.fields[0].outcome, ReceiptOutcome::Conflict(_)), "{receipt}");
+}
+
+#[tokio::test]
+async fn what_no_product_is_or_has_translated_is_refused_and_nothing_is_sent() {
+    let bench = shop().await;
+    let french = view_of(&bench, "fr");
+    let before = bench.server.traffic().requests();
+    for (kind, id, field) in [
+        (Entity::Product, "x", "title"),
+        (Entity::Variant, "77", "title"),
+        (Entity::Product, "77", "slug"),
+        (Entity::Product, "77", "tags"),
+    ] {
+        let value = PatchValue::Text { text: "Titre".into(), raw: None };
+        let change = PatchField::new(FieldName::from(field.to_owned()), value, CellValue::Absent);
+        let patch = Patch::new(RecordRef::new(PLATFORM, kind, id), vec![change]);
+        let until = bench.clock.elapsed() + std::time::Duration::from_secs(5);
+        let error = french.push(&PushRequest::new(vec![patch], until)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{kind} {id} {field}");
+    }
+    assert_eq!(bench.server.traffic().requests(), before);
 }
 
 /// The plan of the store's own text says what becomes of its translations.

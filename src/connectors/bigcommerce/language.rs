@@ -33,7 +33,7 @@ use crate::model::{
 };
 
 /// The most translations of one answer.
-const MAX_PAGE: usize = 50;
+const MAX_PAGE: u32 = 50;
 /// The most patches that are written at once; the store's limiter decides how many calls leave.
 const AT_ONCE: usize = 4;
 /// The texts of a product that have translations, each with the platform's name.
@@ -186,7 +186,7 @@ fn capabilities(own: &Capabilities) -> Capabilities {
     let mut claims = own.clone();
     claims.entities.retain(|entity| entity.entity == Entity::Product);
     for entity in &mut claims.entities {
-        entity.max_page = entity.max_page.min(NonZeroU32::MIN.saturating_add(MAX_PAGE as u32 - 1));
+        entity.max_page = entity.max_page.min(NonZeroU32::MIN.saturating_add(MAX_PAGE - 1));
         // Whether a translation moves its product's time is not known (2026-11-30).
         entity.delta = DeltaClock::CanLie;
         entity.unclocked = Vec::new();
@@ -259,7 +259,7 @@ impl Translated {
             translations: Edges<Node>,
         }
         let mut of: HashMap<String, Map<String, Value>> = HashMap::new();
-        for some in ids.chunks(MAX_PAGE) {
+        for some in ids.chunks(MAX_PAGE as usize) {
             let names: Vec<String> = some.iter().map(|id| quoted(&resource(*id))).collect();
             let text = format!(
                 "query {{ store {{ translations(filters: {{ {}, resourceIds: [{}] }}, first: {MAX_PAGE}) {{ edges {{ node {{ resourceId fields {{ fieldName original translation }} }} }} }} }} }}",
@@ -292,19 +292,24 @@ impl Translated {
     async fn write(&self, patch: &Patch, request: &PushRequest) -> Written {
         let mut outcomes = Outcomes::new();
         let all: Vec<FieldName> = patch.changes.iter().map(|change| change.field.clone()).collect();
-        let (mut set, mut gone): (Vec<(FieldName, &str, &str)>, Vec<(FieldName, &str)>) =
-            (Vec::new(), Vec::new());
+        let (mut set, mut gone) = (Vec::new(), Vec::new());
         for change in &patch.changes {
             let claimed =
                 self.capabilities.entity(patch.target.kind).and_then(|it| it.writable(&change.field));
             match (name_of(&change.field).filter(|_| claimed.is_some()), &change.value) {
-                (Some(name), PatchValue::Text { text, .. }) => set.push((change.field.clone(), name, text)),
+                (Some(name), PatchValue::Text { text, .. }) => {
+                    set.push((change.field.clone(), name, text.as_str()));
+                }
                 (Some(name), PatchValue::Removed) => gone.push((change.field.clone(), name)),
                 _ => outcomes.held_back(&all, write::not_writable(&change.field)),
             }
         }
-        let Some(id) = wire::whole(patch.target.id.as_str()).filter(|_| set.len() + gone.len() == all.len())
-        else {
+        if set.len() + gone.len() < all.len() {
+            return outcomes.written(patch);
+        }
+        let Some(id) = wire::whole(patch.target.id.as_str()) else {
+            let what = "only products can be written";
+            outcomes.held_back(&all, Error::new(ErrorKind::Unsupported, "not_writable", what));
             return outcomes.written(patch);
         };
         let resource = quoted(&resource(id));
