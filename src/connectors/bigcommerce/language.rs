@@ -195,7 +195,8 @@ fn capabilities(own: &Capabilities) -> Capabilities {
         entity.unavailable = Vec::new();
         entity.writable.retain(|field| name_of(&field.field).is_some());
         for field in &mut entity.writable {
-            (field.removable, field.empty, field.unique, field.spill) = (true, false, false, None);
+            (field.removable, field.empty, field.unique) = (true, false, false);
+            (field.spill, field.moves_stamp) = (None, false);
         }
     }
     claims
