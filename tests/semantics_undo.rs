@@ -16,11 +16,13 @@ mod common;
 mod desk;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use desk::Desk;
+use desk::{Desk, Taken, Tampered};
+use lily_connect::connector::Select;
 use lily_connect::model::{Reversible, WritableField};
 use lily_connect::state::{MemoryState, SqliteState};
-use lily_connect::sync::{ChangeVerdict, Conflict, Push, ReceiptOutcome, Rejection, UndoOutcome};
+use lily_connect::sync::{ChangeVerdict, Conflict, Plan, Push, ReceiptOutcome, Rejection, UndoOutcome};
 use lily_connect::testkit::woocommerce::{Product, Taxonomy};
 use serde_json::{Value, json};
 
@@ -281,4 +283,34 @@ async fn u2_an_undo_of_a_text_that_is_back_already_frees_the_push_below() {
     assert_eq!(desk.writes(), writes);
     assert_eq!(desk.undo(first).await, UndoOutcome::Restored);
     assert_eq!(desk.name(), before);
+}
+
+#[tokio::test]
+async fn u1_a_large_push_is_read_in_lots_and_planned_in_its_own_order() {
+    let desk = Desk::new().await;
+    for number in 0..120 {
+        desk.bench.store.create(&format!("Old {number}"), |_| {});
+    }
+    let mut sink = Taken::default();
+    desk.pull().keep_base(true).run(&mut sink, &|_| {}).await.unwrap();
+    desk.tick();
+    let records: Vec<Value> =
+        sink.records.lock().unwrap().iter().map(|record| serde_json::to_value(record).unwrap()).collect();
+    // Backwards: the order of ids is not that of the log.
+    let enrichments: Vec<_> = records.iter().rev().map(|record| desk.title(record, "Ours")).collect();
+    let plan = desk.push.plan(&enrichments).await.unwrap();
+    let receipt = desk.apply(&plan).await;
+    let most = Arc::new(AtomicUsize::new(0));
+    let seen = most.clone();
+    let watched = Tampered::new(desk.bench.connector.clone(), move |request, _, page| {
+        if let Select::Ids(ids) = &request.select {
+            seen.fetch_max(ids.len(), Ordering::Relaxed);
+        }
+        page
+    });
+    let push = Push::new(Arc::new(watched), desk.state.clone(), desk.bench.runtime.clone());
+    let undo = push.plan_undo(receipt.push).await.unwrap();
+    assert_eq!(most.load(Ordering::Relaxed), 100, "no more records are held at once");
+    let cells = |plan: &Plan| -> Vec<_> { plan.to_apply().map(|change| change.cell.clone()).collect() };
+    assert_eq!((cells(&undo), undo.changes.len()), (cells(&plan), 121));
 }

@@ -23,7 +23,7 @@ use crate::state::RowQuery;
 use crate::time::Timestamp;
 
 /// The most ids that are read in one request.
-const READ_AT_ONCE: usize = 100;
+pub(super) const READ_AT_ONCE: usize = 100;
 /// The change of an enrichment that has none.
 static NOTHING: FieldChange =
     FieldChange { value: None, edit: None, expect: Expectation::Base, base: None, base_keys: None };

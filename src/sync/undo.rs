@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::plan::{Approvals, Plan, PlanPurpose, PlannedChange};
-use super::planner::ListSizes;
+use super::planner::{ListSizes, READ_AT_ONCE};
 use super::push::{Found, Push};
 use super::receipt::{ReceiptOutcome, UndoOutcome, UndoReport};
 use super::theirs::{entry, is_ambiguous, is_shared, lacks_entry, raw_of, read_cell};
@@ -52,32 +52,37 @@ impl Push {
             .with_context("scope", row.cell.scope.as_deref().unwrap_or_default().to_owned())
             .with_remedy("undo it through the connector of that view"));
         }
-        let mut targets: Vec<RecordRef> = rows.iter().map(|row| row.target().clone()).collect();
-        targets.sort();
-        targets.dedup();
-        let mut records = self.read(&targets, Purpose::Guard).await?;
         let now = self.now();
-        let mut changes = Vec::new();
-        let mut sizes = ListSizes::default();
         let undoable = |row: &&WriteRow| {
             row.kind == RowKind::Push && (row.outcome.landed_at().is_some() || row.outcome.is_unsettled())
         };
-        let rows: Vec<&WriteRow> = rows.iter().filter(undoable).collect();
-        let elsewhere = self.shown_elsewhere(&rows, &mut records).await?;
-        for (number, row) in (0..).zip(rows) {
-            let of_holder = self.rows(&row.cell.holder).await?;
-            let of_cell: Vec<WriteRow> =
-                of_holder.into_iter().filter(|other| other.cell == row.cell).collect();
-            let through = elsewhere.get(&row.cell.holder).unwrap_or(row.target());
-            let gone = records.gone.contains(through);
-            let record = records.get(through);
-            let mut change = self.undo_change(number, row, &of_cell, record, gone)?;
-            if change.via.is_some() {
-                change.via = Some(through.clone());
+        let rows: Vec<(u32, &WriteRow)> = (0..).zip(rows.iter().filter(undoable)).collect();
+        let (mut changes, mut sizes) = (Vec::new(), ListSizes::default());
+        let mut lost = Vec::new();
+        for lot in rows.chunks(READ_AT_ONCE) {
+            let records = self.read_of(lot, &BTreeMap::new()).await?;
+            for (number, row) in lot {
+                let shows = |record: &Record| !lacks_entry(record, &row.cell);
+                if is_shared(&row.cell) && !records.get(row.target()).is_some_and(shows) {
+                    lost.push((*number, *row));
+                } else {
+                    let change = self.undo_change(*number, row, row.target(), &records).await?;
+                    sizes.note(records.get(row.target()), &change);
+                    changes.push(change);
+                }
             }
-            sizes.note(record, &change);
-            changes.push(change);
         }
+        let elsewhere = self.shown_elsewhere(&lost).await?;
+        for lot in lost.chunks(READ_AT_ONCE) {
+            let records = self.read_of(lot, &elsewhere).await?;
+            for (number, row) in lot {
+                let through = elsewhere.get(&row.cell.holder).unwrap_or(row.target());
+                let change = self.undo_change(*number, row, through, &records).await?;
+                sizes.note(records.get(through), &change);
+                changes.push(change);
+            }
+        }
+        changes.sort_by_key(|change| change.number);
         self.refuse_lost_names(&mut changes).await?;
         self.refuse_emptying(&sizes, &mut changes);
         self.refuse_not_one(&sizes, &mut changes);
@@ -86,18 +91,24 @@ impl Push {
         Ok(Plan::new(self.store().clone(), PlanPurpose::Undo(push), now, expires_at, changes))
     }
 
-    /// Where to write what several records share, when the record that it was written through does not show it
-    /// any more: by holder, another record that does. Their reads are added to the found ones.
-    async fn shown_elsewhere(
+    /// Reads the records of some rows, or those that stand for them, by holder.
+    async fn read_of(
         &self,
-        rows: &[&WriteRow],
-        records: &mut Found,
-    ) -> Result<BTreeMap<RecordRef, RecordRef>> {
-        let left = |row: &&&WriteRow| {
-            let record = records.get(row.target());
-            is_shared(&row.cell) && record.is_none_or(|record| lacks_entry(record, &row.cell))
-        };
-        let mut cells: Vec<Cell> = rows.iter().filter(left).map(|row| row.cell.clone()).collect();
+        lot: &[(u32, &WriteRow)],
+        elsewhere: &BTreeMap<RecordRef, RecordRef>,
+    ) -> Result<Found> {
+        let through =
+            |(_, row): &(u32, &WriteRow)| elsewhere.get(&row.cell.holder).unwrap_or(row.target()).clone();
+        let mut targets: Vec<RecordRef> = lot.iter().map(through).collect();
+        targets.sort();
+        targets.dedup();
+        self.read(&targets, Purpose::Guard).await
+    }
+
+    /// Where to write what several records share, when the record that it was written through does not show it
+    /// any more: by holder, another record that does.
+    async fn shown_elsewhere(&self, lost: &[(u32, &WriteRow)]) -> Result<BTreeMap<RecordRef, RecordRef>> {
+        let mut cells: Vec<&Cell> = lost.iter().map(|(_, row)| &row.cell).collect();
         cells.dedup_by(|one, other| one.holder == other.holder);
         if cells.is_empty() {
             return Ok(BTreeMap::new());
@@ -116,15 +127,6 @@ impl Push {
             if let Some(record) = shown.into_iter().find(can_write) {
                 elsewhere.insert(cell.holder.clone(), record);
             }
-        }
-        let mut more: Vec<RecordRef> = elsewhere.values().cloned().collect();
-        more.retain(|record| records.get(record).is_none());
-        more.sort();
-        more.dedup();
-        if !more.is_empty() {
-            let found = self.read(&more, Purpose::Guard).await?;
-            records.records.extend(found.records);
-            records.gone.extend(found.gone);
         }
         Ok(elsewhere)
     }
@@ -163,20 +165,21 @@ impl Push {
         Ok(())
     }
 
-    fn undo_change(
+    async fn undo_change(
         &self,
         number: u32,
         row: &WriteRow,
-        rows: &[WriteRow],
-        record: Option<&Record>,
-        gone: bool,
+        through: &RecordRef,
+        found: &Found,
     ) -> Result<PlannedChange> {
+        let rows = self.state.rows(self.store(), &RowQuery::Cell(row.cell.clone())).await?;
+        let (record, gone) = (found.get(through), found.gone.contains(through));
         let normaliser = self.normaliser(&row.cell)?;
         let seen = record.and_then(|record| read_landed(record, row));
         let version = record.and_then(|record| record.version(&row.cell.field)).cloned();
         let is_bound =
             self.connector.capabilities().writable(&row.cell).is_some_and(|writable| writable.bound);
-        let head = head(rows);
+        let head = head(&rows);
         let verdict = match (&seen, head) {
             _ if row.outcome.is_unsettled() => ChangeVerdict::Conflict(Conflict::Unsettled),
             // U1: asked before V1.
@@ -232,10 +235,10 @@ impl Push {
             ours: row.before.clone(),
             ours_raw: row.before_raw.clone(),
             ours_id: row.before_id.clone(),
-            via: row.via.clone(),
+            via: row.via.as_ref().map(|_| through.clone()),
             shown_by: Vec::new(),
             version,
-            latest: latest(rows).map(|row| row.id),
+            latest: latest(&rows).map(|row| row.id),
             undoes: Some(row.id),
             notes: Vec::new(),
             cost: 1,
