@@ -642,6 +642,45 @@ async fn the_lease_is_held_while_a_job_runs_and_nothing_else_is_settled_by_other
 }
 
 #[tokio::test]
+async fn a_lot_whose_lease_another_writer_had_meanwhile_is_guarded_anew() {
+    let is_upload = |request: &Request| request.path.starts_with("/staged-uploads/");
+    type Asks = Box<dyn Fn(&Request) -> bool + Send + Sync>;
+    let places: [(&str, Asks); 3] = [
+        ("while its records were read", Box::new(ShopifyFake::asks("nodes"))),
+        ("while its file went up", Box::new(is_upload)),
+        ("while it waited for a place", Box::new(ShopifyFake::asks("bulkOperationRunMutation"))),
+    ];
+    for (what, asks) in places {
+        let (desk, ids) = desk(6).await;
+        let plan = plan_all(&desk, &ids, |id| json!({"title": format!("New {id}")})).await;
+        if what.ends_with("a place") {
+            desk.shop().refuse_next_bulk_mutation("LIMIT_REACHED");
+        }
+        let (state, store) = (desk.state.clone(), desk.bench.connector.info().store.clone());
+        let (clock, edited) = (desk.bench.clock.clone(), ids[2]);
+        desk.shop().after_request(1, asks, move |shop| {
+            // Longer than the lease of an upload.
+            clock.advance(Duration::from_secs(400));
+            let until = clock.now().saturating_add(Duration::from_secs(60));
+            state.lease(&store, "another", clock.now(), until).now_or_never().unwrap().unwrap();
+            state.release(&store, "another").now_or_never().unwrap().unwrap();
+            shop.edit_product(edited, |product| product.title = "Another's".to_owned());
+        });
+        let receipt =
+            apply(&pusher(&desk, always().unguarded_window(Duration::from_secs(3600))), &plan).await;
+        for (change, field) in plan.changes.iter().zip(&receipt.fields) {
+            let expected = match change.cell.holder.id.as_str() == edited.to_string() {
+                true => ReceiptOutcome::Conflict(Conflict::PlanStale),
+                false => ReceiptOutcome::Applied,
+            };
+            assert_eq!(field.outcome, expected, "{what}: {receipt}");
+        }
+        assert_eq!(desk.stored(edited).title, "Another's", "{what}");
+        assert_eq!(desk.shop().bulk_lines_run().len(), 5, "{what}");
+    }
+}
+
+#[tokio::test]
 async fn a_later_job_of_a_lot_that_is_not_begun_leaves_its_fields_to_go_alone() {
     for before_it in 1..=4 {
         let (desk, ids) = desk(4).await;
