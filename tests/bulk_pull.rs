@@ -549,6 +549,13 @@ async fn where_nothing_may_mend_it_it_is_incomplete_with_the_range_and_a_later_p
         };
         assert_eq!(*reasons, [Reason::BulkIncomplete], "{code}");
         let report = certificate.bulk.as_ref().unwrap();
+        // As many records as the file has are no proof where the file is not whole.
+        let counted = match (report.is_counted(), report.is_whole()) {
+            (false, _) => CheckOutcome::NotOffered,
+            (true, false) => CheckOutcome::Failed,
+            (true, true) => CheckOutcome::Held,
+        };
+        assert_eq!(outcome(&certificate, Rule::CountAgrees), counted, "{code}: {certificate}");
         if code == "lines_faulty" {
             assert_eq!(report.issues.count(LineFault::Orphan), 1);
         } else {
@@ -695,13 +702,69 @@ async fn what_a_forgotten_run_or_a_lost_job_left_is_taken_away() {
 
 #[tokio::test]
 async fn a_file_that_is_not_counted_proves_no_children() {
-    let mut script = good(33);
-    let length = script.file.len() as u64;
-    script.states = [BulkState::Done(BulkDone::with_data(None, None, Some(length)))].into();
-    let mut world = World::new(Shop::new(33, [script]));
-    let certificate = world.run().await.unwrap();
-    assert_eq!(outcome(&certificate, Rule::SweepAgrees), CheckOutcome::Held);
-    assert!(!certificate.is_complete(), "{certificate}");
+    let (held, not_offered) = (CheckOutcome::Held, CheckOutcome::NotOffered);
+    for (flat, ids_only, sweep, verdict) in [
+        (false, true, held, Verdict::Unproven),
+        (false, false, not_offered, Verdict::Unproven),
+        (true, true, held, Verdict::Complete),
+        (true, false, not_offered, Verdict::Unproven),
+    ] {
+        let mut script = good(33);
+        if flat {
+            script.file = (0..33).map(|n| item(n) + "\n").collect::<String>().into_bytes();
+        }
+        let length = script.file.len() as u64;
+        script.states = [BulkState::Done(BulkDone::with_data(None, None, Some(length)))].into();
+        let mut shop = Shop::new(33, [script]);
+        (shop.flat, shop.capabilities.entities[0].ids_only) = (flat, ids_only);
+        let mut world = World::new(shop);
+        let certificate = world.run().await.unwrap();
+        assert_eq!(outcome(&certificate, Rule::SweepAgrees), sweep, "{certificate}");
+        assert_eq!(certificate.verdict, verdict, "{flat} {ids_only}: {certificate}");
+    }
+}
+
+#[tokio::test]
+async fn lines_with_faults_are_mended_by_pages_where_they_may_be() {
+    for then_page in [true, false] {
+        let mut script = good(40);
+        let text = String::from_utf8(script.file).unwrap();
+        script.file = text.replace("Title 3\"", &format!("Title {}\"", "3".repeat(300))).into_bytes();
+        let done = BulkDone::with_data(Some(good_objects(40)), Some(40), Some(script.file.len() as u64));
+        script.states = [BulkState::Done(done)].into();
+        let mut world = World::new(Shop::new(40, [script]));
+        world.settings.then_page = then_page;
+        // Only when the record is put together it shows that it is too long.
+        world.settings.join.record_bytes = 280;
+        let certificate = world.run().await.unwrap();
+        assert_eq!(certificate.bulk.as_ref().unwrap().issues.count(LineFault::TooLong), 1);
+        assert_eq!(certificate.is_complete(), then_page, "{certificate}");
+        assert_eq!(world.shop.inner().paged > 0, then_page);
+        assert_eq!(world.table.rows.contains_key(&3), then_page);
+    }
+}
+
+#[tokio::test]
+async fn a_download_that_cannot_be_a_part_of_the_file_begins_anew() {
+    let items = 60;
+    let not_told = BulkDone::with_data(Some(good_objects(items)), Some(items), None);
+    let mut silent = good(items);
+    silent.states = [BulkState::Done(not_told)].into();
+    // Whether what is here is all of a file without a length, and a file that is shorter than what is here.
+    for (first, later, items) in [(silent.clone(), silent, items), (good(items), good(10), 10)] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut script = first;
+        script.breaks = [4000, 0, 0].into();
+        let mut world = World::new(Shop::new(items, [script]));
+        world.settings.directory = Some(directory.path().to_owned());
+        world.settings.reopens = 1;
+        world.run().await.unwrap_err();
+        world.shop.inner().jobs[0].1 = later;
+        let certificate = world.run().await.unwrap();
+        assert!(certificate.is_complete(), "{certificate}");
+        assert_eq!(world.shop.inner().opened, [0, 4000, 4000, 0]);
+        world.assert_all(items);
+    }
 }
 
 #[tokio::test]
