@@ -208,14 +208,12 @@ pub struct WritableField {
     pub max_bytes: usize,
     /// Whether the empty text can be written.
     pub empty: bool,
-    /// For a list, how many entries it can have at most, where the platform keeps few.
-    pub max_entries: Option<usize>,
     /// Whether the value can be taken away again, so that none is there.
     pub removable: bool,
     /// For a list, whether its last entry can be taken out.
     pub can_be_emptied: bool,
-    /// For a list, whether it holds one entry and never more: what takes its place comes in the same edit that
-    /// takes it out.
+    /// For a list, whether it never holds more than one entry: what takes its place comes in the same edit that takes
+    /// it out.
     pub one_entry: bool,
     /// For a list of names, where they come from.
     pub names: NameSource,
@@ -252,7 +250,6 @@ impl WritableField {
             html: false,
             max_bytes: 64 * 1024,
             empty: false,
-            max_entries: None,
             removable: false,
             can_be_emptied: true,
             one_entry: false,

@@ -369,23 +369,23 @@ impl Push {
         Ok(sent)
     }
 
-    /// Holds back what would leave a list of one entry with none or several: half of an edit may be unapproved, or
-    /// the entry another one by now.
+    /// Holds back what would leave a list of one entry with several, or with none where it is never empty: half of an
+    /// edit may be unapproved, or the entry another one by now.
     fn hold_back_not_one(&self, guard: &Record, sent: &mut Vec<Sent<'_>>, run: &mut Run<'_>) {
-        let is_of_one = |sent: &Sent<'_>| {
-            let writable = self.connector.capabilities().writable(&sent.change.cell);
-            writable.is_some_and(|writable| writable.one_entry)
-        };
         let changes: Vec<&PlannedChange> = sent.iter().map(|sent| sent.change).collect();
-        let is_one = |field: &FieldName| match rebuild(guard, field, &changes) {
-            Ok(PatchValue::Terms(terms)) => terms.len() == 1,
-            _ => false,
+        let is_held = |sent: &&Sent<'_>| {
+            let Some(writable) = self.connector.capabilities().writable(&sent.change.cell) else {
+                return false;
+            };
+            let fits = match rebuild(guard, &writable.field, &changes) {
+                Ok(PatchValue::Terms(terms)) => {
+                    terms.len() == 1 || (terms.is_empty() && writable.can_be_emptied)
+                }
+                _ => false,
+            };
+            writable.one_entry && !fits
         };
-        let held: Vec<usize> = sent
-            .iter()
-            .filter(|sent| is_of_one(sent) && !is_one(&sent.change.cell.field))
-            .map(|sent| sent.at)
-            .collect();
+        let held: Vec<usize> = sent.iter().filter(is_held).map(|sent| sent.at).collect();
         for at in &held {
             run.set(*at, ReceiptOutcome::Rejected(Rejection::NotOneEntry));
         }

@@ -147,7 +147,7 @@ impl Push {
         }
     }
 
-    /// Refuses what would leave a list of one entry with none or several: an entry comes and goes in one edit.
+    /// Refuses what would leave a list of one entry with several: an entry comes and goes in one edit.
     pub(super) fn refuse_not_one(&self, sizes: &ListSizes, changes: &mut [PlannedChange]) {
         for ((target, field), size) in &sizes.0 {
             let is_meant = |change: &PlannedChange| {
@@ -164,7 +164,7 @@ impl Push {
                     _ => added += 1,
                 }
             }
-            if size + added != removed + 1 {
+            if size + added > removed + 1 {
                 for change in changes.iter_mut().filter(|change| is_meant(change)) {
                     change.verdict = ChangeVerdict::Rejected(Rejection::NotOneEntry);
                 }

@@ -48,7 +48,7 @@ pub(super) fn of_products(settings: WriteSettings) -> (Vec<WritableField>, Vec<(
     (categories.max_bytes, categories.names, categories.can_be_emptied) =
         (MAX_NAME * BYTES, NameSource::Known, false);
     let mut brand = WritableField::set(FieldName::new("brands"));
-    (brand.max_bytes, brand.names, brand.max_entries) = (MAX_NAME * BYTES, NameSource::Known, Some(1));
+    (brand.max_bytes, brand.names, brand.one_entry) = (MAX_NAME * BYTES, NameSource::Known, true);
     let mut fields = WritableField::keyed(FieldName::new("attributes"), Normaliser::Values1, true);
     (fields.max_bytes, fields.names, fields.check) = (MAX_CUSTOM * BYTES, NameSource::Either, Some(CUSTOM));
     fields.partly = Some("one that was removed comes back behind the others, with another id");

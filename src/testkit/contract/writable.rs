@@ -165,9 +165,8 @@ pub(super) async fn patch(
             Sample::Text(text) => PatchValue::Text { text: text.into(), raw: None },
             Sample::Name(term) => {
                 let mut terms = terms(record, &field.field);
+                // A list of one entry takes another one in the place of its own only.
                 terms.retain(|_| !field.one_entry);
-                // A list that is full takes another one in the place of its own only.
-                terms.truncate(field.max_entries.map_or(usize::MAX, |most| most.saturating_sub(1)));
                 terms.push(term);
                 PatchValue::Terms(terms)
             }
@@ -295,9 +294,8 @@ pub(super) async fn enrichment(
             }
             Sample::Name(term) => {
                 let own = cells::entries(record, &field.field).unwrap_or_default();
-                let most = if field.one_entry { Some(1) } else { field.max_entries };
-                let kept = most.map_or(usize::MAX, |most| most.saturating_sub(1));
-                let names = own.iter().skip(kept).filter_map(|entry| entry.value.as_text().map(Text::from));
+                let own = own.iter().filter(|_| field.one_entry);
+                let names = own.filter_map(|entry| entry.value.as_text().map(Text::from));
                 Edit { add: vec![term.name], remove: names.collect(), ..Edit::default() }
             }
             Sample::Keyed(key, value) => Edit { update: BTreeMap::from([(key, value)]), ..Edit::default() },
