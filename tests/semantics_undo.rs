@@ -23,6 +23,7 @@ use lily_connect::connector::Select;
 use lily_connect::model::{Reversible, WritableField};
 use lily_connect::state::{MemoryState, SqliteState};
 use lily_connect::sync::{ChangeVerdict, Conflict, Plan, Push, ReceiptOutcome, Rejection, UndoOutcome};
+use lily_connect::testkit::faults::{Fault, FaultRule, When};
 use lily_connect::testkit::woocommerce::{Product, Taxonomy};
 use serde_json::{Value, json};
 
@@ -313,4 +314,34 @@ async fn u1_a_large_push_is_read_in_lots_and_planned_in_its_own_order() {
     assert_eq!(most.load(Ordering::Relaxed), 100, "no more records are held at once");
     let cells = |plan: &Plan| -> Vec<_> { plan.to_apply().map(|change| change.cell.clone()).collect() };
     assert_eq!((cells(&undo), undo.changes.len()), (cells(&plan), 121));
+}
+
+#[tokio::test]
+async fn u1_an_unknown_push_is_named_and_what_never_landed_is_not_taken_back() {
+    let desk = Desk::new().await;
+    let record = desk.pulled().await;
+    let plan = desk.plan(&desk.title(&record, "Ours")).await;
+    desk.bench.server.faults().push(FaultRule::new(Fault::Reset(When::Before)).on_method("POST"));
+    let receipt = desk.apply(&plan).await;
+    let not_landed = Rejection::NotSent { code: "not_landed".to_owned() };
+    assert_eq!(receipt.fields[0].outcome, ReceiptOutcome::Rejected(not_landed), "{receipt}");
+    let undo = desk.push.plan_undo(receipt.push).await.unwrap();
+    assert_eq!(undo.changes, []);
+    // The log of another state has no such push.
+    let connector = desk.bench.connector.clone();
+    let elsewhere = Push::new(connector, Arc::new(MemoryState::new()), desk.bench.runtime.clone());
+    assert_eq!(elsewhere.plan_undo(receipt.push).await.unwrap_err().code(), "push_unknown");
+}
+
+#[tokio::test]
+async fn u1_what_was_released_is_not_taken_back() {
+    let desk = Desk::new().await;
+    let record = desk.pulled().await;
+    let plan = desk.plan(&desk.title(&record, "Ours")).await;
+    let receipt = desk.apply(&plan).await;
+    assert_eq!(desk.push.release(&[plan.changes[0].cell.clone()]).await.unwrap(), 1);
+    let undo = desk.push.plan_undo(receipt.push).await.unwrap();
+    assert_eq!(undo.changes[0].verdict, ChangeVerdict::Conflict(Conflict::NotOurs), "{undo}");
+    assert_eq!(desk.undo(receipt.push).await, UndoOutcome::EditedSince);
+    assert_eq!(desk.name(), "Ours");
 }
