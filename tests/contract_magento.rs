@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use common::{Bench, bench_with, config};
 use lily_connect::connector::Connector;
-use lily_connect::model::{Entity, ExternalId, FieldName};
+use lily_connect::model::{Entity, ExternalId, FieldName, View};
 use lily_connect::runtime::Runtime;
 use lily_connect::testkit::contract::{ContractFixture, On, Received, Right, Strike, Trouble, run_all};
 use lily_connect::testkit::exchange::Request;
@@ -17,7 +17,8 @@ use lily_connect::testkit::faults::{Fault, FaultRule, When};
 use lily_connect::testkit::magento::{Attribute, GLOBAL, MagentoFake};
 use serde_json::{Value, json};
 
-struct Mage(Bench);
+/// A store, the connector to it, and the number of the view that it is of.
+struct Mage(Bench, Arc<dyn Connector>, u64);
 
 /// Twelve products, of which two are configurable with three variants each, and a configurable one more.
 fn seed(store: &MagentoFake) {
@@ -37,7 +38,16 @@ fn seed(store: &MagentoFake) {
 async fn mage() -> Mage {
     let bench = bench_with(|builder| builder, seed, |settings| settings.queued_writes(true)).await;
     bench.server.traffic().clear();
-    Mage(bench)
+    let connector = Arc::clone(&bench.connector) as Arc<dyn Connector>;
+    Mage(bench, connector, GLOBAL)
+}
+
+/// One view of a store, asked for through the connector of all.
+async fn view_of_mage() -> Mage {
+    let Mage(bench, connector, _) = mage().await;
+    let view = bench.store.view_id("de").unwrap();
+    let connector = connector.in_view(&View::of_scope("de")).unwrap();
+    Mage(bench, connector, view)
 }
 
 /// A store of 2.4.2, which answers pages past the end by the last one.
@@ -45,7 +55,8 @@ async fn old_mage() -> Mage {
     use lily_connect::testkit::magento::Release;
     let bench = bench_with(|builder| builder.release(Release::V2_4_2), seed, |settings| settings).await;
     bench.server.traffic().clear();
-    Mage(bench)
+    let connector = Arc::clone(&bench.connector) as Arc<dyn Connector>;
+    Mage(bench, connector, GLOBAL)
 }
 
 fn number(id: &ExternalId) -> u64 {
@@ -65,7 +76,7 @@ fn is_child(store: &MagentoFake, id: u64) -> bool {
 
 impl ContractFixture for Mage {
     fn connector(&self) -> Arc<dyn Connector> {
-        Arc::clone(&self.0.connector) as Arc<dyn Connector>
+        Arc::clone(&self.1)
     }
 
     fn runtime(&self) -> Runtime {
@@ -87,7 +98,7 @@ impl ContractFixture for Mage {
         if entity == Entity::Category {
             return None;
         }
-        let mut json: Value = serde_json::from_str(&self.0.store.raw(number(id), GLOBAL)?).ok()?;
+        let mut json: Value = serde_json::from_str(&self.0.store.raw(number(id), self.2)?).ok()?;
         let object = json.as_object_mut()?;
         object.remove("updated_at");
         // What the connector's own part of a record is made of.
@@ -98,9 +109,20 @@ impl ContractFixture for Mage {
             let code = one["attribute_code"].as_str().unwrap_or_default();
             self.0.store.attribute(code).is_some_and(|attribute| attribute.user_defined)
         };
-        let (own, rest): (Vec<Value>, Vec<Value>) = all.into_iter().partition(is_own);
+        let (own, mut rest): (Vec<Value>, Vec<Value>) = all.into_iter().partition(is_own);
+        // Told twice: as ids among the attributes, and as links.
+        rest.retain(|one| one["attribute_code"] != "category_ids");
+        let links = object.get_mut("extension_attributes").and_then(Value::as_object_mut);
+        let links = links.and_then(|extension| extension.remove("category_links"));
+        let ids = |links: &Value| {
+            links.as_array().into_iter().flatten().map(|it| it["category_id"].clone()).collect()
+        };
+        let categories: Vec<Value> = links.as_ref().map(ids).unwrap_or_default();
         object.insert("custom_attributes".to_owned(), rest.into());
-        object.insert("_lily".to_owned(), json!({ "media": media, "attributes": own }));
+        object.insert(
+            "_lily".to_owned(),
+            json!({ "media": media, "attributes": own, "categories": categories }),
+        );
         Some(json)
     }
 
@@ -113,9 +135,9 @@ impl ContractFixture for Mage {
             _ => return false,
         };
         match entity {
-            Entity::Category => code == "name" && store.name_category(number, GLOBAL, text),
-            Entity::Product => store.set_value(number, code, text),
-            Entity::Variant => is_child(store, number) && store.set_value(number, code, text),
+            Entity::Category => code == "name" && store.name_category(number, self.2, text),
+            Entity::Product => store.set_view_value(number, self.2, code, text),
+            Entity::Variant => is_child(store, number) && store.set_view_value(number, self.2, code, text),
             _ => false,
         }
     }
@@ -209,6 +231,7 @@ impl ContractFixture for Mage {
         // Of products, the attributes, categories and stock that their ids stand for, too; of variants, also the
         // products that have some.
         match entity {
+            Entity::Product if self.2 != GLOBAL => 5,
             Entity::Product => 4,
             Entity::Variant => 5,
             _ => 1,
@@ -232,5 +255,11 @@ lily_connect::contract_suite!(mage().await);
 #[tokio::test]
 async fn a_store_of_an_older_release_holds_the_whole_contract() {
     let report = run_all(old_mage).await;
+    assert!(report.failed.is_empty(), "{report}");
+}
+
+#[tokio::test]
+async fn one_view_of_a_store_holds_the_whole_contract() {
+    let report = run_all(view_of_mage).await;
     assert!(report.failed.is_empty(), "{report}");
 }

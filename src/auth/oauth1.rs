@@ -27,6 +27,7 @@ pub struct OAuth1 {
     consumer_key: String,
     consumer_secret: Secret,
     token: Option<String>,
+    verifier: Option<Secret>,
     signing_key: Secret,
     order: ParameterOrder,
 }
@@ -64,6 +65,7 @@ impl OAuth1 {
             signing_key: signing_key(consumer_secret, ""),
             consumer_secret: consumer_secret.clone(),
             token: None,
+            verifier: None,
             order: ParameterOrder::Bytes,
         })
     }
@@ -83,6 +85,13 @@ impl OAuth1 {
         self.signing_key = signing_key(&self.consumer_secret, token_secret.expose());
         self.token = Some(token.to_owned());
         Ok(self)
+    }
+
+    /// Sends a verifier along: a request token is exchanged for an access token with it (RFC 5849, section 2.3).
+    #[must_use]
+    pub fn verifier(mut self, verifier: Secret) -> Self {
+        self.verifier = Some(verifier);
+        self
     }
 
     /// Sets how the server sorts the parameters (default [`ParameterOrder::Bytes`]).
@@ -119,6 +128,11 @@ impl OAuth1 {
             percent_encode(token, &mut header);
             header.push_str("\", oauth_version=\"1.0\", ");
         }
+        if let Some(verifier) = &self.verifier {
+            header.push_str("oauth_verifier=\"");
+            percent_encode(verifier.expose(), &mut header);
+            header.push_str("\", ");
+        }
         header.push_str("oauth_signature=\"");
         percent_encode(&signature, &mut header);
         header.push('"');
@@ -144,6 +158,9 @@ impl OAuth1 {
         if let Some(token) = &self.token {
             let own = [("oauth_token", encoded(token)), ("oauth_version", "1.0".to_owned())];
             pairs.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        }
+        if let Some(verifier) = &self.verifier {
+            pairs.push(("oauth_verifier".to_owned(), encoded(verifier.expose())));
         }
         match self.order {
             ParameterOrder::Bytes => pairs.sort_unstable(),

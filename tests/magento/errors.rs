@@ -157,3 +157,31 @@ async fn a_page_that_the_store_cannot_build_is_asked_for_by_halves() {
     assert!(certificate.is_complete() && records.len() == 96, "{certificate}");
     assert_eq!(json!(records.len()), json!(96));
 }
+
+#[tokio::test]
+async fn an_activated_integration_gives_its_token_once_and_to_its_own_site_alone() {
+    use lily_connect::connectors::magento::activation::{Activation, read_identity};
+    let bench = bench(3).await;
+    let url = bench.server.url();
+    let form = |name: &str| {
+        let fields = bench.store.activate_integration(name, &format!("{url}/"));
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+    };
+    let activation = Activation::read(form("app").as_bytes(), &url).unwrap();
+    let query = format!("oauth_consumer_key={}&success_call_back={url}/done", activation.consumer_key());
+    assert_eq!(read_identity(&query, &activation).unwrap().path(), "/done");
+    let granted = activation.exchange(&bench.runtime, true).await.unwrap();
+    let connector =
+        granted.settings().private_hosts(true).build().unwrap().connect(&bench.runtime).await.unwrap();
+    let (certificate, _) = pull(&(Arc::new(connector) as Arc<_>), &state(), Entity::Product).await;
+    assert!(certificate.is_complete(), "{certificate}");
+    // A second exchange is refused, as is one by somebody who guessed the verifier.
+    let again = activation.exchange(&bench.runtime, true).await.unwrap_err();
+    assert_eq!((again.kind(), again.code()), (ErrorKind::Auth, "activation_refused"), "{again}");
+    let forged = form("other").replace("oauth_verifier=", "oauth_verifier=0");
+    let forged = Activation::read(forged.as_bytes(), &url).unwrap();
+    assert_eq!(forged.exchange(&bench.runtime, true).await.unwrap_err().code(), "activation_refused");
+    for secret in [&granted.token_secret, &granted.consumer_secret] {
+        assert!(!format!("{granted:?}{activation:?}{again}").contains(secret.expose()));
+    }
+}

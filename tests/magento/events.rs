@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue};
 use lily_connect::connectors::magento::webhook::{PublicKey, event_keys, verify_events, verify_webhook};
-use lily_connect::testkit::magento::{MagentoFake, SignedDelivery};
+use lily_connect::testkit::magento::{EventForm, MagentoFake, SignedDelivery};
 use lily_connect::time::Timestamp;
 use lily_connect::webhook::{EventKind, Incoming};
 
@@ -94,4 +94,35 @@ fn the_event_of_the_documents_names_its_product() {
     let delivery = MagentoFake::sign_event(&body.to_string());
     let events = verify_events(&incoming(&delivery), "ours", &keys()).unwrap();
     assert_eq!(events[0].record.as_ref().unwrap().id.as_str(), "3");
+}
+
+#[tokio::test]
+async fn a_shop_is_asked_to_send_events_and_what_others_made_stays() {
+    use super::common::{bench, bench_with};
+    use lily_connect::testkit::magento::Edition;
+    let plain = bench(1).await;
+    let error = plain.connector.events().await.unwrap_err();
+    assert_eq!(error.code(), "events_missing");
+    assert!(error.remedy().contains("deltas"), "{error}");
+
+    let bench = bench_with(
+        |builder| builder.edition(Edition::Commerce),
+        |store| {
+            drop(store.seed_products(1));
+            store.set_conditions(|conditions| conditions.without_events = false);
+        },
+        |settings| settings,
+    )
+    .await;
+    assert!(bench.connector.events().await.unwrap().is_empty());
+    let made = bench.connector.send_events().await.unwrap();
+    assert_eq!(made.len(), 2);
+    assert!(bench.connector.send_events().await.unwrap().is_empty(), "each once");
+    let id = bench.store.ids()[0];
+    bench.store.set_value(id, "name", "Renamed");
+    let sent = bench.store.take_events("client", EventForm::CloudEvent);
+    assert!(sent.len() == 1 && sent[0].body.contains(&format!("\"entity_id\":\"{id}\"")), "{sent:?}");
+    assert!(!sent[0].body.contains("Renamed"), "ids and no content");
+    assert_eq!(bench.connector.stop_events().await.unwrap(), made);
+    assert!(bench.connector.events().await.unwrap().is_empty());
 }

@@ -249,9 +249,12 @@ async fn a_job_whose_start_had_no_answer_is_found_by_its_name() {
     });
     bench.server.faults().push(rule.times(1));
     bench.server.traffic().clear();
+    let began = bench.runtime.clock().elapsed();
     let receipt = apply(&desk, &plan).await;
     assert!(receipt.is_full_success(), "{receipt}");
     assert_eq!((queued(&bench), alone(&bench)), (2, 0));
+    // Found, and not waited for until reads could tell.
+    assert!(bench.runtime.clock().elapsed() - began < Duration::from_secs(60));
     let jobs = desk.connector.write_jobs().unwrap();
     let since = bench.runtime.clock().now();
     assert_eq!(jobs.find("nobody", since).await.unwrap(), FoundJob::None);
@@ -274,4 +277,16 @@ async fn labels_never_go_by_a_queue() {
     let target = RecordRef::new(lily_connect::connectors::magento::PLATFORM, Entity::Product, "1");
     let guard = |field| jobs.guard(&Cell::new(target.clone(), FieldName::new(field)), &CellValue::text("x"));
     assert_eq!((guard("media.alt"), guard("title")), (None, Some(GuardKind::ReadWriteVerify)));
+}
+
+#[tokio::test]
+async fn a_shop_without_a_queue_takes_all_one_by_one() {
+    let bench = bench(4).await;
+    bench.store.set_conditions(|conditions| conditions.without_async = true);
+    let desk = desk(&bench);
+    let plan = plan(&bench, &desk, &[("title", "A cap")]).await;
+    bench.server.traffic().clear();
+    let receipt = apply(&desk, &plan).await;
+    assert!(receipt.is_full_success(), "{receipt}");
+    assert_eq!((queued(&bench), alone(&bench)), (1, 4));
 }

@@ -280,3 +280,75 @@ async fn an_attribute_is_told_from_another_of_its_label_by_its_id() {
     assert!(report.is_full_success(), "{report}");
     assert_eq!(bench.store.snapshot(), before);
 }
+
+#[tokio::test]
+async fn categories_come_and_go_by_calls_of_their_own_and_come_back() {
+    let bench = super::common::bench(10).await;
+    let fresh = bench.store.add_category(2, "Fresh");
+    let id = bench.store.ids()[0];
+    let old = bench.store.product(id).unwrap().categories[0].category;
+    let name = bench.store.category(old).unwrap().value(GLOBAL, "name").unwrap().to_owned();
+    let desk = Desk::new(&bench, own(&bench));
+    let record = desk.record(id).await;
+    let before = bench.store.snapshot();
+    let change = json!({"categories": {"edit": {"add": ["fresh"], "remove": [name]}, "base_keys": record["base"]["categories"]}});
+    bench.server.traffic().clear();
+    let push = desk.land(&bench, &Desk::enrich(&bench, &record, change)).await;
+    let of = |id: u64| -> Vec<u64> {
+        bench.store.product(id).unwrap().categories.iter().map(|link| link.category).collect()
+    };
+    assert!(of(id).contains(&fresh) && !of(id).contains(&old));
+    assert_eq!(bench.server.traffic().writes(), 2, "no save of the product");
+    let report = desk.undo(&bench, push).await;
+    assert!(report.is_full_success(), "{report}");
+    // Its place among the category's products is the first one now, as the plan said.
+    let places = |rows: Vec<(u64, Vec<String>)>| -> Vec<(u64, Vec<String>)> {
+        let keep = |row: &String| !row.starts_with("categories");
+        rows.into_iter().map(|(id, rows)| (id, rows.into_iter().filter(keep).collect())).collect()
+    };
+    assert_eq!(places(bench.store.snapshot()), places(before));
+    assert!(of(id).contains(&old) && !of(id).contains(&fresh));
+}
+
+#[tokio::test]
+async fn a_category_of_two_places_or_of_none_is_not_guessed() {
+    let bench = super::common::bench(10).await;
+    for parent in [2, bench.store.add_category(2, "Sale")] {
+        bench.store.add_category(parent, "Caps");
+    }
+    let desk = Desk::new(&bench, own(&bench));
+    let record = desk.record(bench.store.ids()[0]).await;
+    let mut plans = Vec::new();
+    for name in ["Caps", "Nowhere", "Root Catalog"] {
+        let change =
+            json!({"categories": {"edit": {"add": [name]}, "base_keys": record["base"]["categories"]}});
+        let plan = desk.plan(&Desk::enrich(&bench, &record, change)).await;
+        plans.push(plan.changes[0].verdict.clone());
+    }
+    let unknown = ChangeVerdict::Rejected(Rejection::NameUnknown);
+    assert_eq!(plans, [ChangeVerdict::Rejected(Rejection::NameAmbiguous), unknown.clone(), unknown]);
+}
+
+#[tokio::test]
+async fn the_label_of_a_video_is_refused_and_nothing_of_it_is_sent() {
+    let bench = bench_with(
+        |builder| builder,
+        |store| {
+            let id = store.create("CAP-1", "Cap", |_| {});
+            store.add_image(id, "/a/b.jpg", Some("Before"));
+            store.edit(id, |product| product.media[0].media_type = "external-video".to_owned());
+        },
+        |settings| settings,
+    )
+    .await;
+    let id = bench.store.ids()[0];
+    let entry = bench.store.product(id).unwrap().media[0].id.to_string();
+    let desk = Desk::new(&bench, own(&bench));
+    let record = desk.record(id).await;
+    let before = bench.store.snapshot();
+    let change = json!({"media.alt": {"edit": {"update": {&entry: "After"}}, "base_keys": record["base"]["media.alt"]}});
+    let plan = desk.plan(&Desk::enrich(&bench, &record, change)).await;
+    let receipt = desk.apply(&bench, &plan).await;
+    assert!(receipt.to_string().contains("picture_is_video"), "{receipt}");
+    assert_eq!((bench.server.traffic().writes(), bench.store.snapshot() == before), (0, true));
+}

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use lily_connect::connector::Connector;
-use lily_connect::model::{Entity, Reversible, Unavailable};
+use lily_connect::model::{Entity, Reversible, StoreProfile, Unavailable, View};
 use lily_connect::state::MemoryState;
-use lily_connect::sync::{ChangeVerdict, UndoOutcome};
+use lily_connect::sync::{Approvals, ChangeVerdict, Push, PushSettings, ReceiptOutcome, UndoOutcome};
+use lily_connect::testkit::faults::{Fault, FaultRule, When};
 use lily_connect::testkit::magento::GLOBAL;
 use serde_json::json;
 
@@ -214,4 +215,109 @@ async fn undo_of_a_text_that_nobody_had_takes_the_views_row_away() {
     let report = desk.undo(&bench, push).await;
     assert_eq!(report.cells[0].1, UndoOutcome::Restored, "{report}");
     assert_eq!(bench.store.snapshot(), before);
+}
+
+#[tokio::test]
+async fn with_a_supplied_profile_no_text_is_written_through_a_view() {
+    let bench = bench(5).await;
+    let connector = bench.again(|settings| settings.profile(StoreProfile::unknown()).store_view("de")).await;
+    let claims = connector.capabilities().entity(Entity::Product).unwrap().clone();
+    // Whether all views share a text, nobody said: only labels are known to differ.
+    let names: Vec<&str> = claims.writable.iter().map(|field| field.field.as_str()).collect();
+    assert_eq!(names, ["media.alt"]);
+    let desk = Desk::new(&bench, connector);
+    let record = desk.record(bench.store.ids()[0]).await;
+    let plan = desk.plan(&Desk::enrich(&bench, &record, Desk::text(&record, "title", "Ein Name"))).await;
+    assert!(plan.changes.iter().all(|change| change.verdict != ChangeVerdict::Apply), "{plan}");
+}
+
+#[tokio::test]
+async fn what_is_inherited_is_told_whatever_the_size_of_a_page() {
+    let bench = bench_with(
+        |builder| builder,
+        |store| {
+            store.seed_products(20);
+            for id in store.ids() {
+                store.set_value(id, "meta_title", "What all share");
+            }
+        },
+        |settings| settings.store_view("de"),
+    )
+    .await;
+    // Of the values that all share, the store builds no page of more than sixteen.
+    let rule = FaultRule::new(Fault::status(504)).matching(|request| {
+        let size = request.query.split_once("pageSize%5D=").and_then(|(_, rest)| rest.split('&').next());
+        request.path == "/rest/all/V1/products" && size.and_then(|size| size.parse::<u32>().ok()) > Some(16)
+    });
+    bench.server.faults().push(rule.times(1000));
+    let ids: Vec<_> = bench.store.ids().into_iter().take(20).map(|id| id.to_string().into()).collect();
+    let request = lily_connect::connector::PullRequest::by_ids(
+        Entity::Product,
+        ids,
+        lily_connect::connector::Purpose::Guard,
+    );
+    let page = bench.connector.pull_page(&request).await.unwrap();
+    let inherited = page.items.iter().flat_map(|items| &items.inherited);
+    assert_eq!(inherited.filter(|one| one.field.as_str() == "seo.title").count(), 20);
+    let (_, records) = pull(&own(&bench), &(Arc::new(MemoryState::new()) as Arc<_>), Entity::Product).await;
+    let is_inherited = |record: &serde_json::Value| {
+        record["base"]["seo.title"].as_str().unwrap().split('-').nth(1) == Some("i")
+    };
+    assert!(records.len() > 20 && records.iter().all(is_inherited));
+}
+
+#[tokio::test]
+async fn views_are_told_and_asked_for_as_languages_are() {
+    let bench = bench(20).await;
+    let all = own(&bench);
+    let told: Vec<String> = all.views().iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["default in en-US", "de in de-DE", "fr in fr-FR"]);
+    let connector = all.in_view(&all.views()[1]).unwrap();
+    let by_code = all.in_view(&View::of_scope("de")).unwrap();
+    let by_setting = german(&bench).await;
+    for other in [&by_code, &by_setting] {
+        assert_eq!(other.info().view, connector.info().view);
+        assert_eq!(other.info().profile, connector.info().profile);
+        assert_eq!(other.capabilities(), connector.capabilities());
+    }
+    assert!(connector.views().is_empty() && connector.origin().is_some() && all.origin().is_none());
+    assert_eq!(all.in_view(&View::of_scope("nowhere")).unwrap_err().code(), "view_unknown");
+    let state: Arc<dyn lily_connect::state::StateStore> = Arc::new(MemoryState::new());
+    let (certificate, records) = pull(&connector, &state, Entity::Product).await;
+    assert!(certificate.is_complete(), "{certificate}");
+    assert_eq!(
+        records,
+        pull(&by_setting, &(Arc::new(MemoryState::new()) as Arc<_>), Entity::Product).await.1
+    );
+
+    // What is written through it is the view's alone, and what was lost there the store's own connector settles.
+    let (id, view) = (translated(&bench), bench.store.view_id("de").unwrap());
+    let desk = Desk::new(&bench, connector);
+    let record = desk.record(id).await;
+    let before = bench.store.snapshot();
+    let plan = desk.plan(&Desk::enrich(&bench, &record, Desk::text(&record, "title", "Ein Name"))).await;
+    let lost =
+        FaultRule::new(Fault::Reset(When::After)).matching(|request| request.method == http::Method::POST);
+    bench.server.faults().push(lost.times(1));
+    let mut settings = PushSettings::default();
+    settings.wait_for_unknown = false;
+    let push =
+        Push::new(desk.connector.clone(), desk.state.clone(), bench.runtime.clone()).settings(settings);
+    let receipt = push.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap();
+    assert_eq!(receipt.fields[0].outcome, ReceiptOutcome::Unknown, "{receipt}");
+    bench.clock.advance(std::time::Duration::from_secs(120));
+    let settled = Push::new(all, desk.state.clone(), bench.runtime.clone()).settle().await.unwrap();
+    assert_eq!(settled.iter().map(|row| row.outcome.clone()).collect::<Vec<_>>(), [ReceiptOutcome::Applied]);
+    assert_eq!(bench.store.product(id).unwrap().own(view, "name"), Some("Ein Name"));
+    let report = desk.undo(&bench, receipt.push).await;
+    assert!(report.is_full_success() && bench.store.snapshot() == before, "{report}");
+}
+
+#[tokio::test]
+async fn the_plan_of_a_shared_text_names_the_views_that_may_not_show_it() {
+    let bench = bench(10).await;
+    let desk = Desk::new(&bench, own(&bench));
+    let record = desk.record(bench.store.ids()[0]).await;
+    let plan = desk.plan(&Desk::enrich(&bench, &record, Desk::text(&record, "title", "A cap"))).await;
+    assert!(plan.to_string().contains("does not show it (default, de, fr)"), "{plan}");
 }

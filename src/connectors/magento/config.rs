@@ -73,6 +73,11 @@ impl MagentoConfig {
         &self.mapping
     }
 
+    /// The same settings for another scope.
+    pub(super) fn at(&self, scope: Scope) -> Self {
+        Self { scope, ..self.clone() }
+    }
+
     pub(super) fn open(&self, runtime: &Runtime) -> Result<ApiClient> {
         let authenticator = self.credentials.open(runtime, &self.store, &self.origin, self.private_hosts)?;
         runtime
@@ -91,10 +96,10 @@ impl MagentoConfig {
     pub async fn connect(&self, runtime: &Runtime) -> Result<Magento> {
         let client = self.open(runtime)?;
         let found = match &self.profile {
-            Some(profile) => Found::supplied(client, profile.clone(), &self.scope),
+            Some(profile) => Found::supplied(client, profile.clone()),
             None => discover(client, self).await?,
         };
-        Magento::new(found, runtime.clone(), self)
+        Magento::new(Arc::new(found), runtime.clone(), Arc::new(self.clone()))
     }
 }
 

@@ -1,10 +1,12 @@
 //! The connector: what it is, and which way each question goes.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::config::MagentoConfig;
 use super::dictionary::AtHand;
-use super::discover::{Found, capabilities};
+use super::discover::{Found, Place, capabilities};
 use super::jobs::Queue;
 use super::read::PageCap;
 use super::variants::Families;
@@ -18,21 +20,23 @@ use crate::connector::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::mapping::SchemaMap;
-use crate::model::{Capabilities, DeltaClock, Entity, RecordRef, StoreProfile, View};
+use crate::model::{Capabilities, DeltaClock, Entity, RecordRef, View};
 use crate::runtime::Runtime;
 
 pub(super) const API_VERSION: &str = "V1";
 
-/// A connected Magento store, as one view shows it.
-#[derive(Debug)]
+/// A connected Magento store, as one view shows it or as all share it; a cheap clone.
+#[derive(Debug, Clone)]
 pub struct Magento {
-    pub(super) client: ApiClient,
+    pub(super) client: Arc<ApiClient>,
     pub(super) runtime: Runtime,
+    config: Arc<MagentoConfig>,
+    found: Arc<Found>,
     pub(super) info: ConnectorInfo,
     pub(super) capabilities: Capabilities,
-    pub(super) products: SchemaMap,
-    variants: SchemaMap,
-    categories: SchemaMap,
+    pub(super) products: Arc<SchemaMap>,
+    variants: Arc<SchemaMap>,
+    categories: Arc<SchemaMap>,
     pub(super) api: Api,
     /// Which values are read and written.
     pub(super) scope: Scope,
@@ -41,29 +45,29 @@ pub struct Magento {
     pub(super) media_url: Option<String>,
     pub(super) reads_stock: bool,
     pub(super) writes: WriteSettings,
-    pub(super) cap: PageCap,
-    pub(super) at_hand: AtHand,
-    pub(super) families: Families,
+    pub(super) cap: Arc<PageCap>,
+    pub(super) at_hand: Arc<AtHand>,
+    pub(super) families: Arc<Families>,
     /// Options are made one at a time: two at once make two of one name.
-    pub(super) making: tokio::sync::Mutex<()>,
-    pub(super) queue: Queue,
+    pub(super) making: Arc<tokio::sync::Mutex<()>>,
+    pub(super) queue: Arc<Queue>,
+    /// The store's views; of a view, none.
+    views: Vec<View>,
+    /// The connector of what all views share, where this is one of its views.
+    origin: Option<Arc<Magento>>,
 }
 
 /// What all views share is the store's own; a view has runs and a log of its own.
-fn info_of(config: &MagentoConfig, profile: StoreProfile) -> ConnectorInfo {
-    let view = match &config.scope {
-        Scope::All => None,
-        Scope::View(code) => Some(View::of_scope(code.as_str())),
-    };
-    let info = ConnectorInfo::new(config.store().clone(), API_VERSION, profile);
-    match view {
-        Some(view) => info.in_view(view),
+fn info_of(config: &MagentoConfig, place: &Place) -> ConnectorInfo {
+    let info = ConnectorInfo::new(config.store().clone(), API_VERSION, place.profile.clone());
+    match &place.view {
+        Some(view) => info.in_view(view.clone()),
         None => info,
     }
 }
 
 impl Magento {
-    pub(super) fn new(found: Found, runtime: Runtime, config: &MagentoConfig) -> Result<Self> {
+    pub(super) fn new(found: Arc<Found>, runtime: Runtime, config: Arc<MagentoConfig>) -> Result<Self> {
         let mapping = config.mapping();
         let mut products = mapping.apply(Entity::Product, map::PRODUCT)?;
         if config.scope != Scope::All {
@@ -79,25 +83,55 @@ impl Magento {
             };
             mapping.narrow(own, claims);
         }
+        let place = found.place(&config.scope)?;
         Ok(Self {
             capabilities,
-            products: SchemaMap::compile(PLATFORM, Entity::Product, &products)?,
-            variants: SchemaMap::compile(PLATFORM, Entity::Variant, &variants)?,
-            categories: SchemaMap::compile(PLATFORM, Entity::Category, map::CATEGORY)?,
-            info: info_of(config, found.profile),
-            client: found.client,
+            products: Arc::new(SchemaMap::compile(PLATFORM, Entity::Product, &products)?),
+            variants: Arc::new(SchemaMap::compile(PLATFORM, Entity::Variant, &variants)?),
+            categories: Arc::new(SchemaMap::compile(PLATFORM, Entity::Category, map::CATEGORY)?),
+            info: info_of(&config, &place),
+            client: Arc::clone(&found.client),
             runtime,
             api: config.api,
             scope: config.scope.clone(),
-            view: found.view,
-            media_url: found.media_url,
+            view: place.id,
+            media_url: place.media_url,
             reads_stock: found.reads_stock,
             writes: config.writes,
-            cap: PageCap::default(),
-            at_hand: AtHand::default(),
-            families: Families::default(),
-            making: tokio::sync::Mutex::new(()),
-            queue: Queue::default(),
+            cap: Arc::default(),
+            at_hand: Arc::default(),
+            families: Arc::default(),
+            making: Arc::default(),
+            queue: Arc::default(),
+            views: if config.scope == Scope::All { found.views() } else { Vec::new() },
+            origin: None,
+            config,
+            found,
+        })
+    }
+
+    /// The same store as one of its views shows it.
+    fn seen_in(&self, view: &View) -> Result<Self> {
+        let is_it = |known: &&View| {
+            known.scope == view.scope && (view.locale.is_none() || known.locale == view.locale)
+        };
+        let known = self.views.iter().find(is_it).and_then(|known| known.scope.as_deref());
+        let Some(code) = known else {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "view_unknown",
+                format!("the store has no view {view}"),
+            )
+            .with_remedy("ask the connector's views first; they are told by their codes"));
+        };
+        let config = self.config.at(Scope::View(code.to_owned()));
+        let made = Self::new(Arc::clone(&self.found), self.runtime.clone(), Arc::new(config))?;
+        Ok(Self {
+            cap: Arc::clone(&self.cap),
+            making: Arc::clone(&self.making),
+            queue: Arc::clone(&self.queue),
+            origin: Some(Arc::new(self.clone())),
+            ..made
         })
     }
 }
@@ -162,6 +196,18 @@ impl Connector for Magento {
 
     async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {
         self.write_all(request).await
+    }
+
+    fn views(&self) -> &[View] {
+        &self.views
+    }
+
+    fn in_view(&self, view: &View) -> Result<Arc<dyn Connector>> {
+        Ok(Arc::new(self.seen_in(view)?))
+    }
+
+    fn origin(&self) -> Option<&dyn Connector> {
+        self.origin.as_deref().map(|origin| origin as &dyn Connector)
     }
 
     fn write_jobs(&self) -> Option<&dyn WriteJobs> {

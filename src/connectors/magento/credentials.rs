@@ -65,7 +65,7 @@ pub trait OneTimePassword: fmt::Debug + Send + Sync + 'static {
     async fn code(&self) -> Result<Secret>;
 }
 
-/// The second factor of an administrator. Those that need a browser (a key, a push message) cannot be used here.
+/// The second factor of an administrator.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum SecondFactor {
@@ -75,6 +75,11 @@ pub enum SecondFactor {
     Google(Arc<dyn OneTimePassword>),
     /// A code of Authy.
     Authy(Arc<dyn OneTimePassword>),
+    /// Duo (provider `duo_security`): a push message that a person answers. No program can do that, and settings with it
+    /// are refused.
+    Duo,
+    /// A hardware key (provider `u2fkey`), which signs in a browser. Settings with it are refused.
+    U2f,
 }
 
 /// What a builder was given, at most one of each kind: the last.
@@ -143,6 +148,9 @@ impl Given {
             Way::Administrator { user, password, factor } => {
                 if user.is_empty() || password.is_empty() {
                     return Err(missing());
+                }
+                if matches!(factor, SecondFactor::Duo | SecondFactor::U2f) {
+                    return Err(needs_a_person());
                 }
                 let slot = format!("admin:{user}");
                 let grant = Administrator { origin: origin.clone(), api, user, password, factor };
@@ -279,6 +287,7 @@ impl TokenGrant for Administrator {
             SecondFactor::None => ("integration/admin/token", None),
             SecondFactor::Google(source) => ("tfa/provider/google/authenticate", Some(source.code().await?)),
             SecondFactor::Authy(source) => ("tfa/provider/authy/authenticate", Some(source.code().await?)),
+            SecondFactor::Duo | SecondFactor::U2f => return Err(needs_a_person()),
         };
         let path = match self.api {
             Api::Site => format!("rest/all/V1/{below}"),
@@ -385,6 +394,17 @@ fn missing() -> Error {
         )
 }
 
+fn needs_a_person() -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "second_factor_needs_a_person",
+        "this second factor needs a person at a browser for each token",
+    )
+    .with_remedy(
+        "make an integration, which needs none; or give the user the provider Google Authenticator or Authy",
+    )
+}
+
 fn contradictory(what: &'static str) -> Error {
     Error::new(ErrorKind::Config, "settings_contradictory", what).with_remedy("leave out what is not meant")
 }
@@ -449,6 +469,21 @@ mod tests {
             let request = grant.request(None, now).await.unwrap().unwrap();
             assert_eq!((request.path.as_ref(), request.fields.len()), (path, fields));
             assert_eq!(request.repeat == TokenRepeat::Once, fields == 3);
+        }
+    }
+
+    #[test]
+    fn a_second_factor_that_needs_a_person_is_refused_when_the_settings_are_checked() {
+        let origin = Origin::https("https://shop.example").unwrap();
+        for factor in [SecondFactor::Duo, SecondFactor::U2f] {
+            let mut given = Given::default();
+            given.way(Way::Administrator { user: "u".to_owned(), password: Secret::new("p"), factor });
+            let error = given.credentials(&origin, Api::Site).map(drop).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.code()),
+                (ErrorKind::Unsupported, "second_factor_needs_a_person")
+            );
+            assert!(error.remedy().contains("integration"));
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is true of a store: its profile, and what it can do.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -10,12 +11,13 @@ use super::connector::Magento;
 use super::map;
 use super::search::Search;
 use super::wire::{self, MAX_PAGE, Scope, StoreConfig};
-use super::writable::{WriteSettings, of_products};
+use super::writable::{WriteSettings, code_of, of_products};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::mapping::Direction;
 use crate::model::{
-    AnswerHolds, Capabilities, DeltaClock, Entity, EntityCapabilities, FieldName, ProductStatus, StoreProfile,
+    AnswerHolds, Capabilities, DeltaClock, Entity, EntityCapabilities, FieldName, ProductStatus,
+    StoreProfile, View,
 };
 
 /// Stamps have whole seconds, and a save that takes long is committed after its stamp.
@@ -23,77 +25,124 @@ const OVERLAP: Duration = Duration::from_secs(60);
 /// The most records of one push: each takes a save of a second or so, and all must leave within the guard's window.
 const MAX_BATCH: u32 = 4;
 
+/// The most views that a plan names.
+const MAX_NAMED: usize = 5;
+/// The most views that are known.
+const MAX_VIEWS: usize = 1000;
+
 /// A store as connecting found it.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub(super) client: ApiClient,
-    pub(super) profile: StoreProfile,
-    /// The number of the view, where it is one.
-    pub(super) view: Option<u64>,
-    /// Where pictures stand.
-    pub(super) media_url: Option<String>,
+    pub(super) client: Arc<ApiClient>,
+    /// The profile, where it was supplied.
+    supplied: Option<StoreProfile>,
+    /// The store views.
+    views: Vec<StoreConfig>,
     /// Whether the shop tells its stock to these credentials.
     pub(super) reads_stock: bool,
-    /// The codes of the content attributes that the view cannot have a value of its own of.
-    pub(super) shared: Vec<String>,
+    /// The codes of the content attributes that no view can have a value of its own of.
+    shared: Vec<String>,
+}
+
+/// What is true of a store in a scope.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) profile: StoreProfile,
+    /// The view; none for what all share.
+    pub(super) view: Option<View>,
+    /// The number of the view, where it is one.
+    pub(super) id: Option<u64>,
+    /// Where pictures stand.
+    pub(super) media_url: Option<String>,
 }
 
 impl Found {
     /// A store whose profile was supplied: nothing is asked.
-    pub(super) fn supplied(client: ApiClient, mut profile: StoreProfile, scope: &Scope) -> Self {
-        profile.scope = Some(scope.code().into());
-        // Nobody said which attributes differ by view: through one, none is written.
-        let shared = match scope {
-            Scope::All => Vec::new(),
-            Scope::View(_) => content_codes().into_iter().map(str::to_owned).collect(),
-        };
-        Self { client, profile, view: None, media_url: None, reads_stock: true, shared }
+    pub(super) fn supplied(client: ApiClient, profile: StoreProfile) -> Self {
+        Self {
+            client: Arc::new(client),
+            supplied: Some(profile),
+            views: Vec::new(),
+            reads_stock: true,
+            // Nobody said which attributes differ by view: through one, none is written.
+            shared: content_codes().into_iter().map(str::to_owned).collect(),
+        }
     }
+
+    /// The store's views.
+    pub(super) fn views(&self) -> Vec<View> {
+        self.views.iter().map(view_of).collect()
+    }
+
+    /// What is true of the store in a scope.
+    ///
+    /// # Errors
+    /// `Config` where the store has no such view.
+    pub(super) fn place(&self, scope: &Scope) -> Result<Place> {
+        let own = match scope {
+            // What all views share has no language; currency and units are those of the first view.
+            Scope::All => self.views.iter().min_by_key(|view| view.id),
+            Scope::View(code) => self.views.iter().find(|view| view.code == *code),
+        };
+        if own.is_none() && self.supplied.is_none() && *scope != Scope::All {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "store_view_unknown",
+                "the store has no view of that code",
+            )
+            .with_remedy(
+                "look the code up under Stores, All Stores; `all` stands for the values that views share",
+            ));
+        }
+        let mut profile = self.supplied.clone().unwrap_or_else(StoreProfile::unknown);
+        profile.scope = Some(scope.code().into());
+        let mut view = match scope {
+            Scope::All => None,
+            Scope::View(code) => Some(View::of_scope(code.as_str())),
+        };
+        let (mut id, mut media_url) = (None, None);
+        if let Some(own) = own {
+            profile.currency = own.base_currency_code.parse().ok();
+            profile.mass_unit = wire::mass_unit(&own.weight_unit);
+            profile.time_zone = plain(&own.timezone).map(Into::into);
+            if *scope != Scope::All {
+                (id, view) = (Some(own.id), Some(view_of(own)));
+            }
+            media_url = [&own.secure_base_media_url, &own.base_media_url]
+                .into_iter()
+                .find(|url| url.starts_with("http"))
+                .cloned();
+        }
+        Ok(Place { profile, view, id, media_url })
+    }
+}
+
+fn view_of(config: &StoreConfig) -> View {
+    let mut view = View::of_scope(config.code.as_str());
+    view.locale = plain(&config.locale).map(|locale| locale.replace('_', "-").into());
+    view
 }
 
 /// Reads what is true of the store.
 pub(super) async fn discover(client: ApiClient, config: &MagentoConfig) -> Result<Found> {
     let call = config.api.get(&Scope::All, "store/storeConfigs");
-    let configs: Vec<StoreConfig> = client.execute_with(call, wire::json).await?;
-    let own = match &config.scope {
-        // What all views share has no language; currency and units are those of the first view.
-        Scope::All => configs.iter().min_by_key(|view| view.id),
-        Scope::View(code) => Some(configs.iter().find(|view| view.code == *code).ok_or_else(|| {
-            Error::new(ErrorKind::Config, "store_view_unknown", "the store has no view of that code")
-                .with_remedy(
-                    "look the code up under Stores, All Stores; `all` stands for the values that views share",
-                )
-        })?),
-    };
-    let mut profile = StoreProfile::unknown();
-    profile.scope = Some(config.scope.code().into());
-    let (mut view, mut media_url) = (None, None);
-    if let Some(own) = own {
-        profile.currency = own.base_currency_code.parse().ok();
-        profile.mass_unit = wire::mass_unit(&own.weight_unit);
-        profile.time_zone = plain(&own.timezone).map(Into::into);
-        if config.scope != Scope::All {
-            profile.locale = plain(&own.locale).map(|locale| locale.replace('_', "-").into());
-            view = Some(own.id);
-        }
-        media_url = [&own.secure_base_media_url, &own.base_media_url]
-            .into_iter()
-            .find(|url| url.starts_with("http"))
-            .cloned();
-    }
+    let mut views: Vec<StoreConfig> = client.execute_with(call, wire::json).await?;
+    views.retain(|view| wire::is_code(&view.code));
+    views.truncate(MAX_VIEWS);
+    let mut found =
+        Found { client: Arc::new(client), supplied: None, views, reads_stock: false, shared: Vec::new() };
+    found.place(&config.scope)?;
+    let client = &found.client;
     let probe = Search::page("entity_id", 1).fields("id").on(config.api.get(&config.scope, "products"));
     client.execute_with(probe, wire::answered).await?;
     let probe = Search::page("sku", 1).on(config.api.get(&Scope::All, "inventory/source-items"));
-    let reads_stock = match client.execute_with(probe, wire::answered).await {
+    found.reads_stock = match client.execute_with(probe, wire::answered).await {
         Ok(_) => true,
         Err(error) if Magento::tells_no_stock(&error) => false,
         Err(error) => return Err(error),
     };
-    let shared = match config.scope {
-        Scope::All => Vec::new(),
-        Scope::View(_) => shared_attributes(&client, config).await?,
-    };
-    Ok(Found { client, profile, view, media_url, reads_stock, shared })
+    found.shared = shared_attributes(&found.client, config).await?;
+    Ok(found)
 }
 
 /// The content attributes that are written, by their codes.
@@ -169,7 +218,19 @@ pub(super) fn capabilities(found: &Found, scope: &Scope, writes: WriteSettings) 
     ]
     .map(FieldName::new)
     .to_vec();
-    (products.writable, products.unavailable) = of_products(scope, &found.shared, writes);
+    let shared = if *scope == Scope::All { &[] } else { found.shared.as_slice() };
+    (products.writable, products.unavailable) = of_products(scope, shared, writes);
+    if *scope == Scope::All && found.views.len() > 1 {
+        let codes: Vec<&str> = found.views.iter().map(|view| view.code.as_str()).take(MAX_NAMED).collect();
+        let note =
+            format!("a store view that has a value of its own does not show it ({})", codes.join(", "));
+        for field in &mut products.writable {
+            let code = code_of(&field.field);
+            if code.is_some_and(|code| !found.shared.iter().any(|shared| shared == code)) {
+                field.spill = Some(note.clone().into());
+            }
+        }
+    }
     let mut variants = listed(Entity::Variant);
     variants.statuses.clone_from(&products.statuses);
     variants.unclocked =

@@ -165,7 +165,9 @@ fn is_uuid(text: &str) -> bool {
 impl WriteJobs for Magento {
     fn guard(&self, cell: &Cell, _: &CellValue) -> Option<GuardKind> {
         // A label goes with its picture's place and roles: what stands in a queue would put old ones back.
-        let goes = cell.field.as_str() != "media.alt" && self.capabilities.writable(cell).is_some();
+        // Categories have calls of their own.
+        let is_saved = !matches!(cell.field.as_str(), "media.alt" | "categories");
+        let goes = is_saved && self.capabilities.writable(cell).is_some();
         goes.then_some(GuardKind::ReadWriteVerify)
     }
 

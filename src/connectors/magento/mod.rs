@@ -1,6 +1,7 @@
 //! Magento Open Source, Adobe Commerce and Mage-OS (2.4.x, 3.x), and Adobe Commerce as a Cloud Service, over REST `V1`.
 #![doc = include_str!("docs.md")]
 
+pub mod activation;
 mod check;
 mod classify;
 mod config;
@@ -9,6 +10,7 @@ mod credentials;
 mod dictionary;
 mod discover;
 mod dress;
+mod eventing;
 mod jobs;
 mod map;
 mod names;

@@ -9,6 +9,9 @@ use crate::connector::{Known, LookUp, PullRequest, Purpose};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Entity, ExternalId, Normaliser, RecordRef, Text};
 
+/// The category that all others stand below.
+const ROOT: u64 = 1;
+
 impl Magento {
     pub(super) async fn look_up_names(&self, look_up: &LookUp) -> Result<Vec<Known>> {
         let request = PullRequest { purpose: Purpose::Guard, ..PullRequest::all(Entity::Product) };
@@ -22,7 +25,8 @@ impl Magento {
                         let written = dictionary.attributes().filter(|attribute| attribute.is_writable());
                         written.map(|attribute| (attribute.id, attribute.label.as_str())).collect()
                     }
-                    "categories" => dictionary.categories().collect(),
+                    // The root of all trees holds no products.
+                    "categories" => dictionary.categories().filter(|(id, _)| *id != ROOT).collect(),
                     _ => return Err(no_names()),
                 };
                 Ok(names

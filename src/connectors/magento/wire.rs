@@ -67,6 +67,14 @@ impl Api {
             .attempt_limits(WRITE_TIMEOUT, WRITE_TIMEOUT)
     }
 
+    /// A write without a body to a path below `V1`.
+    pub(super) fn bare(self, method: Method, scope: &Scope, below: &str) -> ApiRequest {
+        let mut call = ApiRequest::write(method, self.path(scope, below), String::new())
+            .attempt_limits(WRITE_TIMEOUT, WRITE_TIMEOUT);
+        call.body = None;
+        self.placed(call, scope)
+    }
+
     /// Writes that the platform takes in at once and does later, one for each element of a JSON list.
     pub(super) fn queue(self, scope: &Scope, below: &str, list: String) -> ApiRequest {
         let path = match self {

@@ -55,6 +55,9 @@ pub(super) fn of_products(
     }
     let mut attributes = WritableField::keyed(FieldName::new("attributes"), Normaliser::Values1, true);
     (attributes.names, attributes.check) = (NameSource::Known, Some(ONE_LINE));
+    let mut categories = WritableField::set(FieldName::new("categories"));
+    (categories.names, categories.max_bytes) = (NameSource::Known, MAX_SHORT_BYTES);
+    categories.partly = Some("a category that it is put back into has it at its first place");
     let mut slug = text("slug", MAX_SHORT_BYTES);
     (slug.unique, slug.check) = (true, Some(URL_KEY));
     slug.partly = Some("the address that it had meanwhile is gone: no redirect leads from it");
@@ -66,26 +69,29 @@ pub(super) fn of_products(
         seo("seo.description", MAX_SHORT_BYTES),
         seo("seo.focus_keyword", MAX_KEYWORD_BYTES),
         attributes,
+        categories,
         alt,
         slug,
     ];
     let may = |field: &WritableField| match field.field.as_str() {
         "slug" if !settings.slugs => false,
-        // Most attributes are shared by all views.
-        "attributes" => *scope == Scope::All,
-        name => {
-            let place = map::PRODUCT.iter().find(|rule| rule.field == name).map(|rule| rule.from.as_ref());
-            let code =
-                place.and_then(|place| if place == "/name" { Some("name") } else { map::code_of(place) });
-            !code.is_some_and(|code| shared.iter().any(|shared| shared == code))
-        }
+        // Most attributes are shared by all views, and so are categories.
+        "attributes" | "categories" => *scope == Scope::All,
+        _ => !code_of(&field.field).is_some_and(|code| shared.iter().any(|shared| shared == code)),
     };
     let (mut can, cannot): (Vec<_>, Vec<_>) = fields.into_iter().partition(may);
     for field in &mut can {
         // A save of a product is not among what leaves its time as it was; that of a picture is (fact sheet of 2026-11-22).
-        field.moves_stamp = field.field.as_str() != "media.alt";
+        field.moves_stamp = !matches!(field.field.as_str(), "media.alt" | "categories");
     }
     (can, cannot.into_iter().map(|field| (field.field, Unavailable::NotEnabled)).collect())
+}
+
+/// The code of the attribute that holds a text of a product; none of what no attribute holds.
+pub(super) fn code_of(field: &FieldName) -> Option<&'static str> {
+    let rule = map::PRODUCT.iter().find(|rule| rule.field == field.as_str())?;
+    let std::borrow::Cow::Borrowed(place) = rule.from else { return None };
+    if place == "/name" { Some("name") } else { map::code_of(place) }
 }
 
 const ONE_LINE: TextCheck = TextCheck::ONE_LINE;
@@ -115,9 +121,9 @@ mod tests {
             can.into_iter().map(|field| field.field.to_string()).collect()
         };
         let all = names(&Scope::All, &[]);
-        assert_eq!(all.len(), 9);
+        assert_eq!(all.len(), 10);
         let view = names(&Scope::View("de".to_owned()), &["name".to_owned(), "meta_title".to_owned()]);
-        for gone in ["title", "seo.title", "attributes"] {
+        for gone in ["title", "seo.title", "attributes", "categories"] {
             assert!(!view.contains(&gone.to_owned()), "{gone}");
         }
         assert_eq!(view.len(), 6);

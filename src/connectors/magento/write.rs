@@ -23,7 +23,7 @@ use crate::connector::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiRequest;
-use crate::model::{self, Entity, FieldName, Lane, Media, Normaliser};
+use crate::model::{self, Entity, FieldName, Lane, Media, Normaliser, Term};
 
 /// The most products that are written at once: saves lock rows of one another.
 const AT_ONCE: usize = 2;
@@ -143,8 +143,11 @@ impl Magento {
 
     /// Sends one call. What is answered with something else than the platform's own words is not known to be done.
     async fn take(&self, step: &Step, request: &PushRequest) -> Result<FieldAnswer> {
-        let call =
-            self.sent(self.api.write(step.method.clone(), &self.scope, &step.below, &step.body), request);
+        let call = match step.method {
+            Method::DELETE => self.api.bare(Method::DELETE, &self.scope, &step.below),
+            _ => self.api.write(step.method.clone(), &self.scope, &step.below, &step.body),
+        };
+        let call = self.sent(call, request);
         let response = self.client.execute(call).await?;
         Ok(match serde_json::from_slice::<Value>(response.body()) {
             Ok(Value::Object(_) | Value::Bool(true) | Value::String(_) | Value::Number(_)) => {
@@ -190,6 +193,14 @@ impl Magento {
                         Ok(values) => {
                             codes.extend(values.into_iter().map(|pair| (pair, change.field.clone())))
                         }
+                        Err(error) => refused.push((change.field.clone(), error)),
+                    }
+                }
+                (PatchValue::Terms(after), Some(PatchValue::Terms(before))) => {
+                    match links(&there.sku, before, after) {
+                        Ok(links) => steps.extend(
+                            links.into_iter().map(|step| Step { fields: vec![change.field.clone()], ..step }),
+                        ),
                         Err(error) => refused.push((change.field.clone(), error)),
                     }
                 }
@@ -447,6 +458,38 @@ fn saves(
     steps
 }
 
+/// The calls that put a product into categories, and take it out of others: no list of them is ever sent.
+fn links(sku: &str, before: &[Term], after: &[Term]) -> Result<Vec<Step>> {
+    let id_of = |term: &Term| {
+        let unknown = || refusal("category_unknown", "the store has no such category");
+        term.id.as_ref().and_then(wire::number).ok_or_else(unknown)
+    };
+    let ids = |terms: &[Term]| terms.iter().map(id_of).collect::<Result<Vec<u64>>>();
+    let (before, after) = (ids(before)?, ids(after)?);
+    let step = |method, below, body| Step { method, below, body, fields: Vec::new() };
+    let mut steps = Vec::new();
+    for id in after.iter().filter(|id| !before.contains(id)) {
+        let link = json!({ "sku": sku, "position": 0, "category_id": id.to_string() });
+        let body = json!({ "productLink": link });
+        steps.push(step(Method::POST, format!("categories/{id}/products"), body));
+    }
+    for id in before.iter().filter(|id| !after.contains(id)) {
+        let below = format!("categories/{id}/products/{}", in_address(sku)?);
+        steps.push(step(Method::DELETE, below, Value::Null));
+    }
+    Ok(steps)
+}
+
+/// A SKU as it stands in an address.
+fn in_address(sku: &str) -> Result<String> {
+    if matches!(sku, "." | ".." | "") {
+        return Err(sku_unaddressable());
+    }
+    let mut encoded = String::with_capacity(sku.len() * 3);
+    percent_encode(sku, &mut encoded);
+    Ok(encoded)
+}
+
 /// The call that gives a picture a label: with all that the platform wants of it, as it is.
 fn label(there: &There, picture: &Media) -> Result<Step> {
     let id = picture.id.as_ref().and_then(wire::number);
@@ -469,12 +512,7 @@ fn label(there: &There, picture: &Media) -> Result<Step> {
         body.insert(key.to_owned(), value.clone());
     }
     body.insert("label".to_owned(), picture.alt.as_deref().unwrap_or_default().into());
-    if matches!(there.sku.as_str(), "." | ".." | "") {
-        return Err(sku_unaddressable());
-    }
-    let mut sku = String::with_capacity(there.sku.len() * 3);
-    percent_encode(&there.sku, &mut sku);
-    let below = format!("products/{sku}/media/{}", id.unwrap_or_default());
+    let below = format!("products/{}/media/{}", in_address(&there.sku)?, id.unwrap_or_default());
     Ok(Step { method: Method::PUT, below, body: json!({ "entry": body }), fields: Vec::new() })
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::attribute::{Attribute, AttributeOption};
 use super::category::{Category, SCOPED};
 use super::errors::ApiError;
-use super::product::{GLOBAL, Product};
+use super::product::{CategoryLink, GLOBAL, Product};
 use super::query::Query;
 use super::render::{self, Place};
 use super::search::Criteria;
@@ -221,6 +221,36 @@ pub(super) fn category_products(state: &State, id: &str) -> Result<Json, ApiErro
         ]))
     };
     Ok(Json::Array(state.products.values().filter_map(link).collect()))
+}
+
+/// `POST` and `PUT /V1/categories/{id}/products`: the id of the body decides. No date moves.
+pub(super) fn link(state: &mut State, id: &str, body: &Json) -> Result<Json, ApiError> {
+    let link = body.get("productLink").ok_or_else(|| ApiError::required("productLink"))?;
+    let sku = link.get("sku").and_then(Json::as_str).ok_or_else(|| ApiError::required("sku"))?;
+    let category = link.get("category_id").and_then(Json::as_id).or_else(|| id.parse().ok());
+    let category = category.filter(|id| state.categories.contains_key(id));
+    let category = category.ok_or_else(|| ApiError::no_entity("id", id))?;
+    let position = link.get("position").and_then(Json::as_int).unwrap_or(0);
+    let product = state.id_of(sku)?;
+    if let Some(product) = state.products.get_mut(&product) {
+        product.categories.retain(|known| known.category != category);
+        product.categories.push(CategoryLink { category, position });
+    }
+    Ok(Json::Bool(true))
+}
+
+/// `DELETE /V1/categories/{id}/products/{sku}`.
+pub(super) fn unlink(state: &mut State, id: &str, sku: &str) -> Result<Json, ApiError> {
+    let category = id.parse().ok().filter(|id| state.categories.contains_key(id));
+    let category: u64 = category.ok_or_else(|| ApiError::no_entity("id", id))?;
+    let product = state.id_of(sku)?;
+    let product = state.products.get_mut(&product).ok_or_else(ApiError::no_product)?;
+    let before = product.categories.len();
+    product.categories.retain(|known| known.category != category);
+    if product.categories.len() == before {
+        return Err(ApiError::bad("The category doesn't contain the specified product."));
+    }
+    Ok(Json::Bool(true))
 }
 
 /// `POST /V1/categories` and `PUT /V1/categories/{id}`.
