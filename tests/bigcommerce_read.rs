@@ -62,6 +62,9 @@ async fn every(bench: &Bench, what: &str) -> Vec<(Entity, Vec<u64>, Certificate)
 #[tokio::test]
 async fn every_product_variant_category_and_brand_comes_once_and_is_complete() {
     let bench = bench(60).await;
+    let outlet = bench.store.create_channel("Outlet");
+    let first = bench.store.ids()[0];
+    assert!(bench.store.edit_product(first, |product| product.channels.push(outlet)));
     holds(&bench, "a quiet store").await;
     let (products, _) = bench.pull(Entity::Product).await;
     for record in &products {
@@ -71,6 +74,11 @@ async fn every_product_variant_category_and_brand_comes_once_and_is_complete() {
         };
         assert!(named(&product.categories) && named(&product.brands), "{record:?}");
         assert!(!product.variants.value().unwrap().is_empty());
+        let is_first = product.reference.id.as_str() == first.to_string();
+        let sold_in: Vec<String> =
+            if is_first { vec!["1".into(), outlet.to_string()] } else { vec!["1".into()] };
+        let channels: Vec<&str> = product.channels.value().unwrap().iter().map(|id| id.as_str()).collect();
+        assert_eq!(channels, sold_in);
     }
     let with_options = products.iter().filter(|record| match record {
         Record::Product(product) => {

@@ -533,6 +533,11 @@ static PRODUCT: &[FieldDef] = &[
         kind: Kind::Id,
         put: |r, c| push(product(r).map(|p| p.variants.get_or_default()), c, Canon::id),
     },
+    FieldDef {
+        name: "channels[]",
+        kind: Kind::Id,
+        put: |r, c| push(product(r).map(|p| p.channels.get_or_default()), c, Canon::id),
+    },
 ];
 
 static VARIANT: &[FieldDef] = &[
@@ -596,6 +601,7 @@ static PRODUCT_LISTS: &[ListDef] = &[
         open: |_| {},
     },
     ListDef { name: "variants[]", begin: |r| begin(product(r).map(|p| &mut p.variants)), open: |_| {} },
+    ListDef { name: "channels[]", begin: |r| begin(product(r).map(|p| &mut p.channels)), open: |_| {} },
 ];
 
 static VARIANT_LISTS: &[ListDef] = &[list!(variant, "media[]", media), list!(variant, "options[]", options)];

@@ -116,6 +116,9 @@ pub struct Product {
     /// The ids of its variants.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub variants: Field<Vec<ExternalId>>,
+    /// The platform's ids of the channels or websites that it is sold in, where it has such.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub channels: Field<Vec<ExternalId>>,
     /// What a shopper pays now.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub price: Field<Money>,
@@ -178,6 +181,7 @@ impl Product {
             tags: Field::Absent,
             attributes: Field::Absent,
             variants: Field::Absent,
+            channels: Field::Absent,
             price: Field::Absent,
             compare_at: Field::Absent,
             weight: Field::Absent,

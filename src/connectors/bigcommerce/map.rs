@@ -56,6 +56,7 @@ pub(super) static PRODUCT: &[Rule] = &[
     rule("/custom_fields/*/name", "attributes[].label", Text, ReadWrite),
     rule("/custom_fields/*/value", "attributes[].values[]", OnlyValue, ReadWrite),
     rule("/variants/*/id", "variants[]", Id, Read),
+    rule("/channels/*", "channels[]", Id, Read),
     rule("/variants/*/option_values/*/option_id", "attributes[].id", Id, Read),
     rule("/variants/*/option_values/*/option_display_name", "attributes[].label", Text, Read),
     rule("/variants/*/option_values/*/label", "attributes[].values[]", OnlyValue, Read),

@@ -26,7 +26,7 @@ const BRANDS: &str = "v3/catalog/brands";
 
 /// What comes with a product. With `options` or `modifiers` among them a page has ten products at most, whatever is
 /// asked for: options are read out of the variants instead.
-const INCLUDE: &str = "variants,images,custom_fields";
+const INCLUDE: &str = "variants,images,custom_fields,channels";
 /// Of a product, what can change without moving its time; and its id, which always comes.
 const UNCLOCKED: &str =
     "categories,brand_id,custom_url,gtin,upc,price,calculated_price,inventory_level,inventory_tracking";
@@ -426,10 +426,11 @@ fn digits(bytes: &[u8]) -> Option<u64> {
     std::str::from_utf8(bytes.get(..end)?).ok()?.parse().ok()
 }
 
-/// Whether a page of products came without what it should include.
+/// Whether a page of products came without what it should include. Channels may be missing: then it is not known
+/// where a product is sold.
 pub(super) fn lacks_included(body: &[u8]) -> bool {
     let has = |key: &str| memmem::find(body, format!("\"{key}\":").as_bytes()).is_some();
-    has("id") && !INCLUDE.split(',').all(has)
+    has("id") && !["variants", "images", "custom_fields"].into_iter().all(has)
 }
 
 /// The ids of categories and brands that a page's products name. No key can stand within a text like this, since the

@@ -40,6 +40,7 @@ pub(super) static PRODUCT: &[Rule] = &[
     rule(attribute!("meta_description"), "seo.description", OptionalText, ReadWrite),
     rule(attribute!("meta_keyword"), "seo.focus_keyword", OptionalText, ReadWrite),
     rule("/extension_attributes/configurable_product_links/*", "variants[]", Id, Read),
+    rule("/extension_attributes/website_ids/*", "channels[]", Id, Read),
     rule("/_lily/stock/quantity", "inventory.quantity", Decimal, Read).rank(1),
     rule("/extension_attributes/stock_item/qty", "inventory.quantity", Decimal, Read),
     rule("/_lily/stock/available", "inventory.availability", AVAILABILITY, Read).rank(1),
@@ -204,7 +205,7 @@ mod tests {
             "attributes": [{"id": "93", "key": "color", "label": "Color", "value_type": "select", "values": ["Red"],
                 "value_ids": ["49"],
                 "visible": true, "distinguishes_variants": false}],
-            "variants": ["8", "9"], "created_at": "2017-11-29T20:40:07Z", "modified_at": "2017-11-30T20:40:07Z",
+            "variants": ["8", "9"], "channels": ["1"], "created_at": "2017-11-29T20:40:07Z", "modified_at": "2017-11-30T20:40:07Z",
             "base": json["base"],
         });
         assert_eq!(json, expected);
