@@ -44,6 +44,9 @@ async fn quickstart(args: Args) -> Result<Ended, Failure> {
     } else {
         Store::sandbox(args.state.as_deref()).await?
     };
+    if store.connector.capabilities().entity(Entity::Product).is_none() {
+        return Err("unsupported: the store has no products to work on; `pull_catalog` reads what it has [products_unsupported]".into());
+    }
     // One for the whole run: an interrupt between two waits is not lost.
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     let reads = async {

@@ -287,8 +287,11 @@ impl PullRequest {
         if claimed {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Unsupported, code, what)
-            .with_remedy("ask the connector's capabilities first"))
+        let remedy = match (&self.select, claims.windows) {
+            (Select::All | Select::Since(_), Some(_)) => "name a range of days, as `Pull::window` does",
+            _ => "ask the connector's capabilities first",
+        };
+        Err(Error::new(ErrorKind::Unsupported, code, what).with_remedy(remedy))
     }
 
     /// The same request at another position.
