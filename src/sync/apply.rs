@@ -377,13 +377,13 @@ impl Push {
             let Some(writable) = self.connector.capabilities().writable(&sent.change.cell) else {
                 return false;
             };
-            let fits = match rebuild(guard, &writable.field, &changes) {
-                Ok(PatchValue::Terms(terms)) => {
-                    terms.len() == 1 || (terms.is_empty() && writable.can_be_emptied)
+            writable.one_entry
+                && !match rebuild(guard, &writable.field, &changes) {
+                    Ok(PatchValue::Terms(terms)) => {
+                        terms.len() == 1 || (terms.is_empty() && writable.can_be_emptied)
+                    }
+                    _ => false,
                 }
-                _ => false,
-            };
-            writable.one_entry && !fits
         };
         let held: Vec<usize> = sent.iter().filter(is_held).map(|sent| sent.at).collect();
         for at in &held {

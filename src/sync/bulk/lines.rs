@@ -151,8 +151,11 @@ impl Heads {
         let Some((id, behind)) = reader.quick_id_before(line) else { return };
         let Some(slash) = memrchr(b'/', id) else { return };
         let begins = line.len() - behind - 1 - id.len();
-        let bytes = line.get(..=begins + slash).unwrap_or_default().to_owned();
-        self.known.push(Head { bytes, id: begins, kind });
+        let bytes = line.get(..=begins + slash).unwrap_or_default();
+        // A child that stands apart comes here with a beginning that is known.
+        if !self.known.iter().any(|head| head.bytes == bytes) {
+            self.known.push(Head { bytes: bytes.to_owned(), id: begins, kind });
+        }
     }
 }
 
@@ -367,6 +370,7 @@ mod tests {
         let mut heads = Heads::default();
         for line in [
             r#"{"id":"x/Part/1","__parentId":"x/Item/1"}"#,
+            r#"{"id":"x/Part/2","__parentId":"x/Item/2"}"#,
             r#"{"type":"x/Part/1","id":"x/Part/1","__parentId":"x/Item/1"}"#,
             r#"{"id":"no slash","__parentId":"x/Item/1"}"#,
             r#"{ "id":"x/Part/1","__parentId":"x/Item/1"}"#,
