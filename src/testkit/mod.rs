@@ -10,6 +10,7 @@ pub mod faults;
 pub mod ga4;
 pub mod json;
 pub mod magento;
+mod meanwhile;
 pub mod openapi;
 mod outbound;
 pub mod random;

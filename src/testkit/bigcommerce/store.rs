@@ -14,6 +14,7 @@ use super::settings::Settings;
 use super::state::State;
 use super::tokens;
 use crate::testkit::exchange::{Handler, Request, Response};
+use crate::testkit::meanwhile::{Meanwhile, Side};
 use crate::testkit::openapi::{Ledger, Rulebook, Violation};
 use crate::time::{Clock, Timestamp};
 use crate::transport::{HttpTransport, ReqwestTransport};
@@ -26,7 +27,7 @@ pub(super) struct Inner {
     state: Mutex<State>,
     requests: Option<Ledger>,
     answers: Option<Ledger>,
-    hooks: Mutex<Vec<Hook>>,
+    hooks: Meanwhile<BigCommerceFake>,
     clock: Arc<dyn Clock>,
     pub(super) transport: Mutex<Arc<dyn HttpTransport>>,
     /// One run of deliveries at a time.
@@ -35,21 +36,6 @@ pub(super) struct Inner {
     runs: AtomicBool,
     in_flight: AtomicU64,
     trees: AtomicU64,
-}
-
-type Action = Box<dyn FnOnce(&BigCommerceFake) + Send>;
-
-struct Hook {
-    side: Side,
-    left: u64,
-    predicate: Box<dyn Fn(&Request) -> bool + Send>,
-    action: Option<Action>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Before,
-    After,
 }
 
 impl fmt::Debug for BigCommerceFake {
@@ -122,7 +108,7 @@ impl BigCommerceFakeBuilder {
             state: Mutex::new(State::new(self.settings, Quota::new(self.plan), self.seed, now)),
             requests: ledger(&self.rulebook),
             answers: ledger(&self.rulebook),
-            hooks: Mutex::default(),
+            hooks: Meanwhile::default(),
             clock: self.clock,
             transport: Mutex::new(Arc::new(ReqwestTransport::new())),
             delivering: tokio::sync::Mutex::new(()),
@@ -248,7 +234,7 @@ impl BigCommerceFake {
         predicate: impl Fn(&Request) -> bool + Send + 'static,
         action: impl FnOnce(&BigCommerceFake) + Send + 'static,
     ) {
-        self.hook(Side::Before, nth, predicate, action);
+        self.0.hooks.add(Side::Before, nth, predicate, action);
     }
 
     /// Runs `action` once, just after the `nth` request (counted from 1) that `predicate` holds for was answered; such
@@ -259,19 +245,7 @@ impl BigCommerceFake {
         predicate: impl Fn(&Request) -> bool + Send + 'static,
         action: impl FnOnce(&BigCommerceFake) + Send + 'static,
     ) {
-        self.hook(Side::After, nth, predicate, action);
-    }
-
-    fn hook(
-        &self,
-        side: Side,
-        nth: u64,
-        predicate: impl Fn(&Request) -> bool + Send + 'static,
-        action: impl FnOnce(&BigCommerceFake) + Send + 'static,
-    ) {
-        let hook =
-            Hook { side, left: nth.max(1), predicate: Box::new(predicate), action: Some(Box::new(action)) };
-        self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).push(hook);
+        self.0.hooks.add(Side::After, nth, predicate, action);
     }
 
     /// A predicate for hooks and faults: whether a request asks for the list of products.
@@ -294,35 +268,17 @@ impl BigCommerceFake {
         !is_question && !matches!(request.method, http::Method::GET | http::Method::HEAD)
     }
 
-    fn run_hooks(&self, side: Side, request: &Request) {
-        let mut due = Vec::new();
-        {
-            let mut hooks = self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner);
-            for hook in hooks.iter_mut().filter(|hook| hook.side == side && (hook.predicate)(request)) {
-                hook.left = hook.left.saturating_sub(1);
-                if hook.left == 0 {
-                    due.extend(hook.action.take());
-                }
-            }
-            hooks.retain(|hook| hook.action.is_some());
-        }
-        // The locks are free here, so that an action can use the store.
-        for action in due {
-            action(self);
-        }
-    }
-
     /// Answers a request; `crowded` says that too many came at once.
     fn serve(&self, request: &Request, crowded: bool) -> Response {
         if let Some(ledger) = &self.0.requests {
             ledger.request(request);
         }
-        self.run_hooks(Side::Before, request);
+        self.0.hooks.run(Side::Before, request, self);
         let response = answer(&mut self.state(), request, crowded);
         if let Some(ledger) = &self.0.answers {
             ledger.response(request, &response);
         }
-        self.run_hooks(Side::After, request);
+        self.0.hooks.run(Side::After, request, self);
         response
     }
 

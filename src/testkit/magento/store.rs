@@ -15,6 +15,7 @@ use super::state::{Ordered, Refusal, State};
 use super::tokens;
 use super::views::{StoreView, Website};
 use crate::testkit::exchange::{Handler, Request, Response};
+use crate::testkit::meanwhile::{Meanwhile, Side};
 use crate::testkit::openapi::{Document, Ledger, Rulebook, Violation};
 use crate::time::{Clock, Timestamp};
 
@@ -25,24 +26,9 @@ pub struct MagentoFake(Arc<Inner>);
 
 struct Inner {
     state: Mutex<State>,
-    hooks: Mutex<Vec<Hook>>,
+    hooks: Meanwhile<MagentoFake>,
     clock: Arc<dyn Clock>,
     ledger: Option<Ledger>,
-}
-
-type Action = Box<dyn FnOnce(&MagentoFake) + Send>;
-
-struct Hook {
-    side: Side,
-    left: u64,
-    predicate: Box<dyn Fn(&Request) -> bool + Send>,
-    action: Option<Action>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Before,
-    After,
 }
 
 impl fmt::Debug for MagentoFake {
@@ -137,7 +123,7 @@ impl MagentoFakeBuilder {
         }
         MagentoFake(Arc::new(Inner {
             state: Mutex::new(state),
-            hooks: Mutex::default(),
+            hooks: Meanwhile::default(),
             clock: self.clock,
             ledger: self.rulebook.map(Ledger::new),
         }))
@@ -450,7 +436,7 @@ impl MagentoFake {
         predicate: impl Fn(&Request) -> bool + Send + 'static,
         action: impl FnOnce(&MagentoFake) + Send + 'static,
     ) {
-        self.hook(Side::Before, nth, predicate, action);
+        self.0.hooks.add(Side::Before, nth, predicate, action);
     }
 
     /// Runs `action` once, just after the `nth` request (counted from 1) that `predicate` holds for was
@@ -461,43 +447,13 @@ impl MagentoFake {
         predicate: impl Fn(&Request) -> bool + Send + 'static,
         action: impl FnOnce(&MagentoFake) + Send + 'static,
     ) {
-        self.hook(Side::After, nth, predicate, action);
-    }
-
-    fn hook(
-        &self,
-        side: Side,
-        nth: u64,
-        predicate: impl Fn(&Request) -> bool + Send + 'static,
-        action: impl FnOnce(&MagentoFake) + Send + 'static,
-    ) {
-        let hook =
-            Hook { side, left: nth.max(1), predicate: Box::new(predicate), action: Some(Box::new(action)) };
-        self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).push(hook);
+        self.0.hooks.add(Side::After, nth, predicate, action);
     }
 
     /// Whether a request asks for a list of products; a predicate for hooks and faults.
     #[must_use]
     pub fn is_product_list(request: &Request) -> bool {
         request.method == http::Method::GET && request.path.ends_with("/V1/products")
-    }
-
-    fn run_hooks(&self, side: Side, request: &Request) {
-        let mut due = Vec::new();
-        {
-            let mut hooks = self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner);
-            for hook in hooks.iter_mut().filter(|hook| hook.side == side && (hook.predicate)(request)) {
-                hook.left = hook.left.saturating_sub(1);
-                if hook.left == 0 {
-                    due.extend(hook.action.take());
-                }
-            }
-            hooks.retain(|hook| hook.action.is_some());
-        }
-        // The locks are free here, so that an action can use the store.
-        for action in due {
-            action(self);
-        }
     }
 }
 
@@ -528,12 +484,12 @@ fn rows(product: &Product) -> Vec<String> {
 
 impl Handler for MagentoFake {
     fn handle(&self, request: &Request) -> Response {
-        self.run_hooks(Side::Before, request);
+        self.0.hooks.run(Side::Before, request, self);
         let response = routes::answer(&mut self.state(), request);
         if let Some(ledger) = &self.0.ledger {
             official::hold(ledger, &self.settings(), request, &response);
         }
-        self.run_hooks(Side::After, request);
+        self.0.hooks.run(Side::After, request, self);
         response
     }
 }

@@ -23,6 +23,7 @@ use super::tokens;
 use super::value::{Args, gid};
 use super::variant::Variant;
 use crate::testkit::exchange::{Handler, Request, Response};
+use crate::testkit::meanwhile::{Meanwhile, Side};
 use crate::time::{Clock, Timestamp};
 use crate::transport::{HttpTransport, ReqwestTransport};
 
@@ -38,28 +39,13 @@ pub(super) struct Inner {
     state: Mutex<State>,
     documents: Arc<Documents>,
     calls: Mutex<Vec<Call>>,
-    hooks: Mutex<Vec<Hook>>,
+    hooks: Meanwhile<ShopifyFake>,
     clock: Arc<dyn Clock>,
     pub(super) transport: Mutex<Arc<dyn HttpTransport>>,
     /// One run of deliveries at a time.
     pub(super) delivering: tokio::sync::Mutex<()>,
     at_once: AtomicBool,
     runs: AtomicBool,
-}
-
-type Action = Box<dyn FnOnce(&ShopifyFake) + Send>;
-
-struct Hook {
-    side: Side,
-    left: u64,
-    predicate: Box<dyn Fn(&Request) -> bool + Send>,
-    action: Option<Action>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Before,
-    After,
 }
 
 impl fmt::Debug for ShopifyFake {
@@ -125,7 +111,7 @@ impl ShopifyFakeBuilder {
             state: Mutex::new(state),
             documents,
             calls: Mutex::default(),
-            hooks: Mutex::default(),
+            hooks: Meanwhile::default(),
             clock: self.clock,
             transport: Mutex::new(Arc::new(ReqwestTransport::new())),
             delivering: tokio::sync::Mutex::new(()),
@@ -555,7 +541,7 @@ impl ShopifyFake {
         predicate: impl Fn(&Request) -> bool + Send + 'static,
         action: impl FnOnce(&Self) + Send + 'static,
     ) {
-        self.hook(Side::Before, nth, Box::new(predicate), Box::new(action));
+        self.0.hooks.add(Side::Before, nth, predicate, action);
     }
 
     /// Runs `action` once, just after the `nth` request (counted from 1) that `predicate` holds for was
@@ -566,37 +552,14 @@ impl ShopifyFake {
         predicate: impl Fn(&Request) -> bool + Send + 'static,
         action: impl FnOnce(&Self) + Send + 'static,
     ) {
-        self.hook(Side::After, nth, Box::new(predicate), Box::new(action));
-    }
-
-    fn hook(&self, side: Side, nth: u64, predicate: Box<dyn Fn(&Request) -> bool + Send>, action: Action) {
-        let hook = Hook { side, left: nth.max(1), predicate, action: Some(action) };
-        self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).push(hook);
-    }
-
-    fn run_hooks(&self, side: Side, request: &Request) {
-        let mut due = Vec::new();
-        {
-            let mut hooks = self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner);
-            for hook in hooks.iter_mut().filter(|hook| hook.side == side && (hook.predicate)(request)) {
-                hook.left = hook.left.saturating_sub(1);
-                if hook.left == 0 {
-                    due.extend(hook.action.take());
-                }
-            }
-            hooks.retain(|hook| hook.action.is_some());
-        }
-        // The locks are free here, so that an action can use the shop.
-        for action in due {
-            action(self);
-        }
+        self.0.hooks.add(Side::After, nth, predicate, action);
     }
 }
 
 #[async_trait]
 impl Handler for ShopifyFake {
     fn handle(&self, request: &Request) -> Response {
-        self.run_hooks(Side::Before, request);
+        self.0.hooks.run(Side::Before, request, self);
         let (response, call) = {
             let mut state = self.state();
             let date = state.now.to_http_date();
@@ -610,7 +573,7 @@ impl Handler for ShopifyFake {
                 calls.push(call);
             }
         }
-        self.run_hooks(Side::After, request);
+        self.0.hooks.run(Side::After, request, self);
         response
     }
 

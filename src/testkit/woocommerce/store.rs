@@ -15,6 +15,7 @@ use super::state::{Conditions, Settings, State};
 use super::webhooks::Event;
 use crate::testkit::exchange::{Handler, Request, Response};
 use crate::testkit::json::Json;
+use crate::testkit::meanwhile::{Meanwhile, Side};
 use crate::time::{Clock, Timestamp};
 use crate::transport::{HttpTransport, ReqwestTransport};
 
@@ -24,7 +25,7 @@ pub struct WooStore(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     state: Mutex<State>,
-    hooks: Mutex<Vec<Hook>>,
+    hooks: Meanwhile<WooStore>,
     clock: Arc<dyn Clock>,
     /// What deliveries and callbacks are sent by.
     pub(super) transport: Mutex<Arc<dyn HttpTransport>>,
@@ -33,21 +34,6 @@ pub(super) struct Inner {
     pub(super) at_once: AtomicBool,
     /// Whether a task delivers what waits.
     pub(super) runs: AtomicBool,
-}
-
-type Action = Box<dyn FnOnce(&WooStore) + Send>;
-
-struct Hook {
-    side: Side,
-    left: u64,
-    predicate: Box<dyn Fn(&Request) -> bool + Send>,
-    action: Option<Action>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Before,
-    After,
 }
 
 impl fmt::Debug for WooStore {
@@ -62,7 +48,7 @@ impl WooStore {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Inner {
             state: Mutex::new(State::new()),
-            hooks: Mutex::new(Vec::new()),
+            hooks: Meanwhile::default(),
             clock,
             transport: Mutex::new(Arc::new(ReqwestTransport::new())),
             delivering: tokio::sync::Mutex::new(()),
@@ -353,7 +339,7 @@ impl WooStore {
         predicate: impl Fn(&Request) -> bool + Send + 'static,
         action: impl FnOnce(&WooStore) + Send + 'static,
     ) {
-        self.hook(Side::Before, nth, predicate, action);
+        self.0.hooks.add(Side::Before, nth, predicate, action);
     }
 
     /// Runs `action` once, just after the `nth` request (counted from 1) that `predicate` holds for was
@@ -364,19 +350,7 @@ impl WooStore {
         predicate: impl Fn(&Request) -> bool + Send + 'static,
         action: impl FnOnce(&WooStore) + Send + 'static,
     ) {
-        self.hook(Side::After, nth, predicate, action);
-    }
-
-    fn hook(
-        &self,
-        side: Side,
-        nth: u64,
-        predicate: impl Fn(&Request) -> bool + Send + 'static,
-        action: impl FnOnce(&WooStore) + Send + 'static,
-    ) {
-        let hook =
-            Hook { side, left: nth.max(1), predicate: Box::new(predicate), action: Some(Box::new(action)) };
-        self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).push(hook);
+        self.0.hooks.add(Side::After, nth, predicate, action);
     }
 
     /// Whether a request asks for a list of products; a predicate for hooks.
@@ -384,36 +358,18 @@ impl WooStore {
     pub fn is_product_list(request: &Request) -> bool {
         request.method == http::Method::GET && request.path.trim_end_matches('/').ends_with("/wc/v3/products")
     }
-
-    fn run_hooks(&self, side: Side, request: &Request) {
-        let mut due = Vec::new();
-        {
-            let mut hooks = self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner);
-            for hook in hooks.iter_mut().filter(|hook| hook.side == side && (hook.predicate)(request)) {
-                hook.left = hook.left.saturating_sub(1);
-                if hook.left == 0 {
-                    due.extend(hook.action.take());
-                }
-            }
-            hooks.retain(|hook| hook.action.is_some());
-        }
-        // The locks are free here, so that an action can use the store.
-        for action in due {
-            action(self);
-        }
-    }
 }
 
 #[async_trait]
 impl Handler for WooStore {
     /// Answers at once: [`Conditions::slow_saves`] and pings of webhooks take a server.
     fn handle(&self, request: &Request) -> Response {
-        self.run_hooks(Side::Before, request);
+        self.0.hooks.run(Side::Before, request, self);
         self.answer(request, &BTreeMap::new())
     }
 
     async fn respond(&self, request: &Request) -> Response {
-        self.run_hooks(Side::Before, request);
+        self.0.hooks.run(Side::Before, request, self);
         let slow = self.state().conditions.slow_saves.filter(|_| !request.method.is_safe());
         let mut loaded = BTreeMap::new();
         if let Some(time) = slow {
@@ -431,7 +387,7 @@ impl WooStore {
     fn answer(&self, request: &Request, loaded: &BTreeMap<u64, Product>) -> Response {
         let now = self.now();
         let response = routes::answer(&mut self.state(), request, now, loaded);
-        self.run_hooks(Side::After, request);
+        self.0.hooks.run(Side::After, request, self);
         response
     }
 }
