@@ -268,7 +268,10 @@ impl Connector for Wrong {
     async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {
         let mut spoilt = request.clone();
         match self.flaw {
-            Flaw::DropsBeyondItsBatch => spoilt.patches.truncate(self.capabilities.max_batch.get() as usize),
+            Flaw::DropsBeyondItsBatch => {
+                let products = self.capabilities.entity(Entity::Product).unwrap();
+                spoilt.patches.truncate(products.max_batch.get() as usize);
+            }
             Flaw::DropsUnavailableFields => {
                 for patch in &mut spoilt.patches {
                     patch.changes.retain(|change| change.field.as_str() != "slug");

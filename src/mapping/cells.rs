@@ -319,6 +319,8 @@ static PRODUCT: &[CellDef] = &[
     text_cell!("seo.description", |r| text_of(r, |p| &p.seo.description, |_| &NONE)),
     text_cell!("seo.focus_keyword", |r| text_of(r, |p| &p.seo.focus_keyword, |_| &NONE)),
     text_cell!("slug", |r| text_of(r, |p| &p.slug, |_| &NONE)),
+    text_cell!("gtin", |r| text_of(r, |p| &p.gtin, |v| &v.gtin)),
+    text_cell!("mpn", |r| text_of(r, |p| &p.mpn, |v| &v.mpn)),
     text_cell!("product_type", |r| text_of(r, |p| &p.product_type, |_| &NONE)),
     CellDef {
         field: FieldName::new("taxonomy"),
@@ -359,8 +361,11 @@ static PRODUCT: &[CellDef] = &[
     },
 ];
 
-static VARIANT: &[CellDef] =
-    &[text_cell!("description", |r| text_of(r, |p| &p.description, |v| &v.description))];
+static VARIANT: &[CellDef] = &[
+    text_cell!("description", |r| text_of(r, |p| &p.description, |v| &v.description)),
+    text_cell!("gtin", |r| text_of(r, |p| &p.gtin, |v| &v.gtin)),
+    text_cell!("mpn", |r| text_of(r, |p| &p.mpn, |v| &v.mpn)),
+];
 
 static TAXON: &[CellDef] = &[
     text_cell!("title", |r| r.taxon().map_or(&NONE, |taxon| &taxon.title)),

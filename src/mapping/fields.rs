@@ -234,6 +234,7 @@ macro_rules! shared_fields {
             },
             text_field!($of, "sku", sku),
             text_field!($of, "gtin", gtin),
+            text_field!($of, "mpn", mpn),
             text_field!($of, "title", title),
             text_field!($of, "description", description),
             text_field!($of, "url", url),
@@ -378,8 +379,8 @@ fn put_names(place: Option<&mut Field<Vec<Term>>>, names: Vec<(Text, Option<Text
     true
 }
 
-static PRODUCT_SHARED: [FieldDef; 22] = shared_fields!(product);
-static VARIANT_SHARED: [FieldDef; 22] = shared_fields!(variant);
+static PRODUCT_SHARED: [FieldDef; 23] = shared_fields!(product);
+static VARIANT_SHARED: [FieldDef; 23] = shared_fields!(variant);
 static PRODUCT_CATEGORIES: [FieldDef; 2] = term_fields!(categories, "categories[].id", "categories[].name");
 static PRODUCT_TAGS: [FieldDef; 2] = term_fields!(tags, "tags[].id", "tags[].name");
 static PRODUCT_BRANDS: [FieldDef; 2] = term_fields!(brands, "brands[].id", "brands[].name");

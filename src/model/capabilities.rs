@@ -21,8 +21,6 @@ pub struct Capabilities {
     pub answer_holds: AnswerHolds,
     /// How long after a lost answer a read tells what became of the write.
     pub settle_after: Duration,
-    /// The most records that one write can change.
-    pub max_batch: NonZeroU32,
 }
 
 impl Capabilities {
@@ -34,7 +32,6 @@ impl Capabilities {
             guard: GuardKind::ReadWriteVerify,
             answer_holds: AnswerHolds::Nothing,
             settle_after: Duration::from_secs(90),
-            max_batch: NonZeroU32::MIN,
         }
     }
 
@@ -101,6 +98,8 @@ pub struct EntityCapabilities {
     pub overlap: Duration,
     /// The fields that can be written.
     pub writable: Vec<WritableField>,
+    /// The most records that one push can change.
+    pub max_batch: NonZeroU32,
     /// Fields that the platform has, and that this store cannot write: why.
     pub unavailable: Vec<(FieldName, Unavailable)>,
     /// Texts of one value that the platform stores anew whenever one of them is written. Those that hold a
@@ -134,6 +133,7 @@ impl EntityCapabilities {
             max_page,
             overlap: Duration::from_secs(5),
             writable: Vec::new(),
+            max_batch: NonZeroU32::MIN,
             unavailable: Vec::new(),
             rewritten_together: Vec::new(),
             settings: 0,

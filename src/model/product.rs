@@ -77,6 +77,9 @@ pub struct Product {
     /// The global trade item number (EAN, UPC, ISBN).
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub gtin: Field<Text>,
+    /// The manufacturer's part number.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub mpn: Field<Text>,
     /// The name as a reader sees it.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub title: Field<Text>,
@@ -168,6 +171,7 @@ impl Product {
             status: Field::Absent,
             sku: Field::Absent,
             gtin: Field::Absent,
+            mpn: Field::Absent,
             title: Field::Absent,
             short_description: Field::Absent,
             description: Field::Absent,

@@ -7,6 +7,9 @@ impl TextCheck {
     pub const ONE_LINE: Self = Self { name: "one_line", altered: one_line };
     /// Plain text for a page's head: kept byte for byte, and shown without being read as HTML.
     pub const PLAIN: Self = Self { name: "no_markup", altered: markup };
+    /// A global trade item number: 8, 12, 13 or 14 digits, the last of which is the check digit of the others (GS1
+    /// General Specifications, section 7.9). A wrong one sells another product.
+    pub const GTIN: Self = Self { name: "gtin", altered: gtin };
 }
 
 fn one_line(text: &str) -> Option<&'static str> {
@@ -24,9 +27,40 @@ fn markup(text: &str) -> Option<&'static str> {
     after.any(opens).then_some("this is plain text, and has markup")
 }
 
+fn gtin(text: &str) -> Option<&'static str> {
+    let digits = text.bytes().rev().map(|byte| byte.is_ascii_digit().then(|| u32::from(byte - b'0')));
+    let Some(digits) = digits.collect::<Option<Vec<u32>>>().filter(|it| matches!(it.len(), 8 | 12..=14))
+    else {
+        return Some("it has 8, 12, 13 or 14 digits, and nothing else");
+    };
+    // From the right: the check digit itself counts once, and each second one three times.
+    let sum: u32 = digits.iter().zip([1, 3].iter().cycle()).map(|(digit, weight)| digit * weight).sum();
+    (!sum.is_multiple_of(10)).then_some("its last digit is not the check digit of the others")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_item_number_has_its_length_and_its_check_digit() {
+        let altered = |text: &str| (TextCheck::GTIN.altered)(text);
+        for right in ["96385074", "012345678905", "4006381333931", "00012345678905", "9780306406157"] {
+            assert_eq!(altered(right), None, "{right}");
+        }
+        let none = "";
+        for wrong in [
+            none,
+            "4006381333932",
+            "400638133393",
+            "4006381333931 ",
+            "400-6381333931",
+            "1234567",
+            "٤006381333931",
+        ] {
+            assert!(altered(wrong).is_some(), "{wrong}");
+        }
+    }
 
     #[test]
     fn what_a_platform_would_change_is_named() {

@@ -47,6 +47,9 @@ pub struct Variant {
     /// The global trade item number (EAN, UPC, ISBN).
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub gtin: Field<Text>,
+    /// The manufacturer's part number.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub mpn: Field<Text>,
     /// The name that the platform makes of the options.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub title: Field<Text>,
@@ -100,6 +103,7 @@ impl Variant {
             status: Field::Absent,
             sku: Field::Absent,
             gtin: Field::Absent,
+            mpn: Field::Absent,
             title: Field::Absent,
             description: Field::Absent,
             url: Field::Absent,

@@ -1,6 +1,7 @@
 //! A plan to writes: guard, intent, send, verify, settle; some records at a time.
 
 use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::plan::{Approvals, Plan, PlanPurpose, PlannedChange};
@@ -142,9 +143,7 @@ impl Push {
             run.receipts.push(FieldReceipt::new(change.number, change.cell.clone(), outcome));
         }
         self.apply_by_job(&mut run, lease).await?;
-        let batch = self.settings.batch.min(self.connector.capabilities().max_batch);
-        let batch = usize::try_from(batch.get()).unwrap_or(1);
-        self.apply_in_groups(&mut run, batch, lease).await?;
+        self.apply_in_groups(&mut run, self.settings.batch, lease).await?;
         if self.settings.wait_for_unknown {
             self.wait_and_settle(&mut run, lease).await?;
             if !run.batched.is_empty() {
@@ -162,20 +161,27 @@ impl Push {
                         _ => false,
                     }
                 });
-                self.apply_in_groups(&mut run, 1, lease).await?;
+                self.apply_in_groups(&mut run, NonZeroU32::MIN, lease).await?;
                 self.wait_and_settle(&mut run, lease).await?;
             }
         }
         Ok(Receipt { push, plan: plan.hash.clone(), fields: run.receipts })
     }
 
-    async fn apply_in_groups(&self, run: &mut Run<'_>, batch: usize, lease: &mut Lease) -> Result<()> {
-        for group in run.targets().chunks(batch.max(1)) {
-            if self.cancel.is_cancelled() {
-                break;
+    /// Applies the chosen changes, some records of one kind at a time: at most `batch`, and what the connector takes.
+    async fn apply_in_groups(&self, run: &mut Run<'_>, batch: NonZeroU32, lease: &mut Lease) -> Result<()> {
+        let mut targets = run.targets();
+        targets.sort_by_key(|target| target.kind);
+        for some in targets.chunk_by(|one, next| one.kind == next.kind) {
+            let claims = some.first().and_then(|target| self.connector.capabilities().entity(target.kind));
+            let batch = claims.map_or(NonZeroU32::MIN, |claims| batch.min(claims.max_batch));
+            for group in some.chunks(usize::try_from(batch.get()).unwrap_or(1)) {
+                if self.cancel.is_cancelled() {
+                    return Ok(());
+                }
+                self.renew(lease).await?;
+                self.apply_group(group, run, lease).await?;
             }
-            self.renew(lease).await?;
-            self.apply_group(group, run, lease).await?;
         }
         Ok(())
     }

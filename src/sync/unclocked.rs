@@ -164,9 +164,8 @@ fn print_of(record: &Record, fields: &[FieldName], scratch: &mut Vec<u8>) -> u64
                     put(out, attribute.namespace.as_deref());
                 }
             });
-            for (_, text) in
-                [("slug", &product.slug), ("gtin", &product.gtin)].iter().filter(|(name, _)| listed(name))
-            {
+            let texts = [("slug", &product.slug), ("gtin", &product.gtin), ("mpn", &product.mpn)];
+            for (_, text) in texts.iter().filter(|(name, _)| listed(name)) {
                 put(scratch, text.value().map(|text| text.as_str()));
             }
         }
@@ -176,6 +175,7 @@ fn print_of(record: &Record, fields: &[FieldName], scratch: &mut Vec<u8>) -> u64
                 ("description", &variant.description),
                 ("sku", &variant.sku),
                 ("gtin", &variant.gtin),
+                ("mpn", &variant.mpn),
             ];
             for (_, text) in texts.into_iter().filter(|(name, _)| listed(name)) {
                 put(scratch, text.value().map(Text::as_str));

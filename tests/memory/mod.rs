@@ -226,10 +226,10 @@ impl Right {
         products.writable[5].removable = true;
         products.writable.iter_mut().for_each(|field| field.moves_stamp = true);
         products.unavailable = vec![(FieldName::new("slug"), Unavailable::NotEnabled)];
+        products.max_batch = NonZeroU32::MIN.saturating_add(MAX_BATCH - 1);
         let mut capabilities = Capabilities::new(vec![products]);
         capabilities.answer_holds = AnswerHolds::Nothing;
         capabilities.settle_after = Duration::from_secs(1);
-        capabilities.max_batch = NonZeroU32::MIN.saturating_add(MAX_BATCH - 1);
         Self {
             store,
             key: Secret::new(KEY),

@@ -100,6 +100,7 @@ pub(super) fn capabilities(config: &BigCommerceConfig) -> Capabilities {
             .map(FieldName::new)
             .to_vec();
     (products.writable, products.unavailable) = of_products(config.writes);
+    products.max_batch = NonZeroU32::MIN.saturating_add(MAX_BATCH - 1);
     let mut variants = listed(Entity::Variant);
     // The variants of products that changed; a variant keeps no time of its own.
     variants.delta = DeltaClock::CanLie;
@@ -113,7 +114,6 @@ pub(super) fn capabilities(config: &BigCommerceConfig) -> Capabilities {
     // The platform answers with what it stored; landed is what a read by id finds all the same.
     capabilities.answer_holds = AnswerHolds::Nothing;
     capabilities.settle_after = SETTLE_AFTER;
-    capabilities.max_batch = NonZeroU32::MIN.saturating_add(MAX_BATCH - 1);
     capabilities
 }
 

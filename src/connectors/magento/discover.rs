@@ -220,6 +220,7 @@ pub(super) fn capabilities(found: &Found, scope: &Scope, writes: WriteSettings) 
     .to_vec();
     let shared = if *scope == Scope::All { &[] } else { found.shared.as_slice() };
     (products.writable, products.unavailable) = of_products(scope, shared, writes);
+    products.max_batch = NonZeroU32::MIN.saturating_add(MAX_BATCH - 1);
     if *scope == Scope::All && found.views.len() > 1 {
         let codes: Vec<&str> = found.views.iter().map(|view| view.code.as_str()).take(MAX_NAMED).collect();
         let note =
@@ -243,7 +244,6 @@ pub(super) fn capabilities(found: &Found, scope: &Scope, writes: WriteSettings) 
     // Its answer is not believed: landed is what a read by id finds.
     capabilities.answer_holds = AnswerHolds::Nothing;
     capabilities.settle_after = Duration::from_secs(90);
-    capabilities.max_batch = NonZeroU32::MIN.saturating_add(MAX_BATCH - 1);
     capabilities
 }
 

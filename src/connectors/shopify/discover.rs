@@ -165,11 +165,11 @@ pub(super) fn capabilities(found: &Found, writes: WriteSettings) -> Capabilities
         },
     };
     (products.writable, products.unavailable) = of_products(writes, rights);
+    products.max_batch = NonZeroU32::MIN.saturating_add(MAX_BATCH - 1);
     let entities = vec![products, listed(Entity::Variant), listed(Entity::Category)];
     let mut capabilities = Capabilities::new(entities);
     // Landed is what a read by id finds.
     capabilities.answer_holds = AnswerHolds::Nothing;
-    capabilities.max_batch = NonZeroU32::MIN.saturating_add(MAX_BATCH - 1);
     capabilities
 }
 

@@ -164,6 +164,7 @@ pub(super) fn capabilities(lists: Lists, seo: Option<SeoPlugin>, slugs: bool) ->
     products.rewritten_together =
         ["title", "short_description", "description", "slug"].map(FieldName::new).to_vec();
     (products.writable, products.unavailable) = of_products(seo, slugs);
+    products.max_batch = page;
     products.unclocked = ["media", "categories", "tags", "brands", "attributes"].map(FieldName::new).to_vec();
     let mut entities = vec![products];
     let mut variants = listed(Entity::Variant);
@@ -191,6 +192,5 @@ pub(super) fn capabilities(lists: Lists, seo: Option<SeoPlugin>, slugs: bool) ->
     // Its answer is not believed: landed is what a read by id finds.
     capabilities.answer_holds = AnswerHolds::Nothing;
     capabilities.settle_after = Duration::from_secs(90);
-    capabilities.max_batch = page;
     capabilities
 }

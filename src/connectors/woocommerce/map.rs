@@ -289,7 +289,7 @@ mod tests {
             "seo": {"title": "Y"}, "base": json["base"],
         });
         assert_eq!(json, expected);
-        assert_eq!(json["base"].as_object().unwrap().len(), 11);
+        assert_eq!(json["base"].as_object().unwrap().len(), 12);
 
         let variants = SchemaMap::compile(PLATFORM, Entity::Variant, VARIANT).unwrap();
         let body = r#"{"id":27,"parent_id":11,"image":{"id":38,"src":"s","name":"n","alt":"a"},"manage_stock":"parent",

@@ -76,9 +76,9 @@ fn stored(fixture: &dyn ContractFixture, sent: &[Patch]) -> Vec<Option<serde_jso
 
 pub(super) async fn no_patch_of_a_push_is_dropped(fixture: &dyn ContractFixture, claim: Claim) -> Outcome {
     let connector = fixture.connector();
-    let most = usize::try_from(connector.capabilities().max_batch.get()).unwrap_or(usize::MAX);
     let mut outcome = Checked::NotClaimed("no field is claimed as writable, or no batch can be filled");
     for entity in written(&*connector) {
+        let most = usize::try_from(entity.max_batch.get()).unwrap_or(usize::MAX);
         while most < MOST && fixture.ids(entity.entity).len() <= most {
             if fixture.add(entity.entity).is_none() {
                 break;

@@ -49,12 +49,21 @@ fn text(field: &WritableField, number: u32) -> Option<String> {
             format!("Suite term {number}"),
             format!("suite-text-{number}"),
             format!("s{number}"),
+            item_number(number),
         ]
     };
     let kept = |text: &String| {
         text.len() <= field.max_bytes && field.check.is_none_or(|check| (check.altered)(text).is_none())
     };
     some.into_iter().find(kept)
+}
+
+/// A global trade item number.
+fn item_number(number: u32) -> String {
+    let body = format!("{:012}", 400_000_000_000 + u64::from(number));
+    let digits = body.bytes().zip([1, 3].into_iter().cycle());
+    let sum: u32 = digits.map(|(byte, weight)| u32::from(byte - b'0') * weight).sum();
+    format!("{body}{}", (10 - sum % 10) % 10)
 }
 
 /// Whether the keys of a list are pictures, which a push neither makes nor removes; they may be a record's own, or
