@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::SchemaMap;
 use crate::model::{
     Attribute, Capabilities, CellValue, Cursor, DeltaClock, Entity, EntityCapabilities, ExternalId,
-    FieldName, Lane, Media, RawItems, RecordRef, StoreKey, StoreProfile, Term, Text, View,
+    FieldName, Lane, Media, RawItems, Record, RecordRef, StoreKey, StoreProfile, Term, Text, View,
 };
 use crate::time::{Days, Timestamp};
 
@@ -420,6 +420,8 @@ impl PushRequest {
 pub struct Patch {
     /// The record.
     pub target: RecordRef,
+    /// The product of a variant, as the guard read found it: platforms write variants by their product.
+    pub product: Option<RecordRef>,
     /// What to write, by field.
     pub changes: Vec<PatchField>,
 }
@@ -428,7 +430,17 @@ impl Patch {
     /// Describes the changes of a record.
     #[must_use]
     pub fn new(target: RecordRef, changes: Vec<PatchField>) -> Self {
-        Self { target, changes }
+        Self { target, product: None, changes }
+    }
+
+    /// Describes the changes of a record that a guard read found.
+    #[must_use]
+    pub fn of(record: &Record, changes: Vec<PatchField>) -> Self {
+        let product = match record {
+            Record::Variant(variant) => variant.product_ref.clone(),
+            _ => None,
+        };
+        Self { target: record.reference().clone(), product, changes }
     }
 }
 

@@ -475,7 +475,7 @@ impl Push {
             );
         }
         self.add_rewritten(&guarded.target, &guarded.guard, &mut patch)?;
-        Ok(Patch::new(guarded.target.clone(), patch))
+        Ok(Patch::of(&guarded.guard, patch))
     }
 
     /// Adds the texts that the platform stores anew beside a written one, as the guard read found them.

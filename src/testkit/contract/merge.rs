@@ -155,7 +155,7 @@ pub(super) async fn an_unavailable_field_is_rejected_by_name(
             let (before, writes) = (fixture.stored(entity.entity, &id), fixture.received().writes);
             let value = PatchValue::Text { text: "suite".into(), raw: None };
             let change = PatchField::new(field.clone(), value, CellValue::Absent);
-            let request = push_now(fixture, vec![Patch::new(record.reference().clone(), vec![change])]);
+            let request = push_now(fixture, vec![Patch::of(&record, vec![change])]);
             let refused = match connector.push(&request).await {
                 Err(_) => true,
                 Ok(answers) => {

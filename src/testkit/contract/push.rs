@@ -136,7 +136,7 @@ pub(super) async fn a_field_that_is_not_claimed_is_refused(
             if let Some(field) = entity.writable.first() {
                 changes.splice(0..0, patch(fixture, &record, &[field], 9, claim).await?.changes);
             }
-            let request = push_now(fixture, vec![Patch::new(record.reference().clone(), changes)]);
+            let request = push_now(fixture, vec![Patch::of(&record, changes)]);
             let refused = match connector.push(&request).await {
                 Err(_) => true,
                 Ok(answers) => all(&answers, |answer| matches!(answer, FieldAnswer::Refused { .. })),
@@ -253,7 +253,7 @@ pub(super) async fn a_kind_without_writable_fields_is_not_written(
         let record = guard(fixture, entity.entity, &id, claim).await?;
         let value = PatchValue::Text { text: "Suite".into(), raw: None };
         let change = PatchField::new(FieldName::new("title"), value, CellValue::Absent);
-        let request = push_now(fixture, vec![Patch::new(record.reference().clone(), vec![change])]);
+        let request = push_now(fixture, vec![Patch::of(&record, vec![change])]);
         let writes = fixture.received().writes;
         let answers = connector.push(&request).await;
         claim.check(answers.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unsupported), || {

@@ -211,7 +211,7 @@ pub(super) async fn patch(
         let version = record.version(&field.field).cloned();
         changes.push(PatchField::new(field.field.clone(), value, seen).version(version).before(before));
     }
-    Ok(Patch::new(record.reference().clone(), changes))
+    Ok(Patch::of(record, changes))
 }
 
 fn terms(record: &Record, field: &FieldName) -> Vec<Term> {
