@@ -13,6 +13,7 @@
 //! | `BIGCOMMERCE_CLIENT_SECRET` | the API account's client secret, which signs deliveries |
 //! | `BIGCOMMERCE_URL` | another address than the platform's own, such as that of a test server |
 //! | `BIGCOMMERCE_WRITE_SLUGS` | `1` allows addresses of products to be written |
+//! | `BIGCOMMERCE_WRITE_IDENTIFIERS` | `1` allows item and part numbers (GTIN, MPN) to be written |
 //! | `BIGCOMMERCE_METAFIELDS` | namespaces with commas between, whose metafields are attributes (default none) |
 //! | `BIGCOMMERCE_QUOTA_SHARE` | which share of the store's quota is ours, above 0 and at most 1 (default 1) |
 //! | `GA4_PROPERTY` | the property's number |
@@ -164,6 +165,7 @@ impl ConnectorConfig {
                     .access_token(Secret::new(token))
                     .private_hosts(variables.switch("LILY_ALLOW_PRIVATE_HOSTS")?)
                     .write_slugs(variables.switch("BIGCOMMERCE_WRITE_SLUGS")?)
+                    .write_identifiers(variables.switch("BIGCOMMERCE_WRITE_IDENTIFIERS")?)
                     .mapping(mapping);
                 if let Some(secret) = variables.optional("BIGCOMMERCE_CLIENT_SECRET")? {
                     builder = builder.client_secret(Secret::new(secret));

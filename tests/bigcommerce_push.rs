@@ -58,6 +58,7 @@ fn everything(record: &Value, name: &str) -> Value {
         "attributes": {"update": {"Material": ["Silk", "Linen", "Jute"], "Fit": ["Wide"], "New one": ["1"]}, "remove": ["Care"]},
         "media.alt": {"update": {record["media"][1]["id"].as_str().unwrap(): "New & <plain> text"}},
         "slug": format!("/new-{}/", name.to_lowercase()),
+        "mpn": format!("M-{name}"), "gtin": if name == "Cap" { "4006381333931" } else { "96385074" },
     })
 }
 

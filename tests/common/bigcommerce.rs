@@ -105,6 +105,7 @@ pub fn config(url: &str, token: &str) -> BigCommerceBuilder {
         .access_token(Secret::new(token))
         .private_hosts(true)
         .write_slugs(true)
+        .write_identifiers(true)
 }
 
 impl Bench {
@@ -175,8 +176,13 @@ impl Desk {
 
     /// Fresh records of all products, by id.
     pub async fn pulled(&self) -> BTreeMap<u64, Value> {
+        self.pulled_all(Entity::Product).await
+    }
+
+    /// Fresh records of one kind, by id.
+    pub async fn pulled_all(&self, entity: Entity) -> BTreeMap<u64, Value> {
         let connector: Arc<dyn Connector> = self.bench.connector.clone();
-        let pull = Pull::new(connector, self.state.clone(), Entity::Product).keep_base(true);
+        let pull = Pull::new(connector, self.state.clone(), entity).keep_base(true);
         pull.forget().await.unwrap();
         let sink = Kept::default();
         pull.run(&mut sink.clone(), &|_| {}).await.unwrap();

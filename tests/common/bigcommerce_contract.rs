@@ -147,9 +147,16 @@ impl ContractFixture for Shop {
         let key = match field.as_str() {
             "title" => "name",
             "description" => "description",
+            "mpn" => "mpn",
             _ => return false,
         };
         let store = &self.bench.store;
+        if entity == Entity::Variant {
+            let product = store.variant(number(id)).and_then(|variant| variant.get("product_id")?.as_id());
+            // A variant alone moves no product; here the merchant saved that, too.
+            return store.edit_variant(number(id), |variant| variant.set(key, text))
+                && store.edit_product(product.unwrap(), |product| product.set("warranty", text));
+        }
         if let (Some(language), Entity::Product) = (self.language, entity) {
             store.translate(1, language, number(id), key, Some(text));
             // A translation alone moves no product; here the merchant saved that, too.

@@ -290,6 +290,14 @@ impl BigCommerceBuilder {
         self
     }
 
+    /// Allows item numbers (GTIN) and part numbers (MPN) of products and variants to be written (default forbidden): a
+    /// wrong one sells another product.
+    #[must_use]
+    pub fn write_identifiers(mut self, allowed: bool) -> Self {
+        self.writes.identifiers = allowed;
+        self
+    }
+
     /// Reads the metafields of products in these namespaces as attributes, and lets them be written (default none). Of
     /// all products they come by further calls, 250 metafields each; of products by id, by a call each.
     #[must_use]
@@ -322,9 +330,8 @@ impl BigCommerceBuilder {
     pub fn build(self) -> Result<BigCommerceConfig> {
         let hash = StoreHash::new(&self.hash)?;
         let namespaces = Namespaces::new(&self.metafields)?;
-        let own = map::product(&namespaces);
-        map::must_write_content(&self.mapping, &own, &self.mapping.apply(Entity::Product, &own)?)?;
-        self.mapping.apply(Entity::Variant, map::VARIANT)?;
+        map::must_write_content(&self.mapping, Entity::Product, &map::product(&namespaces))?;
+        map::must_write_content(&self.mapping, Entity::Variant, map::VARIANT)?;
         let url = self.url.as_deref().unwrap_or(API);
         let base = format!("{}/{}", url.trim().trim_end_matches('/'), hash.context());
         let origin = if base.starts_with("http://") { Origin::http(&base)? } else { Origin::https(&base)? };

@@ -9,6 +9,7 @@ use super::config::{BigCommerceConfig, Paging, StoreHash};
 use super::discover::{Found, capabilities};
 use super::metafields::{AtHand, Namespaces};
 use super::names::NameTable;
+use super::variants::Parents;
 use super::webhook::Proof;
 use super::{PLATFORM, language, map};
 use crate::connector::{
@@ -36,7 +37,8 @@ pub struct BigCommerce {
     info: ConnectorInfo,
     pub(super) capabilities: Capabilities,
     pub(super) products: Arc<SchemaMap>,
-    variants: Arc<SchemaMap>,
+    pub(super) variants: Arc<SchemaMap>,
+    pub(super) parents: Arc<Parents>,
     categories: Arc<SchemaMap>,
     brands: Arc<SchemaMap>,
     pub(super) names: Arc<NameTable>,
@@ -83,6 +85,7 @@ impl BigCommerce {
             proof: config.proof,
             private_hosts: config.private_hosts,
             paging: config.paging,
+            parents: Arc::default(),
             names: Arc::default(),
             namespaces: config.namespaces.clone(),
             metafields: Arc::default(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::config::{BigCommerceConfig, Paging};
 use super::wire::{self, MAX_PAGE};
-use super::writable::of_products;
+use super::writable::{of_products, of_variants};
 use crate::error::{ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::model::{
@@ -15,6 +15,8 @@ use crate::model::{
 
 /// The most products of one batch of the platform (its own words when there are more).
 pub(super) const MAX_BATCH: u32 = 10;
+/// And the most variants, which the document calls subject to change (OpenAPI of 2026-04-01).
+pub(super) const MAX_VARIANT_BATCH: u32 = 50;
 /// How far a change may be behind its time in a list is not known (2026-11-22), so deltas overlap by a minute.
 const OVERLAP: Duration = Duration::from_secs(60);
 /// A write has landed by then, or never will (fact sheet, semantics of lost answers).
@@ -95,20 +97,42 @@ pub(super) fn capabilities(config: &BigCommerceConfig) -> Capabilities {
     products.keyset = config.paging == Paging::ById;
     products.overlap = OVERLAP;
     products.statuses = vec![ProductStatus::Active, ProductStatus::Draft];
-    products.unclocked =
-        ["media", "categories", "brands", "attributes", "slug", "gtin", "price", "compare_at", "inventory"]
-            .map(FieldName::new)
-            .to_vec();
+    products.unclocked = [
+        "media",
+        "categories",
+        "brands",
+        "attributes",
+        "slug",
+        "gtin",
+        "mpn",
+        "price",
+        "compare_at",
+        "inventory",
+    ]
+    .map(FieldName::new)
+    .to_vec();
     (products.writable, products.unavailable) = of_products(config.writes);
     products.max_batch = NonZeroU32::MIN.saturating_add(MAX_BATCH - 1);
     let mut variants = listed(Entity::Variant);
     // The variants of products that changed; a variant keeps no time of its own.
     variants.delta = DeltaClock::CanLie;
     variants.overlap = OVERLAP;
-    variants.unclocked =
-        ["media", "options", "sku", "gtin", "price", "compare_at", "weight", "dimensions", "inventory"]
-            .map(FieldName::new)
-            .to_vec();
+    variants.unclocked = [
+        "media",
+        "options",
+        "sku",
+        "gtin",
+        "mpn",
+        "price",
+        "compare_at",
+        "weight",
+        "dimensions",
+        "inventory",
+    ]
+    .map(FieldName::new)
+    .to_vec();
+    (variants.writable, variants.unavailable) = of_variants(config.writes);
+    variants.max_batch = NonZeroU32::MIN.saturating_add(MAX_VARIANT_BATCH - 1);
     let mut capabilities =
         Capabilities::new(vec![products, variants, listed(Entity::Category), listed(Entity::Brand)]);
     // The platform answers with what it stored; landed is what a read by id finds all the same.

@@ -41,8 +41,9 @@ pub(super) static PRODUCT: &[Rule] = &[
     rule("/inventory_level", "inventory.quantity", Decimal, Read),
     rule("/inventory_tracking", "inventory.tracking", TRACKING, Read),
     rule("/is_visible", "status", STATUS, Read),
-    rule("/gtin", "gtin", OptionalText, Read).rank(1),
+    rule("/gtin", "gtin", OptionalText, ReadWrite).rank(1),
     rule("/upc", "gtin", OptionalText, Read),
+    rule("/mpn", "mpn", OptionalText, ReadWrite),
     rule("/search_keywords", "tags[].name", CommaList, ReadWrite),
     rule("/page_title", "seo.title", Text, ReadWrite),
     rule("/meta_description", "seo.description", Text, ReadWrite),
@@ -95,8 +96,9 @@ pub(super) static VARIANT: &[Rule] = &[
     rule("/id", "ref.id", Id, Read),
     rule("/product_id", "product_ref.id", Id, Read),
     rule("/sku", "sku", OptionalText, Read),
-    rule("/gtin", "gtin", OptionalText, Read).rank(1),
+    rule("/gtin", "gtin", OptionalText, ReadWrite).rank(1),
     rule("/upc", "gtin", OptionalText, Read),
+    rule("/mpn", "mpn", OptionalText, ReadWrite),
     rule("/price", "compare_at", Money, Read),
     rule("/calculated_price", "price", Money, Read),
     rule("/weight", "weight", Mass, Read),
@@ -129,12 +131,13 @@ pub(super) static BRAND: &[Rule] = &[
     rule("/image_url", "media[].url", OptionalText, Read),
 ];
 
-/// Refuses overrides by which the connector would write where no content is: each field has one place that it knows
+/// Refuses overrides that do not fit, and those by which the connector would write where no content is: each field has one place that it knows
 /// how to write.
 ///
 /// # Errors
 /// `Config` with the entry's line.
-pub(super) fn must_write_content(mapping: &Overrides, own: &[Rule], rules: &[Rule]) -> Result<()> {
+pub(super) fn must_write_content(mapping: &Overrides, entity: Entity, own: &[Rule]) -> Result<()> {
+    let rules = mapping.apply(entity, own)?;
     let is_own = |rule: &Rule| {
         let mut own = own.iter().filter(|own| own.direction == ReadWrite);
         own.any(|own| own.field == rule.field && own.from == rule.from)
@@ -143,7 +146,7 @@ pub(super) fn must_write_content(mapping: &Overrides, own: &[Rule], rules: &[Rul
         return Ok(());
     };
     Err(mapping
-        .refuse(Entity::Product, &rule.field, "the connector cannot write to this place")
+        .refuse(entity, &rule.field, "the connector cannot write to this place")
         .with_context("from", rule.from.to_string())
         .with_remedy("add write = false: what custom fields hold is written as attributes"))
 }

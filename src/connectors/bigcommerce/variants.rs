@@ -4,17 +4,30 @@
 //! alone come out of the list of all variants: from another place than the records, so that what one of the two leaves
 //! out is found by the other.
 
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::stream;
+use futures_util::{StreamExt, TryStreamExt};
+use serde::Deserialize;
+
 use super::connector::BigCommerce;
 use super::read::{DATA, asked, goes_on_behind, is_delta, page_size, pages, timed, total};
-use super::wire::{self, Position};
-use crate::connector::{Detail, Joint, Page, PullRequest, Select, Total};
+use super::wire::{self, Answered, MAX_PAGE, Position};
+use crate::connector::{Detail, Joint, Page, PullRequest, Purpose, Select, Total};
 use crate::error::Result;
+use crate::http::ApiRequest;
 use crate::model::{Cursor, Entity, ExternalId, RawItems};
 
 /// The most products of a window.
 const WINDOW: u32 = 100;
-/// The most ids of a page that are read by id: each is a call.
-const IDS_A_PAGE: usize = 25;
+/// The most ids of a page that are read by id: as many as are written in one call.
+const IDS_A_PAGE: usize = 50;
+/// The most variants that are read at once by a call each.
+const AT_ONCE: usize = 4;
+/// The most variants whose product is kept.
+const MAX_PARENTS: usize = 10_000;
 
 /// Where a walk over the products stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,20 +166,115 @@ impl BigCommerce {
         Ok(total(&self.client.execute_with(call, wire::answered).await?))
     }
 
-    /// Variants by id: one call each, since the platform takes no list of them.
+    /// Variants by id. The platform takes no list of their ids, but one of products: those whose product is known come
+    /// with that of the others, where that takes fewer calls; the rest by a call each.
     pub(super) async fn variant_ids_page(&self, request: &PullRequest, ids: &[ExternalId]) -> Result<Page> {
-        let (mut page, known) = asked(request, ids, IDS_A_PAGE)?;
-        for id in known {
-            let call = timed(wire::variant(&id).lane(request.lane), request);
-            let answered = self.client.execute_with(call, wire::answered).await?;
-            if !answered.ids()?.contains(&id) {
-                page.missing.push(id);
-                continue;
-            }
+        let (mut page, mut left) = asked(request, ids, IDS_A_PAGE)?;
+        if left.len() > 1 {
+            self.by_products(request, &mut left, &mut page).await?;
+        }
+        let further = (0..u32::try_from(left.len()).unwrap_or(u32::MAX)).rev();
+        let calls = left.iter().zip(further).map(|(id, further)| {
+            self.client.execute_with(for_write(wire::variant(id), further, request), wire::answered)
+        });
+        let calls: Vec<_> = calls.collect();
+        let answers: Vec<Answered> = stream::iter(calls).buffered(AT_ONCE).try_collect().await?;
+        for (id, answered) in left.iter().zip(answers) {
             answered.fill(&mut page);
-            page.items.push(RawItems::new(Entity::Variant, answered.body, DATA));
+            let picked = self.parents.pick(&answered, std::slice::from_ref(id))?;
+            if picked.found.is_empty() {
+                page.missing.push(id.clone());
+            } else {
+                page.items.push(RawItems::new(Entity::Variant, picked.body, DATA));
+            }
         }
         Ok(page)
+    }
+
+    /// Reads the variants of the products that some variants are known to belong to, and takes out of `left` what it
+    /// finds.
+    async fn by_products(
+        &self,
+        request: &PullRequest,
+        left: &mut Vec<ExternalId>,
+        page: &mut Page,
+    ) -> Result<()> {
+        let products: BTreeSet<u64> = left.iter().filter_map(|id| self.parents.of(id)).collect();
+        let products: Vec<u64> = products.into_iter().collect();
+        let mut number = 1;
+        while !products.is_empty() {
+            let call = wire::variants_of(&products, Detail::Full, number, MAX_PAGE);
+            let call = for_write(call, u32::try_from(left.len()).unwrap_or(u32::MAX), request);
+            let answered = self.client.execute_with(call, wire::answered).await?;
+            answered.fill(page);
+            let picked = self.parents.pick(&answered, left)?;
+            left.retain(|id| !picked.found.contains(id));
+            if !picked.found.is_empty() {
+                page.items.push(RawItems::new(Entity::Variant, picked.body, DATA));
+            }
+            // A product may have 600 variants, of which one was asked for.
+            let further = pages(&answered, MAX_PAGE).unwrap_or(0).saturating_sub(number);
+            let wanted = left.iter().filter(|id| self.parents.of(id).is_some()).count();
+            if further == 0 || further > wanted as u64 {
+                break;
+            }
+            number += 1;
+        }
+        Ok(())
+    }
+}
+
+/// A read before a write waits until the quota has room for so many further reads, and for the write.
+fn for_write(call: ApiRequest, further: u32, request: &PullRequest) -> ApiRequest {
+    let call = timed(call.lane(request.lane), request);
+    match request.purpose {
+        Purpose::Guard => call.cost(wire::ROOM_TO_WRITE.saturating_add(further)),
+        _ => call,
+    }
+}
+
+/// Which product a variant belongs to, as far as it was seen: that never changes. Values are never kept.
+#[derive(Debug, Default)]
+pub(super) struct Parents(Mutex<HashMap<u64, u64>>);
+
+/// Some records of an answer.
+struct Picked {
+    /// A list of them, as they came.
+    body: Bytes,
+    found: Vec<ExternalId>,
+}
+
+impl Parents {
+    fn of(&self, variant: &ExternalId) -> Option<u64> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&wire::whole(variant.as_str())?).copied()
+    }
+
+    /// Takes the records with these ids out of an answer, and keeps whose they are.
+    fn pick(&self, answered: &Answered, ids: &[ExternalId]) -> Result<Picked> {
+        #[derive(Deserialize)]
+        struct Owned {
+            id: u64,
+            #[serde(default)]
+            product_id: u64,
+        }
+        let (mut picked, mut found) = (Vec::new(), Vec::new());
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (record, raw) in answered.records::<Owned>()?.iter().zip(wire::raw_records(&answered.body)?) {
+            let id = ExternalId::from(record.id.to_string());
+            if !ids.contains(&id) || found.contains(&id) {
+                continue;
+            }
+            if known.len() >= MAX_PARENTS {
+                known.clear();
+            }
+            if record.product_id > 0 {
+                known.insert(record.id, record.product_id);
+            }
+            picked.push(raw.get());
+            found.push(id);
+        }
+        Ok(Picked { body: Bytes::from(format!("{{\"data\":[{}]}}", picked.join(","))), found })
     }
 }
 

@@ -9,6 +9,7 @@ use memchr::memmem;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::connector::{Detail, Page, Select};
 use crate::error::{Error, ErrorKind, Result};
@@ -19,8 +20,8 @@ use crate::time::Timestamp;
 /// The most records that a page can hold (`limit`; over it is refused, not cut).
 pub(super) const MAX_PAGE: u32 = 250;
 
-const PRODUCTS: &str = "v3/catalog/products";
-const VARIANTS: &str = "v3/catalog/variants";
+pub(super) const PRODUCTS: &str = "v3/catalog/products";
+pub(super) const VARIANTS: &str = "v3/catalog/variants";
 const CATEGORIES: &str = "v3/catalog/trees/categories";
 const BRANDS: &str = "v3/catalog/brands";
 
@@ -29,9 +30,9 @@ const BRANDS: &str = "v3/catalog/brands";
 const INCLUDE: &str = "variants,images,custom_fields,channels";
 /// Of a product, what can change without moving its time; and its id, which always comes.
 const UNCLOCKED: &str =
-    "categories,brand_id,custom_url,gtin,upc,price,calculated_price,inventory_level,inventory_tracking";
+    "categories,brand_id,custom_url,gtin,upc,mpn,price,calculated_price,inventory_level,inventory_tracking";
 /// Of a variant, all that is read: it keeps no time of its own.
-const UNCLOCKED_VARIANT: &str = "product_id,image_url,option_values,sku,gtin,upc,price,calculated_price,weight,width,depth,height,inventory_level";
+const UNCLOCKED_VARIANT: &str = "product_id,image_url,option_values,sku,gtin,upc,mpn,price,calculated_price,weight,width,depth,height,inventory_level";
 /// `id` cannot be asked for by name, since it always comes.
 const ONLY_ID: &str = "type";
 
@@ -462,6 +463,11 @@ pub(super) fn saved(body: &Bytes) -> Vec<u64> {
     serde_json::from_slice::<Data<Vec<Saved>>>(body)
         .map(|data| data.data.into_iter().map(|saved| saved.id).collect())
         .unwrap_or_default()
+}
+
+/// The records that an answer to a write shows; none where it cannot be read.
+pub(super) fn rows(body: &[u8]) -> Vec<Map<String, Value>> {
+    serde_json::from_slice::<Data<Vec<Map<String, Value>>>>(body).map(|data| data.data).unwrap_or_default()
 }
 
 /// Reads a small JSON answer.

@@ -11,6 +11,9 @@ const MAX_NAME: usize = 250;
 /// A page's title has 255, and so an address.
 const MAX_TITLE: usize = 255;
 const MAX_SLUG: usize = 255;
+/// A part number, too; an item number has 14.
+const MAX_MPN: usize = 255;
+const MAX_GTIN: usize = 14;
 /// A page's description has 65,535, as have all search keywords together.
 const MAX_META: usize = 65_535;
 const MAX_KEYWORD: usize = 255;
@@ -26,17 +29,48 @@ const MAX_ALT: usize = 255;
 pub(super) struct WriteSettings {
     /// Whether addresses are written.
     pub(super) slugs: bool,
+    /// Whether item and part numbers are written.
+    pub(super) identifiers: bool,
     /// Whether metafields are attributes, beside the custom fields.
     pub(super) metafields: bool,
 }
 
+/// A text of at most so many characters.
+fn text(name: &'static str, most: usize, check: TextCheck) -> WritableField {
+    let mut field = WritableField::text(FieldName::new(name), Normaliser::Exact1);
+    (field.max_bytes, field.check) = (most * BYTES, Some(check));
+    field
+}
+
+/// The fields of a variant that can be written, and those that cannot be in this store. It has no name, no description
+/// and no alternative text.
+pub(super) fn of_variants(settings: WriteSettings) -> (Vec<WritableField>, Vec<(FieldName, Unavailable)>) {
+    let (mut writable, mut unavailable) = (Vec::new(), Vec::new());
+    put_identifiers(settings, &mut writable, &mut unavailable);
+    (writable, unavailable)
+}
+
+/// Item and part numbers, which products and variants have alike.
+fn put_identifiers(
+    settings: WriteSettings,
+    writable: &mut Vec<WritableField>,
+    unavailable: &mut Vec<(FieldName, Unavailable)>,
+) {
+    let mpn = text("mpn", MAX_MPN, MPN);
+    let mut gtin = text("gtin", MAX_GTIN, TextCheck::GTIN);
+    gtin.partly = Some("a number that stood in the field UPC/EAN alone is put back into the field GTIN");
+    for field in [mpn, gtin] {
+        if settings.identifiers {
+            // They are not among what is said to move the date (2026-11-22), and a variant has none.
+            writable.push(WritableField { removable: true, ..field });
+        } else {
+            unavailable.push((field.field, Unavailable::NotEnabled));
+        }
+    }
+}
+
 /// The fields of a product that can be written, and those that cannot be in this store.
 pub(super) fn of_products(settings: WriteSettings) -> (Vec<WritableField>, Vec<(FieldName, Unavailable)>) {
-    let text = |name, most: usize, check| {
-        let mut field = WritableField::text(FieldName::new(name), Normaliser::Exact1);
-        (field.max_bytes, field.check) = (most * BYTES, Some(check));
-        field
-    };
     // No two products of a store have the same name.
     let title = WritableField { unique: true, ..text("title", MAX_NAME, NAME) };
     let seo_title = WritableField { empty: true, ..text("seo.title", MAX_TITLE, PAGE_TITLE) };
@@ -82,6 +116,7 @@ pub(super) fn of_products(settings: WriteSettings) -> (Vec<WritableField>, Vec<(
     } else {
         unavailable.push((slug.field, Unavailable::NotEnabled));
     }
+    put_identifiers(settings, &mut writable, &mut unavailable);
     (writable, unavailable)
 }
 
@@ -94,6 +129,7 @@ const KEYWORD: TextCheck = TextCheck { name: "keyword", altered: keyword };
 const CUSTOM: TextCheck = TextCheck { name: "custom_field_250", altered: |text| line(text, MAX_CUSTOM) };
 const METAFIELD: TextCheck = TextCheck { name: "metafield_65535", altered: metafield };
 const ALT: TextCheck = TextCheck { name: "alt_255", altered: |text| line(text, MAX_ALT) };
+const MPN: TextCheck = TextCheck { name: "mpn_255", altered: |text| line(text, MAX_MPN) };
 const SLUG: TextCheck = TextCheck { name: "address", altered: address };
 
 /// Whether a text fits a custom field.

@@ -1,4 +1,5 @@
-//! Writing: of each product what changed and nothing else, ten products a call; images and custom fields a call each.
+//! Writing: of each record what changed and nothing else, ten products or fifty variants a call; images and custom fields
+//! a call each.
 //!
 //! A product that is sent whole loses what the sender did not know, such as the default choice of an option, so no
 //! body has a field or a list that nobody changed, and none has images, variants or custom fields.
@@ -12,12 +13,13 @@ use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::connector::BigCommerce;
-use super::discover::MAX_BATCH;
+use super::discover::{MAX_BATCH, MAX_VARIANT_BATCH};
 use super::said::Said;
 use super::{metafields, rows, wire};
 use crate::connector::{Answer, FieldAnswer, Outcomes, Patch, PatchField, PatchValue, PushRequest, Written};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::http::{ApiRequest, ApiResponse};
+use crate::mapping::SchemaMap;
 use crate::model::{Attribute, Entity, FieldName, Term};
 
 /// The most records whose images and custom fields are written at once; the store's limiter decides how many calls
@@ -79,7 +81,14 @@ impl Work<'_> {
         self.parts.iter().map(|part| part.field.clone()).collect()
     }
 
-    /// Whether its product may go with others: an address that cannot be saved makes a batch's answer say less.
+    /// Whether one of these rows is the record, with all values as they were sent.
+    fn is_shown_by(&self, rows: &[Map<String, Value>]) -> bool {
+        let id = wire::whole(self.patch.target.id.as_str());
+        let row = rows.iter().find(|row| id.is_some() && row.get("id").and_then(Value::as_u64) == id);
+        row.is_some_and(|row| self.parts.iter().all(|part| row.get(part.key) == Some(&part.value)))
+    }
+
+    /// Whether its record may go with others: an address that cannot be saved makes a batch's answer say less.
     fn fits_batch(&self) -> bool {
         !self.parts.is_empty() && self.parts.iter().all(|part| part.key != CUSTOM_URL)
     }
@@ -89,11 +98,15 @@ impl BigCommerce {
     /// Writes the patches, and answers once per patch, in order.
     pub(super) async fn write_all(&self, request: &PushRequest) -> Result<Vec<Answer>> {
         let mut works: Vec<Work<'_>> = request.patches.iter().map(|patch| self.work(patch)).collect();
-        let together: Vec<usize> =
-            works.iter().enumerate().filter(|(_, work)| work.fits_batch()).map(|(at, _)| at).collect();
-        let mut batches: Vec<Vec<usize>> =
-            together.chunks(MAX_BATCH as usize).rev().map(<[usize]>::to_vec).collect();
-        let mut alone: Vec<usize> = (0..works.len()).filter(|at| !together.contains(at)).collect();
+        let (mut batches, mut alone) = (Vec::new(), Vec::new());
+        for (kind, most) in [(Entity::Product, MAX_BATCH), (Entity::Variant, MAX_VARIANT_BATCH)] {
+            let of_kind = works.iter().enumerate().filter(|(_, work)| work.patch.target.kind == kind);
+            let (together, single): (Vec<_>, Vec<_>) = of_kind.partition(|(_, work)| work.fits_batch());
+            let together: Vec<usize> = together.into_iter().map(|(at, _)| at).collect();
+            batches.extend(together.chunks(most as usize).map(<[usize]>::to_vec));
+            alone.extend(single.into_iter().map(|(at, _)| at));
+        }
+        batches.reverse();
         while let Some(batch) = batches.pop() {
             if batch.len() == 1 {
                 alone.extend(batch);
@@ -102,7 +115,7 @@ impl BigCommerce {
             match self.write_batch(&works, &batch, request).await {
                 Ok((answer, unsaved)) => {
                     for at in batch {
-                        // What the answer does not name was refused: each alone says why.
+                        // What the answer does not show was not saved: each alone says why.
                         if unsaved.contains(&at) {
                             alone.push(at);
                         } else if let Some(work) = works.get_mut(at) {
@@ -172,14 +185,17 @@ impl BigCommerce {
         work.outcomes.written(work.patch)
     }
 
-    /// Writes one product. What the platform refuses whole for one field goes without that field, once.
+    /// Writes one record. What the platform refuses whole for one field goes without that field, once.
     async fn write_alone(&self, work: &mut Work<'_>, request: &PushRequest) {
+        let path = match own_path(work.patch) {
+            Ok(path) => path,
+            Err(error) => return work.outcomes.held_back(&work.fields(), error),
+        };
         let mut groups = vec![work.parts.clone()];
         let mut is_first = true;
         while let Some(parts) = groups.pop() {
             let fields: Vec<FieldName> = parts.iter().map(|part| part.field.clone()).collect();
-            let path = format!("v3/catalog/products/{}", work.patch.target.id);
-            match self.send(Method::PUT, path, Some(body(None, &parts)), request).await {
+            match self.send(Method::PUT, path.clone(), Some(body(None, &parts)), request).await {
                 Ok(response) if response.status() == StatusCode::MULTI_STATUS => {
                     let said = Said::read(response.body());
                     for part in &parts {
@@ -211,7 +227,7 @@ impl BigCommerce {
         }
     }
 
-    /// Writes several products in one call: what is said of all that were saved, and those that were not.
+    /// Writes several records of one kind in one call: what is said of all that were saved, and those that were not.
     async fn write_batch(
         &self,
         works: &[Work<'_>],
@@ -223,8 +239,20 @@ impl BigCommerce {
             .filter_map(|at| works.get(*at))
             .map(|work| body(work.patch.target.id.as_str().parse().ok(), &work.parts))
             .collect();
-        let path = "v3/catalog/products".to_owned();
+        let is_of_variants = batch
+            .first()
+            .and_then(|at| works.get(*at))
+            .is_some_and(|it| it.patch.target.kind == Entity::Variant);
+        let path = if is_of_variants { wire::VARIANTS } else { wire::PRODUCTS }.to_owned();
         let response = self.send(Method::PUT, path, Some(Value::Array(items)), request).await?;
+        if is_of_variants {
+            // The document of a batch names fewer fields than that of one variant (2026-04-01), and what a store does
+            // with the others is not known: saved is what the answer shows.
+            let rows = wire::rows(response.body());
+            let is_shown = |at: &usize| works.get(*at).is_some_and(|work| work.is_shown_by(&rows));
+            let unsaved = batch.iter().copied().filter(|at| !is_shown(at)).collect();
+            return Ok((FieldAnswer::Accepted, unsaved));
+        }
         if response.status() != StatusCode::MULTI_STATUS {
             return Ok((FieldAnswer::Accepted, Vec::new()));
         }
@@ -270,14 +298,34 @@ impl BigCommerce {
 
     fn fill(&self, work: &mut Work<'_>) -> Result<()> {
         let target = &work.patch.target;
-        if target.kind != Entity::Product || !wire::is_id(&target.id) {
-            return Err(Error::new(ErrorKind::Unsupported, "not_writable", "only products can be written"));
+        let schema = match target.kind {
+            Entity::Product => &self.products,
+            Entity::Variant => &self.variants,
+            kind => {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    "not_writable",
+                    format!("a {kind} cannot be written"),
+                ));
+            }
+        };
+        if !wire::is_id(&target.id) {
+            return Err(Error::new(
+                ErrorKind::Rejected,
+                "not_writable",
+                "the record's id is none of the store",
+            ));
         }
         for change in &work.patch.changes {
-            self.must_be_claimed(change)?;
+            self.must_be_claimed(target.kind, change)?;
             match (&change.value, &change.before) {
                 (PatchValue::Text { text, .. }, _) => {
-                    let (key, value) = self.text(&change.field, text)?;
+                    let (key, value) = place(schema, &change.field, text)?;
+                    work.parts.push(Part { field: change.field.clone(), key, value });
+                }
+                // A text that is none is the empty one.
+                (PatchValue::Removed, _) => {
+                    let (key, value) = place(schema, &change.field, "")?;
                     work.parts.push(Part { field: change.field.clone(), key, value });
                 }
                 (PatchValue::Terms(terms), before) => {
@@ -326,28 +374,43 @@ impl BigCommerce {
         Ok(steps)
     }
 
-    /// Where a text goes, by its place in the map.
-    fn text(&self, field: &FieldName, text: &str) -> Result<(&'static str, Value)> {
-        Ok(match self.products.write_place(field)? {
-            "/name" => ("name", text.into()),
-            "/description" => ("description", text.into()),
-            "/page_title" => ("page_title", text.into()),
-            "/meta_description" => ("meta_description", text.into()),
-            "/custom_url/url" => {
-                (CUSTOM_URL, json!({ "url": text, "is_customized": true, "create_redirect": true }))
-            }
-            _ => return Err(not_writable(field)),
-        })
-    }
-
     /// What this store cannot write is not sent, whatever the map could.
-    fn must_be_claimed(&self, change: &PatchField) -> Result<()> {
-        let claims = self.capabilities.entity(Entity::Product);
+    fn must_be_claimed(&self, kind: Entity, change: &PatchField) -> Result<()> {
+        let claims = self.capabilities.entity(kind);
         match claims.and_then(|claims| claims.writable(&change.field)) {
             Some(_) => Ok(()),
             None => Err(not_writable(&change.field)),
         }
     }
+}
+
+/// The route of one record.
+fn own_path(patch: &Patch) -> Result<String> {
+    let id = &patch.target.id;
+    if patch.target.kind != Entity::Variant {
+        return Ok(format!("{}/{id}", wire::PRODUCTS));
+    }
+    match patch.product.as_ref().map(|product| &product.id).filter(|id| wire::is_id(id)) {
+        Some(product) => Ok(format!("{}/{product}/variants/{id}", wire::PRODUCTS)),
+        None => Err(Error::new(ErrorKind::Rejected, "product_unknown", "nobody says whose variant it is")
+            .with_remedy("make the patch of a record that was read, which names its product")),
+    }
+}
+
+/// Where a text goes, by its place in the map.
+fn place(schema: &SchemaMap, field: &FieldName, text: &str) -> Result<(&'static str, Value)> {
+    Ok(match schema.write_place(field)? {
+        "/name" => ("name", text.into()),
+        "/description" => ("description", text.into()),
+        "/page_title" => ("page_title", text.into()),
+        "/meta_description" => ("meta_description", text.into()),
+        "/gtin" => ("gtin", text.into()),
+        "/mpn" => ("mpn", text.into()),
+        "/custom_url/url" => {
+            (CUSTOM_URL, json!({ "url": text, "is_customized": true, "create_redirect": true }))
+        }
+        _ => return Err(not_writable(field)),
+    })
 }
 
 fn body(id: Option<u64>, parts: &[Part]) -> Value {

@@ -74,6 +74,8 @@ pub struct Conditions {
     pub put_unsets: BTreeSet<String>,
     /// What a batch does when one item is refused.
     pub batch: BatchHabit,
+    /// What a batch of variants passes over: the documents name fewer fields for it than for one variant.
+    pub variant_batch_drops: BTreeSet<String>,
     /// Saving stock fails: a PUT that names `inventory_level` is answered 207.
     pub inventory_fails: bool,
     /// Markup in a description that is refused with 422, such as `<iframe`.
@@ -121,6 +123,7 @@ impl Default for Conditions {
             untold: BTreeSet::new(),
             put_unsets: BTreeSet::new(),
             batch: BatchHabit::Whole,
+            variant_batch_drops: BTreeSet::new(),
             inventory_fails: false,
             refused_markup: None,
             alt_limit: None,

@@ -124,6 +124,7 @@ pub(super) fn put_batch(state: &mut State, body: &Json) -> Outcome {
         return Ok(Answer::new(422, Json::object([("batch_errors", Json::Array(wrong))])));
     }
     let mut rows = Vec::new();
+    let drops = state.conditions.variant_batch_drops.clone();
     for (product, id, item) in found {
         let id = match id {
             Some(id) => id,
@@ -136,7 +137,8 @@ pub(super) fn put_batch(state: &mut State, body: &Json) -> Outcome {
                 id
             }
         };
-        save(state, product, id, item);
+        let kept = item.as_object().unwrap_or_default().iter().filter(|(name, _)| !drops.contains(name));
+        save(state, product, id, &Json::Object(kept.cloned().collect()));
         rows.extend(of(state, product).ok().and_then(|product| part(&mut product.variants, id).cloned()));
     }
     Ok(Answer::data(Json::Array(rows)))
