@@ -267,11 +267,32 @@ impl PullRequest {
         Self { select: Select::Window(days), ..Self::all(entity) }
     }
 
-    /// Refuses a choice of records that these capabilities do not claim.
+    /// Refuses what these capabilities do not claim: the kind of record, the choice of records, or what is to be read of
+    /// each. Gives the claims for the kind.
     ///
     /// # Errors
     /// `Unsupported`.
-    pub fn must_be_claimed(&self, claims: &EntityCapabilities) -> Result<()> {
+    pub fn must_be_claimed<'c>(&self, capabilities: &'c Capabilities) -> Result<&'c EntityCapabilities> {
+        let Some(claims) = capabilities.entity(self.entity) else {
+            let kinds: Vec<String> = capabilities.entities.iter().map(|it| it.entity.to_string()).collect();
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "entity_unsupported",
+                format!("this store has no list of the kind {}", self.entity),
+            )
+            .with_remedy(format!("pull one of: {}", kinds.join(", "))));
+        };
+        let (has_detail, what) = match self.detail {
+            Detail::Full => (true, ""),
+            Detail::IdsOnly => (claims.ids_only, "this store lists no ids of this kind alone"),
+            Detail::Unclocked => {
+                (!claims.unclocked.is_empty(), "this store lists no fields of this kind alone")
+            }
+        };
+        if !has_detail {
+            return Err(Error::new(ErrorKind::Unsupported, "detail_unsupported", what)
+                .with_remedy("read the records whole"));
+        }
         let (claimed, code, what) = match &self.select {
             Select::All => (claims.whole, "list_unsupported", "the store gives no whole list of this kind"),
             Select::Since(_) => (
@@ -285,7 +306,7 @@ impl PullRequest {
             Select::Ids(_) => (claims.by_ids, "ids_unsupported", "this kind of record is not read by id"),
         };
         if claimed {
-            return Ok(());
+            return Ok(claims);
         }
         let remedy = match (&self.select, claims.windows) {
             (Select::All | Select::Since(_), Some(_)) => "name a range of days, as `Pull::window` does",
@@ -578,4 +599,34 @@ pub enum FieldAnswer {
         /// Why nobody knows.
         why: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_claimed_is_refused_with_what_is() {
+        let mut products = EntityCapabilities::new(Entity::Product, NonZeroU32::MIN);
+        let capabilities = |claims: &EntityCapabilities| {
+            Capabilities::new(vec![claims.clone(), EntityCapabilities::new(Entity::Brand, NonZeroU32::MIN)])
+        };
+        let code = |request: &PullRequest, claims: &EntityCapabilities| {
+            let refused = request.must_be_claimed(&capabilities(claims)).err();
+            refused.map_or_else(|| "claimed".to_owned(), |error| error.code().to_owned())
+        };
+        let all = PullRequest::all(Entity::Product);
+        let ids = PullRequest { detail: Detail::IdsOnly, ..all.clone() };
+        let unclocked = PullRequest { detail: Detail::Unclocked, ..all.clone() };
+        let refused = PullRequest::all(Entity::Tag).must_be_claimed(&capabilities(&products)).unwrap_err();
+        assert_eq!((refused.code(), refused.remedy()), ("entity_unsupported", "pull one of: product, brand"));
+        let codes = [&all, &ids, &unclocked].map(|request| code(request, &products));
+        assert_eq!(codes, ["claimed", "detail_unsupported", "detail_unsupported"]);
+        (products.ids_only, products.unclocked) = (true, vec![FieldName::new("media")]);
+        assert_eq!([&ids, &unclocked].map(|request| code(request, &products)), ["claimed", "claimed"]);
+        products.whole = false;
+        assert_eq!(code(&all, &products), "list_unsupported");
+    }
 }

@@ -148,9 +148,8 @@ impl Pull {
         sink: &mut dyn Sink,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Certificate> {
-        let capabilities = self.capabilities()?;
-        PullRequest { select: self.select.clone(), ..PullRequest::all(self.entity) }
-            .must_be_claimed(capabilities)?;
+        let request = PullRequest { select: self.select.clone(), ..PullRequest::all(self.entity) };
+        let capabilities = request.must_be_claimed(self.connector.capabilities())?;
         let schema = self.connector.schema(self.entity).ok_or_else(|| {
             unsupported("entity_unsupported", format!("this connector has no map for {}", self.entity))
         })?;

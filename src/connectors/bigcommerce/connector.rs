@@ -13,10 +13,10 @@ use super::variants::Parents;
 use super::webhook::Proof;
 use super::{PLATFORM, language, map};
 use crate::connector::{
-    Answer, Connector, ConnectorInfo, Detail, Health, Known, LookUp, Page, PullRequest, PushRequest, Select,
+    Answer, Connector, ConnectorInfo, Health, Known, LookUp, Page, PullRequest, PushRequest, Select,
     WebhookSource,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::http::ApiClient;
 use crate::mapping::{Rule, SchemaMap};
 use crate::model::{Capabilities, Entity, Secret, View};
@@ -119,24 +119,7 @@ impl Connector for BigCommerce {
     }
 
     async fn pull_page(&self, request: &PullRequest) -> Result<Page> {
-        let Some(claims) = self.capabilities.entity(request.entity) else {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "entity_unsupported",
-                format!("this platform has no list of the kind {}", request.entity),
-            )
-            .with_remedy(
-                "pull what the capabilities name: keywords, pictures and custom fields stand in the products",
-            ));
-        };
-        if request.detail == Detail::Unclocked && claims.unclocked.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "detail_unsupported",
-                format!("the store lists no fields of a {} alone", request.entity),
-            ));
-        }
-        request.must_be_claimed(claims)?;
+        request.must_be_claimed(&self.capabilities)?;
         match (&request.select, request.entity) {
             (Select::Ids(ids), Entity::Product) => self.product_ids_page(request, ids).await,
             (Select::Ids(ids), Entity::Variant) => self.variant_ids_page(request, ids).await,

@@ -401,16 +401,7 @@ impl Connector for Translated {
     }
 
     async fn pull_page(&self, request: &PullRequest) -> Result<Page> {
-        let claims = self.capabilities.entity(request.entity);
-        let Some(claims) = claims.filter(|_| request.detail != Detail::Unclocked) else {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "entity_unsupported",
-                format!("in this language the store has no such list of the kind {}", request.entity),
-            )
-            .with_remedy("pull what the capabilities name: products have translations"));
-        };
-        request.must_be_claimed(claims)?;
+        let claims = request.must_be_claimed(&self.capabilities)?;
         let size = request.page_size.map_or(claims.max_page, |size| size.min(claims.max_page));
         let ids_only = PullRequest { detail: Detail::IdsOnly, page_size: Some(size), ..request.clone() };
         let began = self.origin.runtime.clock().elapsed();

@@ -6,7 +6,7 @@ use super::config::{Ga4Config, Reads};
 use super::discover::{Found, capabilities};
 use super::events::Sender;
 use super::{PLATFORM, map};
-use crate::connector::{Connector, ConnectorInfo, Detail, Health, Page, PullRequest, Select};
+use crate::connector::{Connector, ConnectorInfo, Health, Page, PullRequest, Select};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::mapping::SchemaMap;
@@ -74,22 +74,14 @@ impl Connector for Ga4 {
     }
 
     async fn pull_page(&self, request: &PullRequest) -> Result<Page> {
-        let unsupported = |code, what: String| Err(Error::new(ErrorKind::Unsupported, code, what));
-        let Some(claims) = self.capabilities.entity(request.entity) else {
-            return unsupported(
-                "entity_unsupported",
-                format!("this platform has no list of the kind {}", request.entity),
-            );
-        };
-        request.must_be_claimed(claims)?;
-        if request.detail != Detail::Full {
-            return unsupported("detail_unsupported", "a report gives no ids alone".to_owned());
-        }
+        request.must_be_claimed(&self.capabilities)?;
         match &request.select {
             Select::Window(days) => self.window_page(request, *days).await,
-            Select::All | Select::Since(_) | Select::Ids(_) => {
-                unsupported("select_unsupported", "numbers are read by days alone".to_owned())
-            }
+            Select::All | Select::Since(_) | Select::Ids(_) => Err(Error::new(
+                ErrorKind::Unsupported,
+                "select_unsupported",
+                "numbers are read by days alone",
+            )),
         }
     }
 }

@@ -14,13 +14,13 @@ use super::wire::{Api, Scope};
 use super::writable::WriteSettings;
 use super::{PLATFORM, map};
 use crate::connector::{
-    Answer, Connector, ConnectorInfo, Detail, Health, Known, LookUp, Page, PullRequest, PushRequest, Select,
+    Answer, Connector, ConnectorInfo, Health, Known, LookUp, Page, PullRequest, PushRequest, Select,
     WriteJobs,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::ApiClient;
 use crate::mapping::SchemaMap;
-use crate::model::{Capabilities, DeltaClock, Entity, RecordRef, View};
+use crate::model::{Capabilities, Entity, RecordRef, View};
 use crate::runtime::Runtime;
 
 pub(super) const API_VERSION: &str = "V1";
@@ -160,32 +160,7 @@ impl Connector for Magento {
     }
 
     async fn pull_page(&self, request: &PullRequest) -> Result<Page> {
-        let Some(claims) = self.capabilities.entity(request.entity) else {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "entity_unsupported",
-                format!("this platform has no list of the kind {}", request.entity),
-            )
-            .with_remedy(
-                "pull what the capabilities name: attributes and their values stand in the products",
-            ));
-        };
-        if request.detail == Detail::Unclocked && claims.unclocked.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "detail_unsupported",
-                format!("the store lists no fields of a {} alone", request.entity),
-            ));
-        }
-        if matches!(request.select, Select::Since(_)) && claims.delta == DeltaClock::None {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "delta_unsupported",
-                format!("the times of a {} are not to be relied on", request.entity),
-            )
-            .with_remedy("pull all of them"));
-        }
-        request.must_be_claimed(claims)?;
+        request.must_be_claimed(&self.capabilities)?;
         match (&request.select, request.entity) {
             (Select::Ids(ids), Entity::Variant) => self.variant_ids_page(request, ids).await,
             (Select::Ids(ids), _) => self.ids_page(request, ids).await,

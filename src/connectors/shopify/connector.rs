@@ -13,10 +13,10 @@ use super::read::PageSizes;
 use super::writable::WriteSettings;
 use super::{PLATFORM, map};
 use crate::connector::{
-    Answer, BulkSource, Connector, ConnectorInfo, DeletionSource, Detail, Health, Known, LookUp, Page,
-    PullRequest, PushRequest, Select, WebhookSource, WriteJobs,
+    Answer, BulkSource, Connector, ConnectorInfo, DeletionSource, Health, Known, LookUp, Page, PullRequest,
+    PushRequest, Select, WebhookSource, WriteJobs,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::http::ApiClient;
 use crate::mapping::SchemaMap;
 use crate::model::{Capabilities, Entity, FieldName, RecordRef, View};
@@ -119,22 +119,7 @@ impl Connector for Shopify {
     }
 
     async fn pull_page(&self, request: &PullRequest) -> Result<Page> {
-        let Some(claims) = self.capabilities.entity(request.entity) else {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "entity_unsupported",
-                format!("this platform has no list of the kind {}", request.entity),
-            )
-            .with_remedy("pull what the capabilities name: tags and vendors stand in the products"));
-        };
-        if request.detail == Detail::Unclocked && claims.unclocked.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "detail_unsupported",
-                format!("the store lists no fields of a {} alone", request.entity),
-            ));
-        }
-        request.must_be_claimed(claims)?;
+        request.must_be_claimed(&self.capabilities)?;
         match &request.select {
             Select::Ids(ids) => match &self.language {
                 Some(language) => self.translated_ids_page(language, request, ids).await,

@@ -7,13 +7,13 @@ use super::way::Way;
 use super::writable::SeoPlugin;
 use super::{PLATFORM, map};
 use crate::connector::{
-    Answer, Connector, ConnectorInfo, Detail, Health, Known, LookUp, Page, PullRequest, PushRequest, Select,
+    Answer, Connector, ConnectorInfo, Health, Known, LookUp, Page, PullRequest, PushRequest, Select,
     WebhookSource,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::http::ApiClient;
 use crate::mapping::{Overrides, SchemaMap};
-use crate::model::{Calls, Capabilities, DeltaClock, Entity, RecordRef, StoreKey};
+use crate::model::{Calls, Capabilities, Entity, RecordRef, StoreKey};
 use crate::runtime::Runtime;
 
 pub(super) const API_VERSION: &str = "wc/v3";
@@ -120,30 +120,7 @@ impl Connector for WooCommerce {
     }
 
     async fn pull_page(&self, request: &PullRequest) -> Result<Page> {
-        let Some(claims) = self.capabilities.entity(request.entity) else {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "entity_unsupported",
-                format!("this store has no list of the kind {}", request.entity),
-            )
-            .with_remedy("update WooCommerce, and pull what the capabilities name"));
-        };
-        if request.detail == Detail::Unclocked && claims.unclocked.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "detail_unsupported",
-                format!("the store lists no fields of a {} alone", request.entity),
-            ));
-        }
-        if matches!(request.select, Select::Since(_)) && claims.delta == DeltaClock::None {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "delta_unsupported",
-                format!("the store keeps no time of a {}", request.entity),
-            )
-            .with_remedy("pull all of them"));
-        }
-        request.must_be_claimed(claims)?;
+        let claims = request.must_be_claimed(&self.capabilities)?;
         let per_product = request.entity == Entity::Variant && claims.calls == Calls::PerParent;
         match (&request.select, request.entity) {
             (Select::Ids(ids), Entity::Attribute) => self.attribute_ids_page(request, ids).await,
