@@ -16,6 +16,7 @@ mod common;
 mod desk;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::{bench_with, connect};
 use desk::Desk;
@@ -328,6 +329,25 @@ async fn w3_an_edit_while_a_write_waited_is_not_overwritten() {
     assert_eq!(desk.name(), "Edited");
 }
 
+/// The store may have read the record as soon as it was asked.
+#[tokio::test]
+async fn w3_the_time_of_a_slow_guard_read_counts_against_its_window() {
+    let desk = Desk::new().await;
+    let record = desk.pulled().await;
+    desk.bench
+        .server
+        .faults()
+        .push(FaultRule::new(Fault::TooMany { retry_after: Some(2) }).on_method("POST"));
+    let plan = desk.plan(&desk.title(&record, "Ours")).await;
+    desk.bench.server.traffic().clear();
+    let clock = desk.bench.clock.clone();
+    desk.bench.store.before_request(1, is_read_by_id, move |_| clock.advance(Duration::from_secs(4)));
+    let receipt = desk.apply(&plan).await;
+    assert_eq!(receipt.fields[0].outcome, ReceiptOutcome::Applied, "{receipt}");
+    let reads = desk.bench.server.traffic().count(&http::Method::GET);
+    assert_eq!((desk.writes(), reads), (2, 3), "guard, refused, guard, write, verify");
+}
+
 #[tokio::test]
 async fn w4_guard_and_verify_reads_go_by_id_and_past_caches() {
     let desk = Desk::new().await;
@@ -383,12 +403,40 @@ async fn w7_a_second_writer_waits_for_the_lease() {
     let desk = Desk::new().await;
     let plan = desk.plan(&desk.title(&desk.pulled().await, "Ours")).await;
     let now = desk.bench.clock.now();
-    let until = now.saturating_add(std::time::Duration::from_secs(60));
+    let until = now.saturating_add(Duration::from_secs(60));
     desk.state.lease(&plan.store, "another", now, until).await.unwrap();
     let error = desk.push.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap_err();
     assert_eq!((error.code(), desk.writes()), ("lease_held", 0));
     desk.wait(61);
     assert!(desk.apply(&plan).await.is_full_success());
+}
+
+/// What is read before a write may take nearly as long as the lease lasts.
+#[tokio::test]
+async fn w7_the_lease_holds_for_as_long_as_a_byte_may_leave() {
+    let desk = Desk::new().await;
+    let record = desk.pulled().await;
+    let mut patient = PushSettings::default();
+    patient.guard_window = Duration::from_secs(120);
+    let push = desk.push.clone().settings(patient);
+    let plan = desk.plan(&desk.title(&record, "Ours")).await;
+    let clock = desk.bench.clock.clone();
+    desk.bench.store.before_request(1, is_read_by_id, move |_| clock.advance(Duration::from_secs(50)));
+    let (state, store) = (desk.state.clone(), plan.store.clone());
+    let (clock, handle) = (desk.bench.clock.clone(), tokio::runtime::Handle::current());
+    let rival = Arc::new(std::sync::Mutex::new(None));
+    let seen = rival.clone();
+    desk.bench.store.before_request(1, is_write, move |_| {
+        // The last moment at which it could leave.
+        clock.advance(Duration::from_secs(29));
+        let (now, until) = (clock.now(), clock.now().saturating_add(Duration::from_secs(60)));
+        let lease =
+            std::thread::spawn(move || handle.block_on(state.lease(&store, "another", now, until)).map(drop));
+        *seen.lock().unwrap() = Some(lease.join().unwrap());
+    });
+    let receipt = push.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap();
+    assert_eq!(receipt.fields[0].outcome, ReceiptOutcome::Applied, "{receipt}");
+    assert_eq!(rival.lock().unwrap().take().unwrap().unwrap_err().code(), "lease_held");
 }
 
 #[tokio::test]

@@ -66,6 +66,8 @@ async fn l3_an_attribute_that_became_an_option_is_neither_written_nor_taken_back
     let record = after.pulled().await;
     let push = after.land(&after.enrich(&record, update(&record, "Size", &["M", "L"]))).await;
     made_option(&after);
+    let undo = after.push.plan_undo(push).await.unwrap();
+    assert_eq!(undo.changes[0].verdict, ChangeVerdict::Rejected(Rejection::IsOption), "said by the plan");
     assert!(matches!(after.undo(push).await, UndoOutcome::Irreversible { .. }));
     assert_eq!(after.stored().attributes[0].options, ["M", "L"]);
 }

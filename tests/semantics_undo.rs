@@ -17,6 +17,7 @@ mod desk;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use desk::{Desk, Taken, Tampered};
 use lily_connect::connector::Select;
@@ -25,6 +26,7 @@ use lily_connect::state::{MemoryState, SqliteState};
 use lily_connect::sync::{ChangeVerdict, Conflict, Plan, Push, ReceiptOutcome, Rejection, UndoOutcome};
 use lily_connect::testkit::faults::{Fault, FaultRule, When};
 use lily_connect::testkit::woocommerce::{Product, Taxonomy};
+use lily_connect::time::Clock as _;
 use serde_json::{Value, json};
 
 impl Desk {
@@ -90,6 +92,27 @@ async fn l2_a_key_that_occurs_twice_is_ambiguous() {
     // Its neighbours are not.
     desk.land(&desk.tags(&record, json!({"remove": ["New"]}))).await;
     assert_eq!(desk.tag_names(), ["Sale", "sale"]);
+}
+
+#[tokio::test]
+async fn l2_a_key_that_occurs_twice_since_the_plan_or_the_push_is_neither_taken_out_nor_taken_back() {
+    let desk = Desk::new().await;
+    let record = desk.pulled().await;
+    let twin = |of: &str| {
+        let twin = desk.bench.store.add_term(Taxonomy::Tag, &format!("Another {of}"));
+        assert!(desk.bench.store.rename_term(twin, of));
+        desk.edit(|product| product.tags.push(twin));
+    };
+    let plan = desk.plan(&desk.tags(&record, json!({"remove": ["Sale"]}))).await;
+    let push = desk.land(&desk.tags(&record, json!({"add": ["Ours"]}))).await;
+    twin("sale");
+    let writes = desk.writes();
+    let ambiguous = Conflict::AmbiguousKey;
+    assert_eq!(desk.apply(&plan).await.fields[0].outcome, ReceiptOutcome::Conflict(ambiguous.clone()));
+    twin("ours");
+    let undo = desk.push.plan_undo(push).await.unwrap();
+    assert_eq!(undo.changes[0].verdict, ChangeVerdict::Conflict(ambiguous), "{undo}");
+    assert_eq!(desk.writes(), writes);
 }
 
 #[tokio::test]
@@ -175,6 +198,22 @@ async fn u1_a_row_that_is_not_the_head_is_superseded_before_v1_is_asked() {
     // Also where the merchant put back the very text that the first one found.
     desk.rename("Old");
     assert_eq!(desk.undo(first).await, UndoOutcome::SupersededByOurs { push: second });
+}
+
+/// What comes later is told by the log: ids of rows are made of a clock, and clocks are put back.
+#[tokio::test]
+async fn u1_a_later_push_supersedes_one_that_was_taken_back_whatever_the_clock_said() {
+    let desk = Desk::new().await;
+    let record = desk.pulled().await;
+    let first = desk.land(&desk.title(&record, "First")).await;
+    assert_eq!(desk.undo(first).await, UndoOutcome::Restored);
+    desk.bench.clock.set_wall(desk.bench.clock.now().saturating_sub(Duration::from_secs(3600)));
+    let force = json!({"title": {"value": "Second", "expect": "force"}});
+    let second = desk.land(&desk.enrich(&record, force)).await;
+    assert!(second < first, "by their ids");
+    assert_eq!(desk.undo(first).await, UndoOutcome::SupersededByOurs { push: second });
+    assert_eq!(desk.undo(second).await, UndoOutcome::Restored);
+    assert_eq!(desk.name(), "Old");
 }
 
 #[tokio::test]

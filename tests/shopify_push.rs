@@ -652,6 +652,33 @@ async fn what_was_sent_of_one_patch_is_told_though_another_one_never_left() {
     assert!(push(vec![wrong.clone(), wrong]).await.is_err(), "nothing left at all");
 }
 
+/// Of five records in one push, some wait for the others, and their window passes meanwhile.
+#[tokio::test]
+async fn what_was_too_late_in_a_write_of_several_is_guarded_anew_and_goes_alone() {
+    let mut ids = Vec::new();
+    let desk = Desk::open(|shop| {
+        ids = (0..5).map(|number| shop.create_product(&format!("Product {number}"), |_| {})).collect();
+    })
+    .await;
+    let mut pulled = desk.pulled().await;
+    let enrichments: Vec<_> = ids
+        .iter()
+        .map(|id| desk.wants(&pulled.remove(id).unwrap(), &json!({"title": format!("New {id}")})))
+        .collect();
+    let plan = desk.plan(&enrichments).await;
+    let (clock, last) = (desk.bench.clock.clone(), ids[4]);
+    desk.shop().before_request(1, ShopifyFake::asks("productUpdate"), move |shop| {
+        clock.advance(Duration::from_secs(6));
+        assert!(shop.edit_product(last, |product| product.title = "The merchant's".to_owned()));
+    });
+    let receipt = desk.apply(&plan).await;
+    let (stale, others) = receipt.fields.split_last().unwrap();
+    assert!(others.iter().all(|field| field.outcome == ReceiptOutcome::Applied), "{receipt}");
+    assert_eq!(stale.outcome, ReceiptOutcome::Conflict(Conflict::PlanStale), "{receipt}");
+    assert_eq!(desk.stored(last).title, "The merchant's");
+    assert_eq!(desk.shop().count_calls("productUpdate"), 4, "each once");
+}
+
 #[tokio::test]
 async fn what_must_not_be_written_never_leaves() {
     let (desk, ids) = three().await;

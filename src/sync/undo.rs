@@ -184,13 +184,10 @@ impl Push {
             _ if row.outcome.is_unsettled() => ChangeVerdict::Conflict(Conflict::Unsettled),
             // U1: asked before V1.
             // A later push owns the cell, whether this row was taken back before or not.
-            (_, Some(head)) if head.id > row.id => {
+            (_, Some(head)) if is_behind(&rows, head, row) => {
                 ChangeVerdict::Conflict(Conflict::SupersededByOurs { push: head.push })
             }
             _ if row.undone_by.is_some() => ChangeVerdict::Unchanged,
-            (_, Some(head)) if head.id != row.id => {
-                ChangeVerdict::Conflict(Conflict::SupersededByOurs { push: head.push })
-            }
             (_, None) => ChangeVerdict::Conflict(Conflict::NotOurs),
             (None, _) if gone => ChangeVerdict::Conflict(Conflict::Gone),
             (None, _) if record.is_some_and(|record| lacks_entry(record, &row.cell)) => {
@@ -308,6 +305,11 @@ impl Push {
         self.state.release(self.store(), &lease.holder).await?;
         done
     }
+}
+
+/// Whether the log has a row behind another one. Ids do not tell it: they are made of a clock, and clocks are put back.
+fn is_behind(rows: &[WriteRow], later: &WriteRow, earlier: &WriteRow) -> bool {
+    rows.iter().skip_while(|row| row.id != earlier.id).skip(1).any(|row| row.id == later.id)
 }
 
 /// What a record holds where a row landed: a list's key is found by the id that it landed under, too, so that
