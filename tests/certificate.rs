@@ -13,11 +13,12 @@ mod common;
 mod desk;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::{Bench, bench_with, connect};
 use desk::{Taken, Tampered, certified};
-use lily_connect::connector::{Detail, Severity};
+use lily_connect::connector::{Detail, Joint, Select, Severity, Total};
 use lily_connect::error::ErrorKind;
 use lily_connect::model::{Entity, ExternalId, ProductStatus};
 use lily_connect::state::{MemoryState, StateStore};
@@ -176,6 +177,128 @@ async fn a_count_of_other_records_than_the_list_has_is_told_after_two_equal_swee
     assert_eq!(unique(&sink).len(), 249);
     let sweep = certificate.checks.iter().find(|check| check.rule == Rule::SweepAgrees).unwrap();
     assert!(sweep.evidence.starts_with("2 sweeps"), "a third one tells no more: {certificate}");
+}
+
+/// How a sweep of ids is not what the store has: what its first and its last page add to the count, whether a joint
+/// is broken, and a record that it leaves out.
+#[derive(Debug, Clone, Copy, Default)]
+struct Odd {
+    first: u64,
+    last: u64,
+    is_broken: bool,
+    dropped: Option<u64>,
+}
+
+/// A list that counts one record too many, and the sweeps behind it.
+fn with_sweeps(bench: &Bench, sweeps: [Odd; 2]) -> Tampered {
+    let begun = AtomicUsize::new(0);
+    Tampered::new(bench.connector.clone(), move |request, _, mut page| {
+        let is_first = request.cursor.is_none();
+        let add = |total: &mut Total, more: u64| {
+            if let Total::Exact(total) = total {
+                *total += more;
+            }
+        };
+        if request.detail != Detail::IdsOnly {
+            add(&mut page.total, 1);
+            return page;
+        }
+        let nth = begun.fetch_add(usize::from(is_first), Ordering::SeqCst) + usize::from(is_first);
+        let Some(odd) = sweeps.get(nth - 1) else { return page };
+        add(&mut page.total, if page.next.is_none() { odd.last } else { odd.first });
+        if odd.is_broken && page.next.is_none() {
+            page.joint = Joint::Broken;
+        }
+        for items in page.items.iter_mut().filter(|_| odd.dropped.is_some()) {
+            let mut records: Vec<serde_json::Value> = serde_json::from_slice(&items.body).unwrap();
+            records.retain(|record| record["id"].as_u64() != odd.dropped);
+            items.body = serde_json::to_vec(&records).unwrap().into();
+        }
+        page
+    })
+}
+
+#[tokio::test]
+async fn two_sweeps_that_differ_or_moved_do_not_say_that_the_count_is_of_other_records() {
+    let more = |more| Odd { first: more, last: more, ..Odd::default() };
+    let without = |id| Odd { dropped: Some(id), ..Odd::default() };
+    let (broken, moved) = (Odd { is_broken: true, ..more(1) }, Odd { first: 1, last: 2, ..Odd::default() });
+    let bench = three_pages().await;
+    let ids = bench.store.ids();
+    for (sweeps, needed) in [
+        ([more(1), more(1)], 2),
+        ([without(ids[50]), without(ids[60])], 3),
+        ([more(1), more(2)], 3),
+        ([broken, more(1)], 3),
+        ([more(1), broken], 3),
+        ([moved, moved], 3),
+    ] {
+        let odd = Arc::new(with_sweeps(&bench, sweeps));
+        let pull = Pull::new(odd, Arc::new(MemoryState::new()), Entity::Product);
+        let certificate = certified(&pull, &mut Taken::default()).await;
+        let verdict = match needed {
+            2 => incomplete(Reason::CountDisagrees, &[]),
+            _ => Verdict::Complete,
+        };
+        assert_eq!(certificate.verdict, verdict, "{sweeps:?} {certificate}");
+        let sweep = certificate.checks.iter().find(|check| check.rule == Rule::SweepAgrees).unwrap();
+        assert!(sweep.evidence.starts_with(&format!("{needed} sweeps")), "{sweeps:?} {certificate}");
+    }
+}
+
+#[tokio::test]
+async fn where_the_count_is_of_other_records_what_nobody_could_read_is_named() {
+    let bench = three_pages().await;
+    let ids = bench.store.ids();
+    let (hidden, late) = (ids[120], ids[130]);
+    let reads = AtomicUsize::new(0);
+    let shy = Tampered::new(bench.connector.clone(), move |request, _, mut page| {
+        if let Total::Exact(total) = &mut page.total {
+            *total += 1;
+        }
+        let by_id = matches!(request.select, Select::Ids(_));
+        // The other one comes with the second read.
+        let is_late = !by_id || reads.fetch_add(1, Ordering::SeqCst) == 0;
+        for items in page.items.iter_mut().filter(|_| request.detail == Detail::Full) {
+            let mut records: Vec<serde_json::Value> = serde_json::from_slice(&items.body).unwrap();
+            records.retain(|record| record["id"] != hidden && !(is_late && record["id"] == late));
+            items.body = serde_json::to_vec(&records).unwrap().into();
+        }
+        page
+    });
+    let pull = Pull::new(Arc::new(shy), Arc::new(MemoryState::new()), Entity::Product);
+    let mut sink = Taken::default();
+    let certificate = certified(&pull, &mut sink).await;
+    assert_eq!(certificate.verdict, incomplete(Reason::CountDisagrees, &[hidden]), "{certificate}");
+    assert_eq!(unique(&sink).len(), 249);
+}
+
+#[tokio::test]
+async fn a_record_that_comes_in_front_of_a_sweep_is_found_by_the_next_one() {
+    let bench = three_pages().await;
+    let ids = bench.store.ids();
+    let doomed = ids[3];
+    bench.store.before_request(2, is_full_list, move |store| assert!(store.delete(doomed)));
+    // An import that keeps old ids: the sweep has as many records as its first page said.
+    let mut early = bench.store.product(ids[0]).unwrap();
+    early.id = ids[0] - 1;
+    bench.store.before_request(2, is_id_list, move |store| store.insert(early));
+    let mut sink = Taken::default();
+    let certificate = certified(&pull(&bench, Entity::Product), &mut sink).await;
+    assert_eq!(certificate.verdict, Verdict::Complete, "{certificate}");
+    assert!(sink.ids().contains(&(ids[0] - 1)), "{certificate}");
+}
+
+#[tokio::test]
+async fn a_list_without_a_count_that_grows_before_each_sweep_is_still_moving() {
+    let bench = three_pages().await;
+    bench.store.set_conditions(|conditions| conditions.totals_stripped = true);
+    for n in 0..3 {
+        // The first page of each sweep, of four pages each.
+        bench.store.before_request(4 * n + 1, is_id_list, |store| drop(store.create("Came", |_| {})));
+    }
+    let certificate = certified(&pull(&bench, Entity::Product), &mut Taken::default()).await;
+    assert_eq!(certificate.verdict, incomplete(Reason::StillMoving, &[]), "{certificate}");
 }
 
 #[tokio::test]

@@ -557,6 +557,19 @@ async fn r7_behind_a_delta_of_a_clock_that_can_lie_the_ids_are_swept() {
 }
 
 #[tokio::test]
+async fn r7_where_no_ids_are_listed_a_delta_says_that_nothing_was_looked_for() {
+    let bench = three_pages().await;
+    let mut blind = Tampered::new(bench.connector.clone(), |_, _, page| page);
+    blind.capabilities.entities[0].ids_only = false;
+    let full = pull_of(Arc::new(blind));
+    let since = certified(&full, &mut Taken::default()).await.next_since.unwrap();
+    assert!(bench.store.delete(bench.store.ids()[7]));
+    let certificate = certified(&full.since(since), &mut Taken::default()).await;
+    assert_eq!(outcome(&certificate, Rule::SweepAgrees), CheckOutcome::NotOffered);
+    assert_eq!((certificate.verdict, certificate.missing.len()), (Verdict::Complete, 0));
+}
+
+#[tokio::test]
 async fn r8_a_sink_behind_the_mark_is_an_error() {
     let bench = three_pages().await;
     let state = Arc::new(MemoryState::new());

@@ -577,9 +577,30 @@ async fn an_alt_text_that_moved_no_clock_is_found_behind_a_delta() {
             entry.query.contains("_fields=id%2C") || entry.query.contains("_fields=id,images")
         });
         assert_eq!(light, pages(150), "one walk over the light list");
+        assert!(
+            certificate.to_string().contains(&format!("{} records differed", showing.len())),
+            "{certificate}"
+        );
         let (_, delivered) = watch.delta().await;
         assert_eq!(delivered, [] as [u64; 0], "told once");
     }
+}
+
+#[tokio::test]
+async fn what_moves_again_while_it_is_read_is_listed_again() {
+    let watch = Watch::new(Entity::Product, true).await;
+    let store = &watch.bench.store;
+    let media = store.ids().iter().find_map(|id| store.product(*id)?.images.first().copied()).unwrap();
+    let edit = move |store: &WooStore, alt: &str| {
+        assert!(store.edit_media(media, |media| alt.clone_into(&mut media.alt)));
+    };
+    edit(store, "A jug of tea");
+    let by_id = |request: &lily_connect::testkit::exchange::Request| request.query.contains("include=");
+    store.before_request(1, by_id, move |store| edit(store, "Two jugs of tea"));
+    let (certificate, delivered) = watch.delta().await;
+    assert_eq!(outcome(&certificate, Rule::UnclockedAgrees), CheckOutcome::Held, "{certificate}");
+    assert!(certificate.to_string().contains("2 sweeps of ids"), "{certificate}");
+    assert_eq!(delivered, watch.showing(media));
 }
 
 #[tokio::test]
