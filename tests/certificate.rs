@@ -282,11 +282,17 @@ async fn a_record_that_comes_in_front_of_a_sweep_is_found_by_the_next_one() {
     // An import that keeps old ids: the sweep has as many records as its first page said.
     let mut early = bench.store.product(ids[0]).unwrap();
     early.id = ids[0] - 1;
-    bench.store.before_request(2, is_id_list, move |store| store.insert(early));
+    let clock = bench.clock.clone();
+    bench.store.before_request(2, is_id_list, move |store| {
+        store.insert(early);
+        clock.advance(Duration::from_secs(60));
+    });
     let mut sink = Taken::default();
     let certificate = certified(&pull(&bench, Entity::Product), &mut sink).await;
     assert_eq!(certificate.verdict, Verdict::Complete, "{certificate}");
     assert!(sink.ids().contains(&(ids[0] - 1)), "{certificate}");
+    let until = certificate.from.unwrap().saturating_add(Duration::from_secs(60));
+    assert!(certificate.to.unwrap() >= until, "what the sweeps saw is a part of it: {certificate}");
 }
 
 #[tokio::test]

@@ -489,7 +489,9 @@ async fn r7_a_list_that_moves_in_every_sweep_is_still_moving() {
 #[tokio::test]
 async fn r7_an_id_that_a_sweep_names_and_nobody_can_read_is_reported() {
     let bench = three_pages().await;
-    let hidden = bench.store.ids()[120];
+    // One within a page, and one that two pages of the sweep bring.
+    let ids = bench.store.ids();
+    let hidden = [ids[99], ids[120]];
     let shy = Tampered::new(bench.connector.clone(), move |request, _, mut page| {
         if request.detail == Detail::Full {
             for items in &mut page.items {
@@ -498,14 +500,14 @@ async fn r7_an_id_that_a_sweep_names_and_nobody_can_read_is_reported() {
                     items.shape = lily_connect::model::Shape::List;
                     continue;
                 };
-                records.retain(|record| record["id"] != hidden);
+                records.retain(|record| !hidden.iter().any(|id| record["id"] == *id));
                 items.body = Bytes::from(serde_json::to_vec(&records).unwrap());
             }
         }
         page
     });
     let certificate = certified(&pull_of(Arc::new(shy)), &mut Taken::default()).await;
-    assert_eq!(certificate.verdict, incomplete(Reason::RecordsUnreadable, &[hidden]));
+    assert_eq!(certificate.verdict, incomplete(Reason::RecordsUnreadable, &hidden));
 }
 
 #[tokio::test]
@@ -567,6 +569,52 @@ async fn r7_where_no_ids_are_listed_a_delta_says_that_nothing_was_looked_for() {
     let certificate = certified(&full.since(since), &mut Taken::default()).await;
     assert_eq!(outcome(&certificate, Rule::SweepAgrees), CheckOutcome::NotOffered);
     assert_eq!((certificate.verdict, certificate.missing.len()), (Verdict::Complete, 0));
+}
+
+#[tokio::test]
+async fn r7_of_a_hundred_five_missing_are_few_and_ids_that_are_no_numbers_are_not_named() {
+    for (missing, numeric, sorted, outcome_of_few, named) in [
+        (5, true, false, CheckOutcome::Held, 5),
+        (6, true, true, CheckOutcome::Failed, 6),
+        (5, false, true, CheckOutcome::Held, 5),
+        (5, false, false, CheckOutcome::Held, 0),
+    ] {
+        let bench = bench_with(|store| {
+            (0..100).for_each(|n| drop(store.create(&format!("Product {n}"), |_| {})));
+        })
+        .await;
+        bench.clock.advance(Duration::from_secs(3600));
+        let mut claims = Tampered::new(bench.connector.clone(), |_, _, page| page);
+        let products = &mut claims.capabilities.entities[0];
+        (products.numeric_ids, products.sorted_by_id) = (numeric, sorted);
+        let full = pull_of(Arc::new(claims));
+        let since = certified(&full, &mut Taken::default()).await.next_since.unwrap();
+        bench.store.ids()[10..10 + missing].iter().for_each(|id| assert!(bench.store.delete(*id)));
+        let certificate = certified(&full.since(since), &mut Taken::default()).await;
+        assert_eq!(outcome(&certificate, Rule::FewMissing), outcome_of_few, "{certificate}");
+        assert_eq!(certificate.missing.len(), named, "{certificate}");
+    }
+}
+
+#[tokio::test]
+async fn r7_a_delta_beside_a_full_run_that_has_not_ended_adds_nothing_to_it() {
+    let bench = three_pages().await;
+    let state: Arc<dyn StateStore> = Arc::new(MemoryState::new());
+    let (pull, cancel) =
+        (Pull::new(bench.connector.clone(), state.clone(), Entity::Product), Cancel::default());
+    let mut sink = Taken::default();
+    pull.clone().cancel(cancel.clone()).run(&mut sink, &|_| cancel.cancel()).await.unwrap_err();
+    let since = bench.clock.now();
+    bench.store.edit(bench.store.ids()[200], |_| {});
+    let mut changed = Taken::default();
+    let certificate = certified(&pull.clone().since(since), &mut changed).await;
+    assert_eq!(
+        (changed.ids().len(), outcome(&certificate, Rule::SweepAgrees)),
+        (1, CheckOutcome::NotOffered)
+    );
+    let run = pull.checkpoint().await.unwrap().unwrap().run;
+    let delivered = state.delivered(&bench.connector.info().store, &run).await.unwrap();
+    assert_eq!(delivered.len(), 100, "what its own sink has");
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use common::{Bench, bench_with};
 use desk::{Desk, Taken, Tampered, certified};
 use lily_connect::connector::{Connector, PullRequest, Purpose, Select};
 use lily_connect::error::{Error, ErrorKind, Result};
-use lily_connect::model::{Calls, Entity, ExternalId, Record};
+use lily_connect::model::{Calls, DeltaClock, Entity, ExternalId, Record};
 use lily_connect::state::{MemoryState, SinkMark, StateStore};
 use lily_connect::sync::{
     Cancel, Certificate, CheckOutcome, Delivery, Progress, Pull, Reason, Rejected, Rule, Sink, Verdict,
@@ -625,6 +625,29 @@ async fn what_moves_no_clock_stays_unseen_where_it_is_not_compared_and_the_certi
     let (certificate, delivered) = watch.delta().await;
     assert_eq!(delivered, [] as [u64; 0]);
     assert_eq!(outcome(&certificate, Rule::UnclockedAgrees), CheckOutcome::NotOffered);
+}
+
+#[tokio::test]
+async fn prints_are_kept_where_a_clock_can_lie_and_the_platform_lists_what_it_lies_about() {
+    for (delta, is_listed, expected) in [
+        (DeltaClock::CanLie, true, CheckOutcome::Held),
+        (DeltaClock::CanLie, false, CheckOutcome::NotOffered),
+        (DeltaClock::Trusted, true, CheckOutcome::NotNeeded),
+    ] {
+        let bench = bench_with(|store| store.seed_generated(20, 0, SEED)).await;
+        bench.clock.advance(Duration::from_secs(3600));
+        let mut claims = Tampered::new(bench.connector.clone(), |_, _, page| page);
+        let products = &mut claims.capabilities.entities[0];
+        products.delta = delta;
+        if !is_listed {
+            products.unclocked.clear();
+        }
+        let full = Pull::new(Arc::new(claims), Arc::new(MemoryState::new()), Entity::Product);
+        let certificate = certified(&full, &mut Taken::default()).await;
+        let delta = certified(&full.since(certificate.next_since.unwrap()), &mut Taken::default()).await;
+        assert_eq!(outcome(&delta, Rule::UnclockedAgrees), expected, "{delta}");
+        assert_eq!(outcome_or_none(&delta, Rule::FewMissing), None, "nothing is missing: {delta}");
+    }
 }
 
 #[tokio::test]
