@@ -618,13 +618,52 @@ async fn a_renamed_tag_brings_the_products_that_have_it() {
 
 #[tokio::test]
 async fn what_moves_no_clock_stays_unseen_where_it_is_not_compared_and_the_certificate_says_so() {
-    let watch = Watch::new(Entity::Product, false).await;
+    // Not at all, and not by this delta.
+    for kept in [false, true] {
+        let watch = Watch::new(Entity::Product, kept).await;
+        let watch = Watch { full: watch.full.clone().unclocked(false), ..watch };
+        let store = &watch.bench.store;
+        let media = store.ids().iter().find_map(|id| store.product(*id)?.images.first().copied()).unwrap();
+        assert!(store.edit_media(media, |media| "Other".clone_into(&mut media.alt)));
+        let (certificate, delivered) = watch.delta().await;
+        assert_eq!(delivered, [] as [u64; 0]);
+        assert_eq!(outcome(&certificate, Rule::UnclockedAgrees), CheckOutcome::NotOffered);
+    }
+}
+
+#[tokio::test]
+async fn what_a_delta_has_brought_already_is_not_read_again() {
+    let watch = Watch::new(Entity::Product, true).await;
     let store = &watch.bench.store;
-    let media = store.ids().iter().find_map(|id| store.product(*id)?.images.first().copied()).unwrap();
-    assert!(store.edit_media(media, |media| "Other".clone_into(&mut media.alt)));
+    let id = store.ids().into_iter().find(|id| !store.product(*id).unwrap().tags.is_empty()).unwrap();
+    assert!(store.edit(id, |product| product.tags.clear()));
     let (certificate, delivered) = watch.delta().await;
-    assert_eq!(delivered, [] as [u64; 0]);
-    assert_eq!(outcome(&certificate, Rule::UnclockedAgrees), CheckOutcome::NotOffered);
+    assert_eq!(delivered, [id]);
+    assert!(certificate.to_string().contains("0 records differed"), "{certificate}");
+}
+
+#[tokio::test]
+async fn a_record_that_a_delta_could_not_map_is_rejected_and_not_compared() {
+    let watch = Watch::new(Entity::Product, true).await;
+    let store = &watch.bench.store;
+    let id = store.ids().into_iter().find(|id| !store.product(*id).unwrap().tags.is_empty()).unwrap();
+    assert!(store.edit(id, |product| {
+        product.tags.clear();
+        product.name = "Broken".to_owned();
+    }));
+    let broken = Tampered::new(watch.bench.connector.clone(), |_, _, mut page| {
+        for items in &mut page.items {
+            let body = String::from_utf8(items.body.to_vec()).unwrap();
+            items.body = body.replace("\"name\":\"Broken\"", "\"name\":\"\\ud800\"").into();
+        }
+        page
+    });
+    let delta = Pull::new(Arc::new(broken), watch.state.clone(), Entity::Product).since(watch.since);
+    let certificate = certified(&delta, &mut Taken::default()).await;
+    let (reasons, ids) = (vec![Reason::RecordsRejected], vec![id.to_string().as_str().into()]);
+    assert_eq!(certificate.verdict, Verdict::Incomplete { reasons, ids }, "{certificate}");
+    assert_eq!(outcome(&certificate, Rule::UnclockedAgrees), CheckOutcome::Held);
+    assert!(certificate.to_string().contains("0 records differed"), "{certificate}");
 }
 
 #[tokio::test]
