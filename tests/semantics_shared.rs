@@ -10,15 +10,22 @@
 )]
 
 mod common;
+#[path = "common/desk.rs"]
+mod desk;
 #[path = "common/shop.rs"]
 mod shop;
 
+use std::sync::Arc;
+
+use desk::Tampered;
+use lily_connect::error::ErrorKind;
 use lily_connect::model::{Enrichment, Entity};
 use lily_connect::state::RowQuery;
 use lily_connect::sync::{
-    Approvals, ChangeVerdict, Conflict, PushSettings, ReceiptOutcome, Rejection, UndoOutcome, Warning,
+    Approvals, ChangeVerdict, Conflict, Push, PushSettings, ReceiptOutcome, Rejection, UndoOutcome, Warning,
 };
 use lily_connect::testkit::faults::{Fault, FaultRule, When};
+use lily_connect::testkit::woocommerce::WooStore;
 use serde_json::{Value, json};
 use shop::{Shop, is_write};
 
@@ -138,6 +145,25 @@ async fn c2_a_lost_write_through_one_product_keeps_the_cell_shut_through_all() {
     assert_eq!(shared.shop.server.traffic().writes(), writes);
 }
 
+/// Where the product does not show the picture any more, the text may have landed before it went.
+#[tokio::test]
+async fn c2_a_lost_write_of_a_picture_that_left_its_product_is_settled_at_once() {
+    let shared = Shared::open().await;
+    let [one, _] = shared.records().await;
+    shared.shop.server.faults().push(FaultRule::new(Fault::Reset(When::Before)).on_method("POST").times(1));
+    let mut settings = PushSettings::default();
+    settings.wait_for_unknown = false;
+    let impatient = shared.shop.push.clone().settings(settings);
+    let plan = impatient.plan(&[shared.alt(&one, "Lost")]).await.unwrap();
+    impatient.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap();
+    let own = shared.own[0];
+    shared.shop.edit(shared.products[0], |product| product.images = vec![own]);
+    shared.shop.clock.advance(std::time::Duration::from_secs(100));
+    let settled = shared.shop.push.settle().await.unwrap();
+    assert_eq!(settled.len(), 1);
+    assert_eq!(settled[0].outcome, ReceiptOutcome::Conflict(Conflict::MaybeReverted));
+}
+
 #[tokio::test]
 async fn c3_the_plan_names_every_other_product_and_variation_that_shows_it() {
     let shared = Shared::open().await;
@@ -156,6 +182,7 @@ async fn c3_the_plan_names_every_other_product_and_variation_that_shows_it() {
     let receipt = shared.shop.apply(&plan).await;
     let undo = shared.shop.push.plan_undo(receipt.push).await.unwrap();
     assert_eq!(undo.changes[0].shown_by.len(), 2, "{undo}");
+    assert_eq!(undo.changes[0].target().id.as_str(), shared.products[1].to_string(), "through its own");
 }
 
 #[tokio::test]
@@ -255,6 +282,11 @@ async fn u1_a_picture_that_left_the_product_is_undone_through_another_one_that_s
     shared.shop.edit(shared.products[0], |product| product.images = vec![own]);
     let galleries = shared.products.map(|id| shared.shop.stored(id).images);
     shared.shop.take_written();
+    // Where nobody could be asked who shows it, it is not said that nobody does.
+    let refused = FaultRule::new(Fault::status(403)).matching(WooStore::is_product_list);
+    shared.shop.server.faults().push(refused.times(1));
+    let error = shared.shop.push.undo(receipt.push).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Forbidden, "{error}");
     let report = shared.shop.push.undo(receipt.push).await.unwrap();
     assert_eq!(report.cells[0].1, UndoOutcome::Restored, "{report}");
     assert_eq!(shared.stored(), "Old text");
@@ -282,6 +314,11 @@ async fn u1_a_picture_that_no_product_shows_is_left_alone_and_that_is_said() {
     assert!(reason.contains("NoSuchEntry"), "{reason}");
     assert_eq!(shared.shop.take_written(), [], "a variation alone shows it, and is not written");
     assert_eq!(shared.stored(), "Ours");
+    // So it is where the platform does not tell who shows a picture.
+    let blind = Arc::new(Tampered::new(shared.shop.connector.clone(), |_, _, page| page));
+    let push = Push::new(blind, shared.shop.state.clone(), shared.shop.runtime.clone());
+    let undo = push.plan_undo(receipt.push).await.unwrap();
+    assert_eq!(undo.changes[0].verdict, ChangeVerdict::Rejected(Rejection::NoSuchEntry), "{undo}");
 }
 
 #[tokio::test]

@@ -23,7 +23,9 @@ use lily_connect::state::{Outcome, RowQuery, SqliteState, StateStore};
 use lily_connect::sync::{
     Approvals, ChangeVerdict, Conflict, Push, PushSettings, Receipt, ReceiptOutcome, Rejection, UndoOutcome,
 };
+use lily_connect::testkit::exchange::Request;
 use lily_connect::testkit::faults::{Fault, FaultRule, When};
+use lily_connect::time::Clock as _;
 use serde_json::{Value, json};
 
 impl Desk {
@@ -66,6 +68,14 @@ async fn w6_what_was_sent_is_there_so_it_landed() {
 }
 
 #[tokio::test]
+async fn w6_what_landed_is_found_days_later_and_not_given_up() {
+    let desk = Desk::new().await;
+    desk.lose(&desk.pulled().await, When::After).await;
+    desk.wait(3 * 24 * 3600);
+    assert_eq!(desk.settled().await, [ReceiptOutcome::Applied]);
+}
+
+#[tokio::test]
 async fn w6_what_was_before_is_there_and_the_stamp_stands_so_it_did_not_land() {
     let not_landed = Rejection::NotSent { code: "not_landed".to_owned() };
     settles_as(When::Before, |_| {}, ReceiptOutcome::Rejected(not_landed)).await;
@@ -104,6 +114,24 @@ async fn w6_a_record_that_cannot_be_read_stays_unsettled() {
     let store = &desk.bench.connector.info().store;
     let rows = desk.state.rows(store, &RowQuery::Push(receipt.push)).await.unwrap();
     assert!(matches!(rows[0].outcome, Outcome::Unknown { .. }));
+    assert_eq!(desk.settled().await, [ReceiptOutcome::Applied]);
+}
+
+#[tokio::test]
+async fn w6_a_record_that_is_there_and_cannot_be_mapped_stays_unsettled() {
+    let desk = Desk::new().await;
+    let record = desk.pulled().await;
+    desk.lose(&record, When::After).await;
+    desk.wait(100);
+    let broken = Tampered::new(desk.bench.connector.clone(), |_, _, mut page| {
+        for items in &mut page.items {
+            let body = String::from_utf8(items.body.to_vec()).unwrap();
+            items.body = body.replace("\"name\":\"Ours\"", "\"name\":\"\\ud800\"").into();
+        }
+        page
+    });
+    let push = Push::new(Arc::new(broken), desk.state.clone(), desk.bench.runtime.clone());
+    assert_eq!(push.settle().await.unwrap(), []);
     assert_eq!(desk.settled().await, [ReceiptOutcome::Applied]);
 }
 
@@ -207,9 +235,18 @@ async fn w7_who_settles_takes_turns_with_every_other_writer() {
     let desk = Desk::new().await;
     let record = desk.pulled().await;
     desk.lose(&record, When::After).await;
+    let (store, now) = (&desk.bench.connector.info().store, desk.bench.runtime.clock().now());
+    // Where nothing is due, no lease is taken.
+    let until = now.saturating_add(Duration::from_secs(10));
+    let before = desk.state.lease(store, "another", now, until).await.unwrap();
+    desk.state.release(store, "another").await.unwrap();
+    assert_eq!(desk.settled().await, []);
+    let after = desk.state.lease(store, "third", now, until).await.unwrap();
+    desk.state.release(store, "third").await.unwrap();
+    assert_eq!(after.0, before.0 + 1);
     desk.wait(100);
     // Beside a running writer nothing is settled.
-    let (store, now) = (&desk.bench.connector.info().store, desk.bench.runtime.clock().now());
+    let now = desk.bench.runtime.clock().now();
     let until = now.saturating_add(Duration::from_secs(10));
     desk.state.lease(store, "another", now, until).await.unwrap();
     assert_eq!(desk.settled().await, []);
@@ -223,4 +260,33 @@ async fn w7_who_settles_takes_turns_with_every_other_writer() {
     assert_eq!(desk.settled().await, []);
     let next = desk.state.lease(store, "third", now, until).await.unwrap();
     assert_eq!(next.0, fence.0 + 1);
+}
+
+/// Of two records, the first takes long to read: the lease is there for the second one all the same.
+#[tokio::test]
+async fn w7_who_settles_keeps_its_turn_however_long_its_reads_take() {
+    let desk = Desk::new().await;
+    let record = desk.pulled().await;
+    let other = desk.bench.store.create("Second", |_| {});
+    let mut second = desk.enrich(&record, json!({"title": {"value": "Ours 2", "expect": "force"}}));
+    second.target.id = other.to_string().into();
+    desk.bench.server.faults().push(FaultRule::new(Fault::Reset(When::After)).on_method("POST"));
+    let plan = desk.push.plan(&[desk.title(&record, "Ours 1"), second]).await.unwrap();
+    let mut settings = PushSettings::default();
+    settings.wait_for_unknown = false;
+    let push = desk.push.clone().settings(settings);
+    push.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap();
+    desk.wait(100);
+    let by_id = |request: &Request| request.method == http::Method::GET && request.path.contains("/products");
+    let clock = desk.bench.clock.clone();
+    desk.bench.store.before_request(1, by_id, move |_| clock.advance(Duration::from_secs(50)));
+    let (clock, state, store) = (desk.bench.clock.clone(), desk.state.clone(), plan.store.clone());
+    let handle = tokio::runtime::Handle::current();
+    desk.bench.store.before_request(2, by_id, move |_| {
+        clock.advance(Duration::from_secs(50));
+        let (now, until) = (clock.now(), clock.now().saturating_add(Duration::from_secs(60)));
+        let lease = std::thread::spawn(move || handle.block_on(state.lease(&store, "another", now, until)));
+        assert_eq!(lease.join().unwrap().unwrap_err().code(), "lease_held");
+    });
+    assert_eq!(desk.settled().await, [ReceiptOutcome::Applied, ReceiptOutcome::Applied]);
 }

@@ -293,8 +293,11 @@ async fn a_lost_translation_into_a_language_that_is_gone_is_given_up_after_a_day
     desk.bench.clock.sleep(Duration::from_secs(3600)).await;
     assert_eq!(push.settle().await.unwrap(), Vec::new(), "{receipt}");
     desk.bench.clock.sleep(Duration::from_secs(24 * 3600)).await;
+    // Only the shop's own connector knows which languages are gone.
+    assert_eq!(language(&desk, "de").push.settle().await.unwrap(), Vec::new());
     let settled = push.settle().await.unwrap();
     assert_eq!(settled[0].outcome, ReceiptOutcome::Conflict(Conflict::MaybeReverted));
+    assert_eq!(push.settle().await.unwrap(), Vec::new(), "it is told once");
 }
 
 #[tokio::test]

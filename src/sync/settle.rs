@@ -186,3 +186,55 @@ fn judge(
     };
     not_landed(found, receipt)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Entity, Field, FieldName, Platform, Product};
+    use crate::state::{RowId, RowKind};
+    use crate::time::SystemEntropy;
+
+    #[test]
+    fn w6_only_a_stamp_that_is_there_stands_and_is_moved_by_the_field_proves_that_nothing_landed() {
+        let at = |second: i64| Timestamp::from_unix_seconds(1_795_305_600 + second).unwrap();
+        let holder = RecordRef::new(Platform::new("p"), Entity::Product, "1");
+        let cell = Cell::new(holder.clone(), FieldName::new("title"));
+        let not_landed = ReceiptOutcome::Rejected(Rejection::NotSent { code: NOT_LANDED.to_owned() });
+        let reverted = ReceiptOutcome::Conflict(Conflict::MaybeReverted);
+        for (stamp, now, moves_stamp, expected) in [
+            (Some(1), Some(1), true, &not_landed),
+            (Some(1), Some(2), true, &reverted),
+            (Some(1), Some(1), false, &reverted),
+            (None, None, true, &reverted),
+        ] {
+            let row = WriteRow {
+                id: RowId::new(at(0), &SystemEntropy).unwrap(),
+                push: PushId::new(at(0), &SystemEntropy).unwrap(),
+                kind: RowKind::Push,
+                plan: "plan".into(),
+                cell: cell.clone(),
+                enrichment: None,
+                latest_at_plan: None,
+                before: CellValue::text("before"),
+                before_raw: None,
+                before_id: None,
+                via: None,
+                stamp: stamp.map(at),
+                sent: CellValue::text("ours"),
+                send_by: at(0),
+                at: at(0),
+                outcome: Outcome::Unknown { at: at(0) },
+                undone_by: None,
+            };
+            let mut product = Product::new(holder.clone());
+            product.title = Field::Value("before".into());
+            product.base.set(cell.field.clone(), CellValue::text("before").token(Normaliser::Exact1));
+            if let Some(now) = now {
+                product.modified_at = Field::Value(at(now));
+            }
+            let record = Record::Product(Box::new(product));
+            let judged = judge(&row, Some(&record), Normaliser::Exact1, moves_stamp, at(100));
+            assert_eq!(judged.map(|(_, receipt)| receipt).as_ref(), Some(expected), "{stamp:?} {now:?}");
+        }
+    }
+}

@@ -53,9 +53,7 @@ impl Push {
             .with_remedy("undo it through the connector of that view"));
         }
         let now = self.now();
-        let undoable = |row: &&WriteRow| {
-            row.kind == RowKind::Push && (row.outcome.landed_at().is_some() || row.outcome.is_unsettled())
-        };
+        let undoable = |row: &&WriteRow| row.outcome.landed_at().is_some() || row.outcome.is_unsettled();
         let rows: Vec<(u32, &WriteRow)> = (0..).zip(rows.iter().filter(undoable)).collect();
         let (mut changes, mut sizes) = (Vec::new(), ListSizes::default());
         let mut lost = Vec::new();
@@ -108,8 +106,7 @@ impl Push {
     /// Where to write what several records share, when the record that it was written through does not show it
     /// any more: by holder, another record that does.
     async fn shown_elsewhere(&self, lost: &[(u32, &WriteRow)]) -> Result<BTreeMap<RecordRef, RecordRef>> {
-        let mut cells: Vec<&Cell> = lost.iter().map(|(_, row)| &row.cell).collect();
-        cells.dedup_by(|one, other| one.holder == other.holder);
+        let cells: Vec<&Cell> = lost.iter().map(|(_, row)| &row.cell).collect();
         if cells.is_empty() {
             return Ok(BTreeMap::new());
         }
