@@ -320,6 +320,33 @@ async fn a_removed_attribute_comes_back_with_its_flags_its_place_and_its_spellin
 // Categories and brands.
 
 #[tokio::test]
+async fn a_category_that_was_made_anew_under_its_name_is_not_put_back_for_the_old_one() {
+    let (mut id, mut caps) = (0, 0);
+    let shop = Shop::open(|store| {
+        let hats = store.add_term(Taxonomy::Category, "Hats");
+        caps = store.add_term(Taxonomy::Category, "Caps");
+        id = store.create("Old", |product| product.categories = vec![hats, caps]);
+    })
+    .await;
+    let remove = json!({"categories": {"remove": ["Caps"]}});
+    let record = shop.record(id).await;
+    let first = shop.land(&[shop.wants(&record, &remove)]).await;
+    assert_eq!(shop.push.undo(first.push).await.unwrap().cells[0].1, UndoOutcome::Restored);
+    shop.tick();
+    let record = shop.record(id).await;
+    let second = shop.land(&[shop.wants(&record, &remove)]).await;
+    assert!(shop.store.delete_term(caps));
+    shop.store.add_term(Taxonomy::Category, "Caps");
+    shop.take_written();
+    let undo = shop.push.plan_undo(second.push).await.unwrap();
+    assert_eq!(undo.changes[0].verdict, ChangeVerdict::Rejected(Rejection::NameUnknown), "{undo}");
+    // What was taken back already puts nothing back, so no name is asked for.
+    let undo = shop.push.plan_undo(first.push).await.unwrap();
+    assert!(!matches!(undo.changes[0].verdict, ChangeVerdict::Rejected(_)), "{undo}");
+    assert_eq!(shop.take_written(), []);
+}
+
+#[tokio::test]
 async fn a_category_or_brand_must_be_known_and_known_once() {
     let mut id = 0;
     let shop = Shop::open(|store| {

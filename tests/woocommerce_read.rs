@@ -823,9 +823,11 @@ async fn prints_of_many_deltas_are_kept_once_an_id() {
         store.ids().into_iter().filter(|id| !store.product(*id).unwrap().is_variation()).collect();
     let run = lily_connect::state::RunKey("product:\"all\"#unclocked".into());
     for round in 0..6 {
-        products.iter().for_each(|id| assert!(store.edit(*id, |product| product.name.push('!'))));
+        // Of those that are left alone, the prints stay.
+        let edited = &products[..100];
+        edited.iter().for_each(|id| assert!(store.edit(*id, |product| product.name.push('!'))));
         let (_, delivered) = watch.delta().await;
-        assert_eq!(delivered.len(), products.len());
+        assert_eq!(delivered.len(), edited.len());
         let kept = watch.state.delivered(&watch.bench.connector.info().store, &run).await.unwrap();
         assert!(!kept.is_empty() && kept.len() <= 2 * 2 * products.len(), "{} after {round}", kept.len());
     }
