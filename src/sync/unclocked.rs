@@ -135,6 +135,8 @@ fn print_of(record: &Record, fields: &[FieldName], scratch: &mut Vec<u8>) -> u64
                 ("seo", &product.seo.description),
                 ("seo", &product.seo.focus_keyword),
                 ("slug", &product.slug),
+                ("gtin", &product.gtin),
+                ("mpn", &product.mpn),
             ];
             for (_, text) in texts.into_iter().filter(|(name, _)| listed(name)) {
                 put(scratch, text.value().map(Text::as_str));
@@ -164,10 +166,6 @@ fn print_of(record: &Record, fields: &[FieldName], scratch: &mut Vec<u8>) -> u64
                     put(out, attribute.namespace.as_deref());
                 }
             });
-            let texts = [("slug", &product.slug), ("gtin", &product.gtin), ("mpn", &product.mpn)];
-            for (_, text) in texts.iter().filter(|(name, _)| listed(name)) {
-                put(scratch, text.value().map(|text| text.as_str()));
-            }
         }
         Record::Variant(variant) => {
             let texts = [
@@ -246,7 +244,9 @@ fn put(out: &mut Vec<u8>, text: Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Entity, Platform, Product, RecordRef};
+    use crate::model::{
+        Attribute, Dimensions, Entity, MassUnit, OptionValue, Platform, Product, RecordRef, Variant,
+    };
 
     #[test]
     fn a_print_tells_alt_texts_and_names_of_terms_apart_and_nothing_else() {
@@ -280,29 +280,133 @@ mod tests {
         assert_eq!(different.len(), prints.len());
     }
 
+    /// A field's name, and another value of it, or of a part of it.
+    type Change<T> = (&'static str, fn(&mut T));
+
+    fn text() -> Field<Text> {
+        Field::Value("A".into())
+    }
+
+    fn money() -> Field<Money> {
+        Field::Value(Money::new(5.into(), "USD".parse().unwrap()))
+    }
+
+    fn mass() -> Field<Mass> {
+        Field::Value(Mass::of(5.into(), MassUnit::Gram).unwrap())
+    }
+
+    fn inventory() -> Field<Inventory> {
+        Field::Value(Inventory { quantity: Some(3.into()), ..Inventory::default() })
+    }
+
+    fn media(change: fn(&mut Media)) -> Field<Vec<Media>> {
+        let mut media = Media::default();
+        change(&mut media);
+        Field::Value(vec![media])
+    }
+
+    fn term(id: &str, name: &str) -> Field<Vec<Term>> {
+        Field::Value(vec![Term { id: Some(id.into()), name: name.into(), raw_name: None }])
+    }
+
+    fn attribute(change: fn(&mut Attribute)) -> Field<Vec<Attribute>> {
+        let mut attribute = Attribute::default();
+        change(&mut attribute);
+        Field::Value(vec![attribute])
+    }
+
+    fn option(key: &str, name: &str, value: &str) -> Field<Vec<OptionValue>> {
+        let (key, name, value) = (Some(key.into()), name.into(), value.into());
+        Field::Value(vec![OptionValue { id: None, key, name, value }])
+    }
+
+    const PRODUCT: [Change<Product>; 34] = [
+        ("title", |it| it.title = text()),
+        ("description", |it| it.description = text()),
+        ("short_description", |it| it.short_description = text()),
+        ("seo", |it| it.seo.title = text()),
+        ("seo", |it| it.seo.description = text()),
+        ("seo", |it| it.seo.focus_keyword = text()),
+        ("slug", |it| it.slug = text()),
+        ("gtin", |it| it.gtin = text()),
+        ("mpn", |it| it.mpn = text()),
+        ("status", |it| it.status = Field::Value(ProductStatus::Draft)),
+        ("price", |it| it.price = money()),
+        ("compare_at", |it| it.compare_at = money()),
+        ("weight", |it| it.weight = mass()),
+        ("inventory", |it| it.inventory = inventory()),
+        ("inventory", |it| it.inventory.get_or_default().quantity = Some(4.into())),
+        ("media", |it| it.media = media(|_| {})),
+        ("media", |it| it.media = media(|it| it.id = Some("A".into()))),
+        ("media", |it| it.media = media(|it| it.url = Some("A".into()))),
+        ("media", |it| it.media = media(|it| it.alt = Some("A".into()))),
+        ("media", |it| it.media = media(|it| it.title = Some("A".into()))),
+        ("categories", |it| it.categories = term("1", "A")),
+        ("categories", |it| it.categories = term("2", "A")),
+        ("categories", |it| it.categories = term("1", "B")),
+        ("tags", |it| it.tags = term("1", "A")),
+        ("brands", |it| it.brands = term("1", "A")),
+        ("attributes", |it| it.attributes = attribute(|_| {})),
+        ("attributes", |it| it.attributes = attribute(|it| it.id = Some("A".into()))),
+        ("attributes", |it| it.attributes = attribute(|it| it.key = Some("A".into()))),
+        ("attributes", |it| it.attributes = attribute(|it| it.label = "A".into())),
+        ("attributes", |it| it.attributes = attribute(|it| it.values = vec!["A".into()])),
+        ("attributes", |it| it.attributes = attribute(|it| it.values = vec!["A".into(), "A".into()])),
+        ("attributes", |it| it.attributes = attribute(|it| it.namespace = Some("A".into()))),
+        ("attributes", |it| it.attributes = attribute(|it| it.namespace = Some("B".into()))),
+        ("attributes", |it| {
+            it.attributes.get_or_default().extend([Attribute::default(), Attribute::default()])
+        }),
+    ];
+
+    const VARIANT: [Change<Variant>; 17] = [
+        ("title", |it| it.title = text()),
+        ("description", |it| it.description = text()),
+        ("sku", |it| it.sku = text()),
+        ("gtin", |it| it.gtin = text()),
+        ("mpn", |it| it.mpn = text()),
+        ("status", |it| it.status = Field::Value(ProductStatus::Draft)),
+        ("price", |it| it.price = money()),
+        ("compare_at", |it| it.compare_at = money()),
+        ("weight", |it| it.weight = mass()),
+        ("dimensions", |it| it.dimensions = Field::Value(Dimensions::default())),
+        ("inventory", |it| it.inventory = inventory()),
+        ("media", |it| it.media = media(|_| {})),
+        ("media", |it| it.media = media(|it| it.alt = Some("A".into()))),
+        ("options", |it| it.options = option("1", "A", "A")),
+        ("options", |it| it.options = option("2", "A", "A")),
+        ("options", |it| it.options = option("1", "B", "A")),
+        ("options", |it| it.options = option("1", "A", "B")),
+    ];
+
+    /// Each change has a print of its own where its field is listed, and none where another one is.
+    fn tells_apart<T: Clone>(changes: &[Change<T>], plain: &T, print: impl Fn(&T, &[FieldName]) -> u64) {
+        let all: Vec<FieldName> = changes.iter().map(|(name, _)| FieldName::new(name)).collect();
+        let mut prints = vec![print(plain, &all)];
+        for (name, change) in changes {
+            let mut changed = plain.clone();
+            change(&mut changed);
+            prints.push(print(&changed, &all));
+            let own = [FieldName::new(name)];
+            assert_ne!(print(&changed, &own), print(plain, &own), "{name} is listed alone");
+            let others: Vec<FieldName> =
+                all.iter().filter(|other| other.as_str() != *name).cloned().collect();
+            assert_eq!(print(&changed, &others), print(plain, &others), "{name} is not listed");
+        }
+        let count = prints.len();
+        prints.sort_unstable();
+        prints.dedup();
+        assert_eq!(prints.len(), count);
+    }
+
     #[test]
-    fn a_print_tells_texts_and_numbers_apart_where_they_are_listed() {
-        let product = |change: &dyn Fn(&mut Product)| {
-            let mut product = Product::new(RecordRef::new(Platform::new("p"), Entity::Product, "1"));
-            change(&mut product);
-            let fields = ["title", "seo", "status", "price", "inventory"].map(FieldName::new);
-            print_of(&Record::Product(Box::new(product)), &fields, &mut Vec::new())
-        };
-        let usd = "USD".parse().unwrap();
-        let prints = [
-            product(&|_| {}),
-            product(&|it| it.title = Field::Value("A".into())),
-            product(&|it| it.seo.title = Field::Value("A".into())),
-            product(&|it| it.seo.description = Field::Value("A".into())),
-            product(&|it| it.status = Field::Value(ProductStatus::Draft)),
-            product(&|it| it.price = Field::Value(Money::new(5.into(), usd))),
-            product(&|it| it.inventory.get_or_default().quantity = Some(3.into())),
-            product(&|it| it.inventory.get_or_default().quantity = Some(4.into())),
-        ];
-        let mut different = prints.to_vec();
-        different.sort_unstable();
-        different.dedup();
-        assert_eq!(different.len(), prints.len());
-        assert_eq!(product(&|it| it.description = Field::Value("A".into())), prints[0], "it is not listed");
+    fn a_print_tells_each_field_apart_where_it_is_listed() {
+        let of = |kind| RecordRef::new(Platform::new("p"), kind, "1");
+        tells_apart(&PRODUCT, &Product::new(of(Entity::Product)), |product, fields| {
+            print_of(&Record::Product(Box::new(product.clone())), fields, &mut Vec::new())
+        });
+        tells_apart(&VARIANT, &Variant::new(of(Entity::Variant)), |variant, fields| {
+            print_of(&Record::Variant(Box::new(variant.clone())), fields, &mut Vec::new())
+        });
     }
 }
