@@ -28,6 +28,7 @@
 //! | `SHOPIFY_CLIENT_ID`, `SHOPIFY_CLIENT_SECRET` | in its place: the credentials of an app of the shop's own organisation, which get a token for a day at a time |
 //! | `SHOPIFY_URL` | another address than the shop's own, such as that of a test server |
 //! | `SHOPIFY_WRITE_SLUGS` | `1` allows handles to be written |
+//! | `SHOPIFY_WRITE_IDENTIFIERS` | `1` allows item numbers (barcodes) of variants to be written: a wrong one sells another product |
 //! | `SHOPIFY_LOCALE` | a further language of the shop (BCP 47): its translations are pulled and written (default its own texts) |
 //! | `SHOPIFY_BUDGET_SHARE` | which share of the query budget is ours, above 0 and at most 1 (default 1) |
 //! | `MAGENTO_URL` | the site's address; of the cloud service with the tenant behind the host |
@@ -192,6 +193,7 @@ impl ConnectorConfig {
                     .shopify_credentials(builder)?
                     .private_hosts(variables.switch("LILY_ALLOW_PRIVATE_HOSTS")?)
                     .write_slugs(variables.switch("SHOPIFY_WRITE_SLUGS")?)
+                    .write_identifiers(variables.switch("SHOPIFY_WRITE_IDENTIFIERS")?)
                     .mapping(mapping);
                 if let Some(url) = variables.optional("SHOPIFY_URL")? {
                     builder = builder.url(url);

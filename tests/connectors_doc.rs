@@ -73,6 +73,7 @@ async fn the_table_of_fields_is_what_the_maps_say() {
     let shopify = ShopifyConfig::builder("some-shop.myshopify.com")
         .access_token(Secret::new("t"))
         .write_slugs(true)
+        .write_identifiers(true)
         .profile(profile)
         .build()
         .unwrap();

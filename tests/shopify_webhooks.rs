@@ -560,6 +560,38 @@ async fn h2_our_own_write_comes_back_and_is_not_handed_on() {
     assert_eq!(shop.work().await, (vec!["By the merchant, right after".to_owned()], 0));
 }
 
+/// A product that is as it was but for its time is how a merchant's edit of a variant shows, too: it is never swallowed.
+#[tokio::test]
+async fn h2_a_number_that_we_wrote_to_a_variant_is_handed_on_as_a_change_of_its_product() {
+    let shop = Wired::new().await;
+    shop.source().subscribe(&shop.wanted()).await.unwrap();
+    shop.edit(0, "Known");
+    shop.bench.shop.deliver().await;
+    assert_eq!(shop.work().await, (vec!["Known".to_owned()], 0));
+    let ids = shop.bench.shop.product(shop.ids[0]).unwrap().variants;
+    let sibling = shop.bench.shop.create_variant(shop.ids[0], |_| {});
+    shop.bench.shop.deliver().await;
+    assert_eq!(shop.work().await, (vec!["Known".to_owned()], 0));
+    let push = Push::new(shop.bench.connector.clone(), shop.state.clone(), shop.bench.runtime.clone());
+    let enrichment = serde_json::from_value(json!({
+        "ref": {"platform": "shopify", "kind": "variant", "id": ids[0].to_string()},
+        "made_at": shop.bench.runtime.clock().now(),
+        "fields": {"gtin": {"value": "4006381333931", "expect": "only_if_empty"}},
+    }))
+    .unwrap();
+    let plan = push.plan(&[enrichment]).await.unwrap();
+    shop.bench.clock.advance(Duration::from_secs(2));
+    let receipt = push.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap();
+    assert!(receipt.is_full_success(), "{receipt}");
+    assert_eq!(shop.bench.shop.deliver().await.len(), 1);
+    assert_eq!(shop.work().await, (vec!["Known".to_owned()], 0));
+    // So is what the merchant does to another variant right after it.
+    shop.bench.clock.advance(Duration::from_secs(2));
+    assert!(shop.bench.shop.edit_variant(sibling, |variant| variant.barcode = Some("X".to_owned())));
+    shop.bench.shop.deliver().await;
+    assert_eq!(shop.work().await, (vec!["Known".to_owned()], 0));
+}
+
 #[tokio::test]
 async fn a_subscription_that_the_platform_deleted_after_eight_failures_is_made_anew() {
     let shop = Wired::new().await;

@@ -80,6 +80,7 @@ pub fn config(url: &str, token: &str) -> ShopifyBuilder {
         .access_token(Secret::new(token))
         .private_hosts(true)
         .write_slugs(true)
+        .write_identifiers(true)
 }
 
 impl Drop for Bench {

@@ -131,7 +131,15 @@ impl ContractFixture for Shop {
                     "options": format!("{:?}", product.options),
                 }))
             }
-            Entity::Variant => Some(json!(format!("{:?}", shop.variant(number(id))?.sku))),
+            Entity::Variant => {
+                let variant = shop.variant(number(id))?;
+                Some(json!({
+                    "barcode": variant.barcode, "sku": variant.sku, "price": variant.price,
+                    "compareAtPrice": variant.compare_at_price, "product": {"id": variant.product},
+                    "selectedOptions": format!("{:?}", variant.values), "media": variant.media,
+                    "inventoryItem": format!("{:?}", (variant.inventory_item, variant.tracked, &variant.weight)),
+                }))
+            }
             _ => None,
         }
     }
@@ -142,6 +150,12 @@ impl ContractFixture for Shop {
             // A translation alone moves no record; here the merchant saved the product, too.
             return key.is_some_and(|(_, key)| self.bench.shop.translate(number(id), language, key, text))
                 && self.bench.shop.edit_product(number(id), |_| {});
+        }
+        if (entity, field.as_str()) == (Entity::Variant, "gtin") {
+            return self
+                .bench
+                .shop
+                .edit_variant(number(id), |variant| variant.barcode = Some(text.to_owned()));
         }
         entity == Entity::Product
             && self.bench.shop.edit_product(number(id), |product| match field.as_str() {

@@ -63,9 +63,18 @@ impl Desk {
 
     /// Fresh records of all products through another connector to the shop, such as one of another language.
     pub async fn pulled_through(&self, connector: Arc<dyn Connector>) -> BTreeMap<u64, Value> {
+        self.pulled_of(connector, Entity::Product).await
+    }
+
+    /// Fresh records of all variants, by id.
+    pub async fn variants(&self) -> BTreeMap<u64, Value> {
+        self.pulled_of(self.bench.connector.clone(), Entity::Variant).await
+    }
+
+    async fn pulled_of(&self, connector: Arc<dyn Connector>, entity: Entity) -> BTreeMap<u64, Value> {
         // A job's waits would move the clock.
         let bulk = BulkSettings::default().when(BulkUse::Never);
-        let pull = Pull::new(connector, self.state.clone(), Entity::Product).keep_base(true).bulk(bulk);
+        let pull = Pull::new(connector, self.state.clone(), entity).keep_base(true).bulk(bulk);
         pull.forget().await.unwrap();
         let mut sink = Kept::default();
         let certificate = pull.run(&mut sink, &|_| {}).await.unwrap();
@@ -214,7 +223,10 @@ impl Desk {
             }
             for variant in &product.variants {
                 let of_variant = shop.metafields(Owner::Variant(*variant));
-                put(&format!("variant {variant}"), format!("{:?} {of_variant:?}", shop.variant(*variant)));
+                let mut kept = shop.variant(*variant).unwrap();
+                kept.updated_at = kept.created_at;
+                put(&format!("gtin {variant}"), format!("{:?}", kept.barcode.take()));
+                put(&format!("variant {variant}"), format!("{kept:?} {of_variant:?}"));
             }
         }
         parts
@@ -227,6 +239,10 @@ impl Desk {
             let variables: Value = serde_json::from_str(&call.variables).unwrap();
             assert!(variables["product"].get("tags").is_none(), "a list of tags is replaced: {call:?}");
             assert!(variables["product"].get("metafields").is_none(), "{call:?}");
+            for variant in variables["variants"].as_array().into_iter().flatten() {
+                let keys: Vec<&String> = variant.as_object().unwrap().keys().collect();
+                assert_eq!(keys, ["barcode", "id"], "more of a variant than was asked for: {call:?}");
+            }
             assert!(variables["option"].get("position").is_none(), "options are put in order: {call:?}");
             assert!(variables["option"].get("linkedMetafield").is_none(), "an option is linked: {call:?}");
             for metafield in variables["metafields"].as_array().into_iter().flatten() {

@@ -41,6 +41,52 @@ const SET: &str =
     metafields { id compareDigest value } userErrors { field message code elementIndex } } }";
 
 #[tokio::test]
+async fn variants_of_one_product_are_updated_all_or_where_it_is_asked_for_in_part() {
+    let shop = shop(2).await;
+    let [one, other] = [shop.fake.ids()[0], shop.fake.ids()[1]];
+    let ids = [(); 2].map(|()| shop.fake.create_variant(one, |variant| variant.sku = Some("S".to_owned())));
+    let foreign = shop.fake.create_variant(other, |_| {});
+    let gid = |id: u64| format!("gid://shopify/ProductVariant/{id}");
+    let update = "mutation Write($product: ID!, $variants: [ProductVariantsBulkInput!]!, $partial: Boolean) {
+        productVariantsBulkUpdate(productId: $product, variants: $variants, allowPartialUpdates: $partial) {
+        productVariants { id } userErrors { field message code } } }";
+    let write = async |product: u64, partial: bool, some: &[(u64, Value)]| {
+        let variants: Vec<Value> =
+            some.iter().map(|(id, barcode)| json!({ "id": gid(*id), "barcode": barcode })).collect();
+        let given = json!({ "product": before_gid(product), "variants": variants, "partial": partial });
+        let answer = shop.data(update, given).await["productVariantsBulkUpdate"].clone();
+        let errors = answer["userErrors"].as_array().unwrap().iter();
+        let errors: Vec<Value> = errors.map(|error| json!([error["field"], error["code"]])).collect();
+        (answer["productVariants"].as_array().map_or(0, Vec::len), errors)
+    };
+    let stored = |id: u64| shop.fake.variant(id).unwrap();
+    shop.clock.advance(Duration::from_secs(60));
+    let before = ids.map(stored);
+    assert_eq!(write(one, false, &[(ids[0], "1".into()), (ids[1], "2".into())]).await, (2, vec![]));
+    for (before, barcode) in before.into_iter().zip(["1", "2"]) {
+        let now = stored(before.id);
+        assert_eq!((now.updated_at, now.barcode.as_deref()), (shop.fake.now(), Some(barcode)));
+        assert_eq!((now.sku, now.price, now.position), (before.sku, before.price, before.position));
+    }
+    assert_eq!(shop.fake.product(one).unwrap().updated_at, shop.fake.now());
+    // Neither another product's, nor one that is not there.
+    let unknown = json!([["variants", "1", "id"], "PRODUCT_VARIANT_DOES_NOT_EXIST"]);
+    for wrong in [foreign, 4] {
+        let some = [(ids[0], "3".into()), (wrong, "4".into())];
+        assert_eq!(write(one, false, &some).await, (0, vec![unknown.clone()]));
+        assert_eq!(stored(ids[0]).barcode.as_deref(), Some("1"));
+        assert_eq!(write(one, true, &some).await, (1, vec![unknown.clone()]));
+        assert_eq!(stored(ids[0]).barcode.take().as_deref(), Some("3"));
+        write(one, false, &[(ids[0], "1".into())]).await;
+    }
+    assert_eq!(stored(foreign).barcode, None);
+    let nowhere = json!([["productId"], "PRODUCT_DOES_NOT_EXIST"]);
+    assert_eq!(write(4, true, &[(ids[0], "5".into())]).await, (0, vec![nowhere]));
+    write(one, false, &[(ids[0], Value::Null)]).await;
+    assert_eq!(stored(ids[0]).barcode, None);
+}
+
+#[tokio::test]
 async fn metafields_are_guarded_by_their_digest_and_set_all_or_nothing() {
     let shop = shop(1).await;
     let id = shop.fake.ids()[0];

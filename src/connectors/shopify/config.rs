@@ -256,6 +256,14 @@ impl ShopifyBuilder {
         self
     }
 
+    /// Allows item numbers (barcodes) of variants to be written (default forbidden): a wrong one sells another product,
+    /// and of a variant with several barcodes only the first one is known here.
+    #[must_use]
+    pub fn write_identifiers(mut self, allowed: bool) -> Self {
+        self.writes.identifiers = allowed;
+        self
+    }
+
     /// Says what this store has elsewhere than the connector's map says (default nothing).
     #[must_use]
     pub fn mapping(mut self, overrides: Overrides) -> Self {
@@ -270,9 +278,8 @@ impl ShopifyBuilder {
     /// bounds, or the overrides of the map do not fit it.
     pub fn build(self) -> Result<ShopifyConfig> {
         let shop = ShopDomain::new(&self.shop)?;
-        let rules = self.mapping.apply(Entity::Product, map::PRODUCT)?;
-        map::must_write_content(&self.mapping, &rules)?;
-        self.mapping.apply(Entity::Variant, map::VARIANT)?;
+        map::must_write_content(&self.mapping, Entity::Product, map::PRODUCT)?;
+        map::must_write_content(&self.mapping, Entity::Variant, map::VARIANT)?;
         let origin = match &self.url {
             Some(url) if url.trim_start().starts_with("http://") => Origin::http(url)?,
             Some(url) => Origin::https(url)?,

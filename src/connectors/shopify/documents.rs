@@ -51,6 +51,7 @@ documents! {
     DELETION_EVENTS = "DeletionEvents": "deletion_events";
     UPDATE_PRODUCT = "UpdateProduct": "update_product";
     UPDATE_OPTION = "UpdateOption": "update_option";
+    UPDATE_VARIANTS = "UpdateVariants": "update_variants";
     ADD_TAGS = "AddTags": "add_tags";
     REMOVE_TAGS = "RemoveTags": "remove_tags";
     SET_METAFIELDS = "SetMetafields": "set_metafields";

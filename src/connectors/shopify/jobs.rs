@@ -45,6 +45,7 @@ static KINDS: &[(&Document, &str)] = &[
     (&documents::ADD_TAGS, "tagsAdd"),
     (&documents::UPDATE_FILES, "fileUpdate"),
     (&documents::UPDATE_OPTION, "productOptionUpdate"),
+    (&documents::UPDATE_VARIANTS, super::variants::ROOT),
     (&documents::REMOVE_TRANSLATIONS, "translationsRemove"),
     (&documents::REGISTER_TRANSLATIONS, "translationsRegister"),
     (&documents::SET_METAFIELDS, "metafieldsSet"),

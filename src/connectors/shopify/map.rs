@@ -90,7 +90,7 @@ pub(super) static VARIANT: &[Rule] = &[
     rule("/createdAt", "created_at", Rfc3339, Read),
     rule("/updatedAt", "modified_at", Rfc3339, Read),
     rule("/sku", "sku", OptionalText, Read),
-    rule("/barcode", "gtin", OptionalText, Read),
+    rule("/barcode", "gtin", OptionalText, ReadWrite),
     rule("/price", "price", Money, Read),
     rule("/compareAtPrice", "compare_at", Money, Read),
     rule("/inventoryQuantity", "inventory.quantity", Decimal, Read),
@@ -145,16 +145,17 @@ pub(super) static TRANSLATED_COLLECTION: &[Rule] = &[
 ///
 /// # Errors
 /// `Config` with the entry's line.
-pub(super) fn must_write_content(mapping: &Overrides, rules: &[Rule]) -> Result<()> {
+pub(super) fn must_write_content(mapping: &Overrides, entity: Entity, own: &[Rule]) -> Result<()> {
+    let rules = mapping.apply(entity, own)?;
     let elsewhere = |rule: &&Rule| {
         rule.direction == ReadWrite
-            && !PRODUCT
+            && !own
                 .iter()
                 .any(|own| own.direction == ReadWrite && own.field == rule.field && own.from == rule.from)
     };
     let Some(rule) = rules.iter().find(elsewhere) else { return Ok(()) };
     Err(mapping
-        .refuse(Entity::Product, &rule.field, "the connector cannot write to this place")
+        .refuse(entity, &rule.field, "the connector cannot write to this place")
         .with_context("from", rule.from.to_string())
         .with_remedy("add write = false: what metafields hold is written as attributes"))
 }

@@ -22,6 +22,7 @@ mod nested;
 mod options;
 mod read;
 mod staged;
+mod variants;
 pub mod webhook;
 mod wire;
 mod writable;

@@ -1,4 +1,4 @@
-//! What can be written to a product of a store, and what the platform would refuse or change.
+//! What can be written to products and variants of a store, and what the platform would refuse or change.
 
 use crate::model::{Entity, FieldName, NameSource, Normaliser, TextCheck, Unavailable, WritableField};
 
@@ -23,13 +23,15 @@ const MAX_CATEGORY_BYTES: usize = 64;
 pub(super) struct WriteSettings {
     /// Whether handles are written.
     pub(super) slugs: bool,
+    /// Whether item numbers are written.
+    pub(super) identifiers: bool,
 }
 
+/// What can be written, and what cannot be in this store.
+type Claims = (Vec<WritableField>, Vec<(FieldName, Unavailable)>);
+
 /// The fields of a product that can be written, and those that cannot be in this store.
-pub(super) fn of_products(
-    settings: WriteSettings,
-    rights: Rights,
-) -> (Vec<WritableField>, Vec<(FieldName, Unavailable)>) {
+pub(super) fn of_products(settings: WriteSettings, rights: Rights) -> Claims {
     let mut title = WritableField::text(FieldName::new("title"), Normaliser::Exact1);
     (title.max_bytes, title.check) = (MAX_NAME_BYTES, Some(ONE_LINE));
     let description = WritableField::html(FieldName::new("description"), MAX_HTML_BYTES);
@@ -86,6 +88,18 @@ pub(super) fn of_products(
         (alt, rights.files),
         (slug, rights.products && settings.slugs),
     ];
+    claims(fields)
+}
+
+/// The fields of a variant that can be written, and those that cannot be in this store.
+pub(super) fn of_variants(settings: WriteSettings, rights: Rights) -> Claims {
+    let mut gtin = WritableField::text(FieldName::new("gtin"), Normaliser::Exact1);
+    (gtin.removable, gtin.check) = (true, Some(TextCheck::GTIN));
+    claims(vec![(gtin, rights.products && settings.identifiers)])
+}
+
+/// Parts what may be written from the rest.
+fn claims(fields: Vec<(WritableField, bool)>) -> Claims {
     let (can, cannot): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(_, may)| *may);
     let cannot = cannot.into_iter().map(|(field, _)| (field.field, Unavailable::NotEnabled));
     let stamped = |(mut field, _): (WritableField, bool)| {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::connector::Shopify;
 use super::metafields::{self, Types};
-use super::{client, documents, language, options, wire};
+use super::{client, documents, language, options, variants, wire};
 use crate::connector::{Answer, FieldAnswer, Outcomes, Patch, PatchField, PatchValue, PushRequest, Written};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graphql::{Document, UserErrors};
@@ -18,15 +18,17 @@ use crate::model::{Entity, FieldName, Term};
 /// The most records that are written at once; the store's limiter decides how many calls leave.
 const AT_ONCE: usize = 4;
 
-/// One mutation, and the fields of the patch that it writes.
+/// One mutation, and the fields that it writes.
 pub(super) struct Step {
     pub(super) document: &'static Document,
     /// The mutation's field, below which the answer stands.
     pub(super) root: &'static str,
     pub(super) variables: Value,
     pub(super) fields: Vec<FieldName>,
-    /// Of an update of a product, what each field brings into it.
-    parts: Vec<(FieldName, Map<String, Value>)>,
+    /// What each field brings into the input, where it can be halved by that.
+    pub(super) parts: Vec<(FieldName, Map<String, Value>)>,
+    /// Whose fields they are, by place among the patches that go together; of variants, one for each part.
+    pub(super) patches: Vec<usize>,
 }
 
 impl Step {
@@ -36,7 +38,7 @@ impl Step {
         variables: Value,
         field: &FieldName,
     ) -> Self {
-        Self { document, root, variables, fields: vec![field.clone()], parts: Vec::new() }
+        Self::of_fields(document, root, variables, vec![field.clone()], Vec::new())
     }
 
     /// A mutation that writes several fields, with what each brings into it where it can be halved.
@@ -47,11 +49,31 @@ impl Step {
         fields: Vec<FieldName>,
         parts: Vec<(FieldName, Map<String, Value>)>,
     ) -> Self {
-        Self { document, root, variables, fields, parts }
+        Self { document, root, variables, fields, parts, patches: vec![0] }
+    }
+
+    /// The same mutation, of the patch at that place.
+    fn of(mut self, place: usize) -> Self {
+        self.patches.iter_mut().for_each(|at| *at = place);
+        self
+    }
+
+    /// What each variant is given, with the place of its patch.
+    pub(super) fn given(&self) -> Vec<variants::Given> {
+        self.patches.iter().copied().zip(self.parts.iter().cloned()).collect()
     }
 
     /// Both halves of a mutation that the platform refuses whole where one entry is no good.
     pub(super) fn halves(&self) -> Option<[Self; 2]> {
+        if self.parts.len() > 1 && self.root == variants::ROOT {
+            let product = self.variables.get("product")?;
+            let given = self.given();
+            let (one, other) = given.split_at(given.len() / 2);
+            return Some([
+                variants::update(product, one.to_vec()),
+                variants::update(product, other.to_vec()),
+            ]);
+        }
         if self.parts.len() > 1 && self.root == "translationsRegister" {
             let id = self.variables.get("id")?.as_str()?;
             let (one, other) = self.parts.split_at(self.parts.len() / 2);
@@ -89,43 +111,55 @@ impl Step {
 impl Shopify {
     /// Writes the patches, and answers once per patch, in order.
     pub(super) async fn write_all(&self, request: &PushRequest) -> Result<Vec<Answer>> {
-        let writes: Vec<_> = request.patches.iter().map(|patch| self.write_one(patch, request)).collect();
-        Written::answers(stream::iter(writes).buffered(AT_ONCE).collect().await)
+        let groups = variants::together(&request.patches);
+        let writes: Vec<_> = groups.iter().map(|group| self.write_together(group, request)).collect();
+        let written: Vec<Vec<Written>> = stream::iter(writes).buffered(AT_ONCE).collect().await;
+        let places = groups.iter().flatten().map(|(at, _)| *at);
+        let mut written: Vec<(usize, Written)> = places.zip(written.into_iter().flatten()).collect();
+        written.sort_by_key(|(at, _)| *at);
+        Written::answers(written.into_iter().map(|(_, written)| written).collect())
     }
 
-    async fn write_one(&self, patch: &Patch, request: &PushRequest) -> Written {
-        let mut outcomes = Outcomes::new();
-        match self.types(patch).await.and_then(|types| self.steps(patch, &types)) {
-            Ok(steps) => {
-                let mut steps = VecDeque::from(steps);
-                while let Some(step) = steps.pop_front() {
-                    // Somebody else is at these metafields, or they were lost: nothing of them is deleted.
-                    let is_open = |field: &FieldName| {
-                        outcomes.of(field).is_some_and(|said| *said != FieldAnswer::Accepted)
-                    };
-                    if step.root == "metafieldsDelete" && step.fields.iter().any(is_open) {
-                        continue;
-                    }
-                    match self.take(&step, request).await {
-                        Ok(answer) => {
-                            // It was refused whole: what is good of it goes without the rest.
-                            if let (FieldAnswer::Refused { .. }, Some(halves)) = (&answer, step.halves()) {
-                                outcomes.said(&[], &answer);
-                                halves.into_iter().rev().for_each(|half| steps.push_front(half));
-                                continue;
-                            }
-                            outcomes.said(&step.fields, &answer);
-                        }
-                        Err(error) => outcomes.failed(&step.fields, error),
-                    }
+    /// Writes patches that go together, and answers once per patch, in order.
+    async fn write_together(&self, patches: &[(usize, &Patch)], request: &PushRequest) -> Vec<Written> {
+        let mut outcomes: Vec<Outcomes> = patches.iter().map(|_| Outcomes::new()).collect();
+        let mut steps = Vec::new();
+        for (place, ((_, patch), outcomes)) in patches.iter().zip(&mut outcomes).enumerate() {
+            match self.types(patch).await.and_then(|types| self.steps(patch, &types)) {
+                Ok(own) => steps.extend(own.into_iter().map(|step| step.of(place))),
+                Err(error) => {
+                    let all: Vec<FieldName> =
+                        patch.changes.iter().map(|change| change.field.clone()).collect();
+                    outcomes.held_back(&all, error);
                 }
             }
-            Err(error) => {
-                let all: Vec<FieldName> = patch.changes.iter().map(|change| change.field.clone()).collect();
-                outcomes.held_back(&all, error);
-            }
         }
-        outcomes.written(patch)
+        let mut steps = VecDeque::from(variants::joined(steps));
+        while let Some(step) = steps.pop_front() {
+            // Somebody else is at these metafields, or they were lost: nothing of them is deleted.
+            let is_open = |field: &FieldName| {
+                let mut said = step.patches.iter().filter_map(|at| outcomes.get(*at)?.of(field));
+                said.any(|said| *said != FieldAnswer::Accepted)
+            };
+            if step.root == "metafieldsDelete" && step.fields.iter().any(is_open) {
+                continue;
+            }
+            let answer = self.take(&step, request).await.map_err(Arc::new);
+            // It was refused whole: what is good of it goes without the rest.
+            let halves = match &answer {
+                Ok(FieldAnswer::Refused { .. }) => step.halves(),
+                _ => None,
+            };
+            for (_, outcomes) in outcomes.iter_mut().enumerate().filter(|(at, _)| step.patches.contains(at)) {
+                match &answer {
+                    Ok(answer) if halves.is_some() => outcomes.said(&[], answer),
+                    Ok(answer) => outcomes.said(&step.fields, answer),
+                    Err(error) => outcomes.failed(&step.fields, Arc::clone(error)),
+                }
+            }
+            halves.into_iter().flatten().rev().for_each(|half| steps.push_front(half));
+        }
+        outcomes.into_iter().zip(patches).map(|(outcomes, (_, patch))| outcomes.written(patch)).collect()
     }
 
     /// Sends one mutation, and reads what it refused.
@@ -142,18 +176,21 @@ impl Shopify {
 
     /// The mutations of a patch: what is refused here leaves the whole record unwritten.
     pub(super) fn steps(&self, patch: &Patch, types: &Types) -> Result<Vec<Step>> {
-        if patch.target.kind != Entity::Product || !wire::is_id(&patch.target.id) {
-            return Err(Error::new(ErrorKind::Unsupported, "not_writable", "only products can be written"));
+        if !matches!(patch.target.kind, Entity::Product | Entity::Variant) || !wire::is_id(&patch.target.id) {
+            let message = "only products and variants can be written";
+            return Err(Error::new(ErrorKind::Unsupported, "not_writable", message));
+        }
+        patch.changes.iter().try_for_each(|change| self.must_be_claimed(patch.target.kind, change))?;
+        if patch.target.kind == Entity::Variant {
+            return Ok(vec![variants::step(&self.variants, patch)?]);
         }
         let id = wire::gid(Entity::Product, patch.target.id.as_str());
         if let Some(language) = &self.language {
-            patch.changes.iter().try_for_each(|change| self.must_be_claimed(change))?;
             return language::steps(language, &id, patch);
         }
         let mut product = ProductUpdate::new(&id);
         let mut steps = Vec::new();
         for change in &patch.changes {
-            self.must_be_claimed(change)?;
             match (&change.value, &change.before) {
                 (PatchValue::Text { text, .. }, _) => {
                     product.put(self.place_of(&change.field)?, text, &change.field)?;
@@ -230,8 +267,8 @@ impl Shopify {
     }
 
     /// What this store cannot write is not sent, whatever the map could.
-    fn must_be_claimed(&self, change: &PatchField) -> Result<()> {
-        let claims = self.capabilities.entity(Entity::Product);
+    fn must_be_claimed(&self, kind: Entity, change: &PatchField) -> Result<()> {
+        let claims = self.capabilities.entity(kind);
         match claims.and_then(|claims| claims.writable(&change.field)) {
             Some(_) => Ok(()),
             None => Err(not_writable(&change.field)),
@@ -335,6 +372,7 @@ impl ProductUpdate {
             fields: self.parts.iter().map(|(field, _)| field.clone()).collect(),
             variables: json!({ "product": input }),
             parts: self.parts,
+            patches: vec![0],
         })
     }
 }

@@ -140,7 +140,9 @@ pub(super) async fn a_write_job_answers_each_line_truly(
         })?;
         let mut said: Vec<BTreeMap<FieldName, FieldAnswer>> = vec![BTreeMap::new(); sent.len()];
         for (number, part) in cut.parts.iter().enumerate() {
-            let answers = run(fixture, jobs, part, &format!("suite{number}"), &stored, claim).await?;
+            // No two jobs of a store have one name.
+            let tag = format!("suite{}{number}", entity.entity);
+            let answers = run(fixture, jobs, part, &tag, &stored, claim).await?;
             for (line, answers) in part.lines.iter().zip(answers) {
                 let [answer] = answers.as_slice() else {
                     return Err(claim.violated(format!("{} answers to one line", answers.len())));
