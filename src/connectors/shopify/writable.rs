@@ -95,6 +95,8 @@ pub(super) fn of_products(settings: WriteSettings, rights: Rights) -> Claims {
 pub(super) fn of_variants(settings: WriteSettings, rights: Rights) -> Claims {
     let mut gtin = WritableField::text(FieldName::new("gtin"), Normaliser::Exact1);
     (gtin.removable, gtin.check) = (true, Some(TextCheck::GTIN));
+    // Since 2026-09-08 a variant may have twenty (the platform's changelog), of which this version shows the first.
+    gtin.partly = Some("what becomes of further barcodes of the variant is not known");
     claims(vec![(gtin, rights.products && settings.identifiers)])
 }
 
