@@ -140,6 +140,29 @@ async fn l3_values_that_all_products_share_keep_their_backslashes() {
     assert_eq!(desk.stored().attributes[0], size);
 }
 
+/// The store finds values that products share by name: of two with one name it would keep one.
+#[tokio::test]
+async fn l3_two_shared_values_of_one_name_keep_a_products_attributes_unwritten() {
+    let desk =
+        open(|product| product.attributes = vec![local("Notes", &["Dry", "Flat", "dry"], false)]).await;
+    let record = desk.pulled().await;
+    // The product's own values are texts, and stay as they are.
+    desk.land(&desk.enrich(&record, update(&record, "Care", &["Cold"]))).await;
+    assert_eq!(desk.stored().attributes[0].options, ["Dry", "Flat", "dry"]);
+    let global = desk.bench.store.add_attribute("Colour");
+    ["Red", "Blue"].map(|name| desk.bench.store.add_term(Taxonomy::Attribute(global), name));
+    let twin = desk.bench.store.add_term(Taxonomy::Attribute(global), "Another");
+    assert!(desk.bench.store.rename_term(twin, "red"));
+    let colour = Attribute { id: global, name: String::new(), ..local("", &["Red", "Blue", "red"], false) };
+    desk.edit(|product| product.attributes = vec![colour.clone()]);
+    let record = desk.pulled().await;
+    let writes = desk.writes();
+    let outcome = desk.outcome(&desk.enrich(&record, update(&record, "Fit", &["Slim"]))).await;
+    let code = "list_unreadable".to_owned();
+    assert_eq!(outcome, ReceiptOutcome::Rejected(Rejection::NotSent { code }));
+    assert_eq!((desk.stored().attributes, desk.writes()), (vec![colour], writes));
+}
+
 #[tokio::test]
 async fn v_two_records_of_one_plan_do_not_get_one_slug() {
     let desk = open(|_| {}).await;
