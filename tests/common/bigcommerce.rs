@@ -8,6 +8,9 @@
     reason = "test support: no test uses all of it"
 )]
 
+#[path = "recorded.rs"]
+pub mod recorded;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,7 +26,6 @@ use lily_connect::testkit::bigcommerce::{BigCommerceFake, BigCommerceFakeBuilder
 use lily_connect::testkit::exchange::{Handler, Request, Response};
 use lily_connect::testkit::server::{Server, Service};
 use lily_connect::testkit::{FakeClock, SeededEntropy};
-use lily_connect::transport::ReqwestTransport;
 use serde_json::{Value, json};
 
 use crate::common::Kept;
@@ -83,11 +85,8 @@ pub async fn bench_with(
     let token = store.issue_token("test");
     let script = Script::default();
     let server = Service::new(Scripted(store.clone(), script.clone())).start().await.unwrap();
-    let runtime = Runtime::with_parts(
-        Arc::new(ReqwestTransport::new()),
-        clock.clone(),
-        Arc::new(SeededEntropy::new(7)),
-    );
+    let entropy = Arc::new(SeededEntropy::new(7));
+    let runtime = Runtime::with_parts(recorded::transport(), clock.clone(), entropy);
     let config = settings(config(&server.url(), &token)).build().unwrap();
     let connector = Arc::new(config.connect(&runtime).await.unwrap());
     Bench { store, server, connector, runtime, clock, token, script }

@@ -9,6 +9,8 @@
 
 #[path = "magento_documents.rs"]
 pub mod documents;
+#[path = "recorded.rs"]
+pub mod recorded;
 
 use std::sync::Arc;
 
@@ -18,7 +20,6 @@ use lily_connect::runtime::Runtime;
 use lily_connect::testkit::magento::{Integration, MagentoFake, MagentoFakeBuilder};
 use lily_connect::testkit::server::{Server, Service};
 use lily_connect::testkit::{FakeClock, SeededEntropy};
-use lily_connect::transport::ReqwestTransport;
 
 /// A store on a clock that sleeps in no time, and a connector to it whose requests are signed. When it is dropped, the
 /// store must have known every request, and each must have been valid by the official document.
@@ -42,11 +43,8 @@ pub async fn bench_with(
     seed(&store);
     let keys = store.issue_integration("test");
     let server = Service::new(store.clone()).start().await.unwrap();
-    let runtime = Runtime::with_parts(
-        Arc::new(ReqwestTransport::new()),
-        clock.clone(),
-        Arc::new(SeededEntropy::new(7)),
-    );
+    let entropy = Arc::new(SeededEntropy::new(7));
+    let runtime = Runtime::with_parts(recorded::transport(), clock.clone(), entropy);
     let config = settings(config(&server.url(), &keys)).build().unwrap();
     let connector = Arc::new(config.connect(&runtime).await.unwrap());
     Bench { store, server, connector, runtime, clock, keys }

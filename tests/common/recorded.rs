@@ -1,9 +1,11 @@
-//! Every distinct request to a fake Shopify or Google Analytics, written down for a validator that we did not write.
+//! Every distinct request to a fake Shopify, Google Analytics, BigCommerce or Magento, written down for a validator that
+//! we did not write.
 //!
 //! Where `LILY_RECORD_REQUESTS` names a file, each call of Shopify's API is a line of JSON there, with `query`,
 //! `variables` and `operationName` as they were sent and the `version` that was asked for; each staged file is a line
 //! with `upload`, the form as it was sent; each call of Google's that has a body is a line with `google`, its path, and
-//! `body`, the text as it was sent.
+//! `body`, the text as it was sent. Each call of BigCommerce's or Magento's API is a line with `rest`, its verb, and
+//! `target`, `headers` and `body`; of credentials the name alone.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -19,6 +21,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::HeaderMap;
 use lily_connect::error::Result;
 use lily_connect::testkit::faults::{Fault, FaultRule, Faults};
 use lily_connect::transport::{AttemptLimits, HttpTransport, ReqwestTransport, StreamedBody};
@@ -38,7 +41,13 @@ pub fn received(faults: &Faults) {
     let Some(record) = record() else { return };
     // It strikes nothing, and sees each request.
     faults.push(FaultRule::new(Fault::status(500)).matching(|request| {
-        record.take("", &request.path, &request.body);
+        let mut target = request.path.clone();
+        if !request.query.is_empty() {
+            target = format!("{target}?{}", request.query);
+        }
+        let mut call = http::Request::builder().method(&request.method).uri(target);
+        *call.headers_mut().unwrap() = request.headers.clone();
+        record.take("", &call.body(request.body.clone().into()).unwrap());
         false
     }));
 }
@@ -62,7 +71,8 @@ fn record() -> Option<&'static Record> {
 
 impl Record {
     /// Each shop numbers its staged files anew: those and the jobs that run them say at which one they are.
-    fn take(&self, at: &str, path: &str, body: &[u8]) {
+    fn take(&self, at: &str, request: &http::Request<Bytes>) {
+        let (path, body) = (request.uri().path(), request.body());
         let line = if let Some(rest) = path.strip_prefix("/admin/api/") {
             let Some((version, _)) = rest.split_once("/graphql.json") else { return };
             let mut call: Value = serde_json::from_slice(body).unwrap();
@@ -77,6 +87,10 @@ impl Record {
             && !body.is_empty()
         {
             json!({"google": call, "body": String::from_utf8_lossy(body)})
+        } else if path.starts_with("/stores/") || path.contains("/V1/") {
+            let target = request.uri().path_and_query().map(http::uri::PathAndQuery::as_str);
+            let (method, headers) = (request.method().as_str(), headers(request.headers()));
+            json!({"rest": method, "target": target, "headers": headers, "body": String::from_utf8_lossy(body)})
         } else {
             return;
         };
@@ -86,6 +100,19 @@ impl Record {
             (&self.file).write_all(line.as_bytes()).unwrap();
         }
     }
+}
+
+/// The headers, without the values of credentials: those differ from call to call.
+fn headers(headers: &HeaderMap) -> Value {
+    let shown = |name: &http::HeaderName, value: &http::HeaderValue| match name.as_str() {
+        "authorization" | "x-auth-token" => "given".to_owned(),
+        _ => String::from_utf8_lossy(value.as_bytes()).into_owned(),
+    };
+    headers
+        .iter()
+        .filter(|(name, _)| *name != http::header::HOST)
+        .map(|(name, value)| (name.to_string(), Value::String(shown(name, value))))
+        .collect()
 }
 
 fn authority(request: &http::Request<Bytes>) -> &str {
@@ -105,7 +132,7 @@ impl HttpTransport for Recording {
         request: http::Request<Bytes>,
         limits: &AttemptLimits,
     ) -> Result<http::Response<Bytes>> {
-        self.record.take(authority(&request), request.uri().path(), request.body());
+        self.record.take(authority(&request), &request);
         self.inner.send(request, limits).await
     }
 
@@ -114,7 +141,7 @@ impl HttpTransport for Recording {
         request: http::Request<Bytes>,
         limits: &AttemptLimits,
     ) -> Result<http::Response<StreamedBody>> {
-        self.record.take(authority(&request), request.uri().path(), request.body());
+        self.record.take(authority(&request), &request);
         self.inner.open(request, limits).await
     }
 }

@@ -161,16 +161,14 @@ impl Fake {
     }
 
     pub(crate) fn service(&self) -> Service {
-        match self {
+        let service = match self {
             Self::WooCommerce(store, _) => Service::new(store.clone()),
-            Self::Shopify(shop, _) => {
-                let service = Service::new(shop.clone());
-                recorded::received(service.faults());
-                service
-            }
+            Self::Shopify(shop, _) => Service::new(shop.clone()),
             Self::Magento(store, _) => Service::new(store.clone()),
             Self::BigCommerce(store, _) => Service::new(store.clone()),
-        }
+        };
+        recorded::received(service.faults());
+        service
     }
 
     pub(crate) fn handle(&self, request: &Request) -> lily_connect::testkit::exchange::Response {

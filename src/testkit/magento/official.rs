@@ -12,7 +12,10 @@ const FIELDS: &str = "the guide on filtered responses gives it to every call, an
 const BARE: &str =
     "a list asks for the name even without a filter, and the operations declare only longer names";
 const NULLS: &str = "the tutorial on images and store views sends null for the default value";
-const VALUES: &str = "declared as a text, and lists (category_ids, multiselect) and null occur";
+/// `AttributeInterface::getValue` gives `mixed`, and the list of simple types in `Webapi/Model/Rest/Swagger/Generator.php`
+/// makes a text of that (magento/magento2, read 2026-11-30).
+const VALUES: &str =
+    "the generator declares `mixed` as a text, and lists (category_ids, multiselect) and null occur";
 const PARAMETERS: &str = "declared as a list of objects; the platform sends a list of texts, or an object";
 const EMPTY: &str = "PHP writes an empty object as a list";
 const NO_LABEL: &str = "a picture that nobody labelled has null";
