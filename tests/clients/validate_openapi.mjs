@@ -1,5 +1,6 @@
-// Every request that the BigCommerce and Magento connectors sent in the tests, held against the official OpenAPI documents
-// by Prism. Asynchronous calls of Magento have no document: each of their operations is held as the plain call that it is.
+// Every request that the BigCommerce and Magento connectors sent in the tests, held against the official OpenAPI
+// documents by Prism. Asynchronous calls of Magento have no document: each of their operations is held as the plain
+// call that it is.
 //
 // Usage: validate_openapi.mjs RECORD SPECS
 import { readFileSync } from 'node:fs';
