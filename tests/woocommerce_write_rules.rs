@@ -148,6 +148,61 @@ fn skus_are_unique() {
 }
 
 #[test]
+fn item_numbers_are_unique_over_products_and_variations() {
+    let shop = shop();
+    let parent = shop.store.create("Shirt", |product| product.kind = "variable".to_owned());
+    let child = shop.store.create_variation(parent, |it| it.global_unique_id = "123-4".to_owned());
+    assert_eq!(shop.stored("global_unique_id", &json!("12 a-3")), "12-3");
+    assert_eq!(shop.stored("global_unique_id", &json!("abc")), "");
+    let (status, json) = shop.put(&json!({"global_unique_id": "123-4"}));
+    assert_eq!((status, &json["code"]), (400, &json!("product_invalid_global_unique_id")));
+    assert_eq!(json["data"]["resource_id"], child);
+    let found = shop.get("products?search=123&search_fields=global_unique_id&_fields=id").1;
+    assert_eq!(found, json!([{"id": child}]));
+    assert_eq!(shop.get("products?search=123&_fields=id").1, json!([]), "elsewhere it is no text");
+    shop.store.trash(child);
+    assert_eq!(shop.stored("global_unique_id", &json!("123-4")), "123-4");
+}
+
+#[test]
+fn a_variation_shows_its_description_and_keeps_another() {
+    let shop = shop();
+    let parent = shop.store.create("Shirt", |product| product.kind = "variable".to_owned());
+    let child = shop.store.create_variation(parent, |it| {
+        it.backorders = "notify".to_owned();
+        it.low_stock_amount = Some(2);
+    });
+    let path = format!("products/{parent}/variations/{child}");
+    let (_, json) =
+        shop.call(Method::PUT, &path, &json!({"description": "A \"b\" C:\\\\d <script>e</script>"}));
+    assert_eq!(json["description"], "<p>A &#8220;b&#8221; C:\\d e</p>\n");
+    let shown = shop.get(&format!("{path}?context=edit")).1;
+    assert_eq!(shown["description"], json["description"]);
+    assert_eq!((&shown["backorders"], &shown["low_stock_amount"]), (&json!("no"), &Value::Null));
+    let stored = shop.get(&format!("products/{child}?context=edit")).1;
+    assert_eq!(stored["description"], "A \"b\" C:\\d e");
+}
+
+#[test]
+fn an_item_of_a_batch_moves_to_the_product_of_the_address() {
+    let shop = shop();
+    let [one, two] =
+        ["Shirt", "Cup"].map(|name| shop.store.create(name, |it| it.kind = "variable".to_owned()));
+    let child = shop.store.create_variation(one, |_| {});
+    let body = json!({"description": "x"});
+    assert_eq!(shop.call(Method::PUT, &format!("products/{two}/variations/{child}"), &body).0, 404);
+    let batch = json!({"update": [{"id": child, "description": "x"}, {"id": 99_999}, {"id": shop.id}]});
+    let (status, json) = shop.call(Method::POST, &format!("products/{two}/variations/batch"), &batch);
+    assert_eq!((status, &json["update"][0]["parent_id"]), (200, &json!(two)));
+    for at in [1, 2] {
+        let code = &json["update"][at]["error"]["code"];
+        assert_eq!(code, "woocommerce_rest_product_variation_invalid_id");
+    }
+    let of = |parent: u64| shop.get(&format!("products/{parent}/variations?_fields=id")).1;
+    assert_eq!((of(one), of(two)), (json!([]), json!([{"id": child}])));
+}
+
+#[test]
 fn images_are_replaced_by_id_and_share_their_alt_text() {
     let shop = shop();
     let (one, two) = (shop.store.add_media("one.jpg"), shop.store.add_media("two.jpg"));

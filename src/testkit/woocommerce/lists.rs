@@ -149,6 +149,7 @@ struct Filter<'a> {
     /// Whether any parameter looks at texts, at fields of products, or at stock: a list of all products
     /// asks for none of them, and is asked for often.
     by_text: bool,
+    by_search_fields: bool,
     by_field: bool,
     by_stock: bool,
     created: (Option<i64>, Option<i64>),
@@ -172,6 +173,8 @@ impl<'a> Filter<'a> {
             no_statuses: params.list("exclude_status").unwrap_or_default(),
             no_parents: params.ids("parent_exclude"),
             by_text: any(&["sku", "search_sku", "search_name_or_sku", "search", "slug"]),
+            by_search_fields: params.list("search_fields").is_some_and(|list| !list.is_empty())
+                && params.get("search").is_some_and(|search| !search.trim().is_empty()),
             by_field: any(&[
                 "type",
                 "include_types",
@@ -205,7 +208,8 @@ impl<'a> Filter<'a> {
     fn takes(&self, product: &Product) -> bool {
         let kind_fits = match self.of {
             // A search by SKU also finds variations.
-            Of::Products => !product.is_variation() || !self.skus.is_empty(),
+            // So does one in fields that are named.
+            Of::Products => !product.is_variation() || !self.skus.is_empty() || self.by_search_fields,
             Of::Children(_) | Of::AllChildren => product.is_variation(),
         };
         kind_fits
@@ -248,10 +252,16 @@ impl<'a> Filter<'a> {
         let part = self.params.get("search_sku").unwrap_or_default().to_lowercase();
         let either = self.params.get("search_name_or_sku").unwrap_or_default().to_lowercase();
         let name = product.name.to_lowercase();
-        let found = |word: &String| {
+        let in_texts = |word: &String| {
             name.contains(word)
                 || product.description.to_lowercase().contains(word)
                 || product.short_description.to_lowercase().contains(word)
+        };
+        // The search looks where it is told, and else at names and texts.
+        let fields = self.params.list("search_fields").unwrap_or_default();
+        let found = |word: &String| match fields.iter().any(|field| field == "global_unique_id") {
+            true => product.global_unique_id.contains(word.as_str()),
+            false => in_texts(word),
         };
         (self.skus.is_empty() || (!sku.is_empty() && self.skus.contains(&sku)))
             && sku.contains(&part)

@@ -433,8 +433,8 @@ impl Renderer<'_> {
         out.push("type", "variation");
         out.extend(self.dates("date_created", Some(product.created), 1));
         out.extend(self.dates("date_modified", Some(product.modified), 1));
-        // Variations are displayed in both forms, as recorded from writes.
-        out.push("description", display(&product.description, Quotes::Kept));
+        // Variations are displayed in both forms, as recorded from writes; by the filters of short texts (the source).
+        out.push("description", display(&product.description, Quotes::Typographic));
         out.push("permalink", self.permalink(product));
         out.push("sku", product.sku.as_str());
         out.push("global_unique_id", product.global_unique_id.as_str());

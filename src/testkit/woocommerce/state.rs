@@ -169,6 +169,10 @@ impl State {
             self.next_meta = self.next_meta.max(meta + 1);
         }
         if product.is_variation() {
+            let before = self.products.get(&product.id).map(|before| before.parent_id);
+            if let Some(siblings) = before.and_then(|before| self.children.get_mut(&before)) {
+                siblings.remove(&product.id);
+            }
             self.children.entry(product.parent_id).or_default().insert(product.id);
         }
         self.products.insert(product.id, product);
@@ -284,6 +288,12 @@ impl State {
     /// The product that has a SKU, without regard to case as the database compares.
     pub(super) fn sku_owner(&self, sku: &str, but: u64) -> Option<&Product> {
         self.products.values().find(|p| p.id != but && !p.sku.is_empty() && p.sku.eq_ignore_ascii_case(sku))
+    }
+
+    /// The product or variation that has an item number; what is in the bin has none.
+    pub(super) fn number_owner(&self, number: &str, but: u64) -> Option<&Product> {
+        let has = |p: &&Product| p.id != but && p.status != "trash" && p.global_unique_id == number;
+        self.products.values().find(has)
     }
 
     /// A slug that no other product has.

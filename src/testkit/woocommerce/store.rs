@@ -305,7 +305,8 @@ impl WooStore {
 
     /// The stored object in edit form as JSON text, for comparing byte by byte before and after.
     ///
-    /// `related_ids` is empty, since the store draws them anew for each answer.
+    /// `related_ids` is empty, since the store draws them anew for each answer. The description of a variation is the
+    /// stored one, which the routes of variations never show.
     #[must_use]
     pub fn raw(&self, id: u64) -> Option<String> {
         self.json(id).map(|json| json.to_php())
@@ -319,7 +320,9 @@ impl WooStore {
         let render = Renderer { state: &state, home: &home, now, form: Form::Edit };
         let product = state.products.get(&id)?;
         Some(if product.is_variation() {
-            render.variation(product, Place::OfProduct)
+            let mut json = render.variation(product, Place::OfProduct);
+            json.set("description", product.description.as_str());
+            json
         } else {
             render.product(product, &[])
         })

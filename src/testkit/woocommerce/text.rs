@@ -295,6 +295,12 @@ fn run_short_codes(text: &str) -> String {
         let (before, from) = rest.split_at(at);
         let Some(end) = from.find(']') else { break };
         out.push_str(before);
+        // A gallery of no post has no pictures, and shows nothing.
+        let is_of_none = from.get(..end).is_some_and(|code| code.contains("id=\"0\""));
+        if is_of_none {
+            rest = from.get(end + 1..).unwrap_or_default();
+            continue;
+        }
         out.push_str("<div class='gallery'><figure class='gallery-item'>gallery of the post</figure></div>");
         rest = from.get(end + 1..).unwrap_or_default();
     }

@@ -188,6 +188,9 @@ impl Writer<'_> {
         if let Some(sku) = sent_text(body, "sku")? {
             self.set_sku(product, &sku)?;
         }
+        if let Some(number) = sent_text(body, "global_unique_id")? {
+            self.set_item_number(product, &number)?;
+        }
         self.apply_shop(product, body)?;
         self.apply_prices(product, body)?;
         self.apply_stock(product, body)?;
@@ -276,6 +279,20 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Keeps digits and hyphens of an item number, which no two products or variations share (the plugin's source,
+    /// `WC_Product::set_global_unique_id`; that the rest goes was observed).
+    fn set_item_number(&mut self, product: &mut Product, number: &str) -> Result<(), ApiError> {
+        let number: String = number.chars().filter(|c| c.is_ascii_digit() || *c == '-').collect();
+        if let Some(owner) = self.state.number_owner(&number, product.id).filter(|_| !number.is_empty()) {
+            let message = "Invalid or duplicated GTIN, UPC, EAN or ISBN.";
+            return Err(
+                ApiError::new(400, "product_invalid_global_unique_id", message).with("resource_id", owner.id)
+            );
+        }
+        product.global_unique_id = number;
+        Ok(())
+    }
+
     fn apply_shop(&mut self, product: &mut Product, body: Body<'_>) -> Result<(), ApiError> {
         for (key, flag) in [
             ("featured", &mut product.featured),
@@ -299,9 +316,6 @@ impl Writer<'_> {
             if let Some(text) = sent_text(body, key)? {
                 *slot = text;
             }
-        }
-        if let Some(text) = sent_text(body, "global_unique_id")? {
-            product.global_unique_id = text.chars().filter(|c| c.is_ascii_digit() || *c == '-').collect();
         }
         if let Some(order) = sent(body, "menu_order").and_then(Json::as_int) {
             product.menu_order = order;
@@ -377,6 +391,11 @@ impl Writer<'_> {
             status.clone_into(&mut product.stock_status);
         } else {
             product.stock_quantity = None;
+            if product.is_variation() {
+                // Any write of one that counts no stock of its own (the controller's source; not observed).
+                "no".clone_into(&mut product.backorders);
+                product.low_stock_amount = None;
+            }
         }
         Ok(())
     }
