@@ -43,6 +43,7 @@
 //! | `WOOCOMMERCE_URL`, `WOOCOMMERCE_KEY`, `WOOCOMMERCE_SECRET` | the site's address and a REST API key |
 //! | `WOOCOMMERCE_SEO_PLUGIN` | `yoast` or `rank_math`: which plugin keeps the SEO fields (default: found out) |
 //! | `WOOCOMMERCE_WRITE_SLUGS` | `1` allows slugs to be written |
+//! | `WOOCOMMERCE_WRITE_IDENTIFIERS` | `1` allows item numbers (EAN, UPC, ISBN) to be written |
 //! | `WOOCOMMERCE_KEY_IN_QUERY` | `never`, `when_stripped` (default) or `always`: whether the key may go in the query |
 
 use std::ffi::OsString;
@@ -218,6 +219,7 @@ impl ConnectorConfig {
                     .private_hosts(variables.switch("LILY_ALLOW_PRIVATE_HOSTS")?)
                     .key_in_query(variables.key_in_query("WOOCOMMERCE_KEY_IN_QUERY")?)
                     .write_slugs(variables.switch("WOOCOMMERCE_WRITE_SLUGS")?)
+                    .write_identifiers(variables.switch("WOOCOMMERCE_WRITE_IDENTIFIERS")?)
                     .mapping(mapping);
                 if let Some(plugin) = variables.seo_plugin("WOOCOMMERCE_SEO_PLUGIN")? {
                     builder = builder.seo_plugin(plugin);

@@ -58,7 +58,7 @@ async fn old_woo() -> Woo {
     Woo(bench)
 }
 
-/// A store without a plugin for search engines, of which slugs are not written either.
+/// A store without a plugin for search engines, of which neither slugs nor item numbers are written.
 async fn plain_woo() -> Woo {
     let mut woo = woo().await;
     let config = config(&woo.0).build().unwrap();
@@ -164,6 +164,7 @@ impl ContractFixture for Woo {
                 "short_description" if !is_variation => {
                     self.0.store.edit(number(id), |it| it.short_description = text.to_owned())
                 }
+                "gtin" => self.0.store.edit(number(id), |it| it.global_unique_id = text.to_owned()),
                 _ => false,
             }
     }

@@ -248,6 +248,35 @@ fn the_number_of_sales_is_no_key_to_write() {
     config("[[product]]\nfield = \"description\"\nfrom = \"/meta_data/*[key=own]/value\"").unwrap();
 }
 
+#[test]
+fn a_place_that_a_setting_makes_writable_is_refused_with_its_line() {
+    let built = |entity: &str, field: &str, from: &str, more: &str, allowed: bool| {
+        let entry = format!("[[{entity}]]\nfield = \"{field}\"\nfrom = \"{from}\"\n{more}");
+        WooCommerceConfig::builder("https://shop.example")
+            .key("ck_1")
+            .secret(Secret::new(PLANTED))
+            .write_identifiers(allowed)
+            .mapping(Overrides::parse(&entry).unwrap())
+            .build()
+    };
+    let ean = "/meta_data/*[key=_ean]/value";
+    for entity in ["product", "variant"] {
+        // Item numbers are only read where the settings do not allow more.
+        built(entity, "gtin", ean, "", false).unwrap();
+        built(entity, "gtin", ean, "write = false", true).unwrap();
+        built(entity, "gtin", "/meta_data/*[key=ean]/value", "", true).unwrap();
+        for (field, from, allowed) in
+            [("gtin", ean, true), ("gtin", "/menu_order", true), ("description", ean, false)]
+        {
+            let error = built(entity, field, from, "", allowed).map(drop).unwrap_err();
+            assert!(error.to_string().contains("cannot write to this place"), "{entity} {field} {error}");
+            assert!(place(&error).0 > 0, "{error}");
+        }
+    }
+    let error = built("variant", "description", "/short_description", "", false).map(drop).unwrap_err();
+    assert!(error.to_string().contains("cannot write to this place"), "of products alone: {error}");
+}
+
 #[tokio::test]
 async fn two_fields_can_change_places() {
     let store = connected(

@@ -114,6 +114,7 @@ async fn every_recorded_value_of_a_writable_field_goes_back_as_it_came() {
     let writable = &bench.connector.capabilities().entity(Entity::Product).unwrap().writable;
     let wire_key = |field: &str| match field {
         "title" => "name".to_owned(),
+        "gtin" => "global_unique_id".to_owned(),
         "media.alt" => "images".to_owned(),
         own => own.to_owned(),
     };

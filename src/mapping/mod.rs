@@ -219,6 +219,9 @@ impl SchemaMap {
             page.records.iter_mut().for_each(|record| record.put_below(parent));
         }
         inherit(&items.inherited, &mut page.records);
+        for field in items.shown {
+            page.records.iter_mut().for_each(|record| record.base_mut().forget_value(field));
+        }
         Ok(page)
     }
 

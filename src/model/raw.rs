@@ -31,6 +31,9 @@ pub struct RawItems {
     pub lists: &'static [Place],
     /// The values that are not the records' own but are shown from another language or view.
     pub inherited: Vec<Inheritance>,
+    /// The fields of one text that the body has as a page would show them, and not as they are stored: where there is
+    /// such a text, it has no token, so nothing is written over it before the record was read by its id.
+    pub shown: &'static [FieldName],
 }
 
 /// A value that a record shows from another language or view: its cell is [`CellValue::Inherited`](super::CellValue).
@@ -60,6 +63,7 @@ impl RawItems {
             names: None,
             lists: &[],
             inherited: Vec::new(),
+            shown: &[],
         }
     }
 
@@ -82,6 +86,13 @@ impl RawItems {
     #[must_use]
     pub fn named(mut self, names: Arc<Names>) -> Self {
         self.names = Some(names);
+        self
+    }
+
+    /// Says which texts are there as a page would show them.
+    #[must_use]
+    pub fn shown(mut self, fields: &'static [FieldName]) -> Self {
+        self.shown = fields;
         self
     }
 }

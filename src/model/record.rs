@@ -338,6 +338,15 @@ impl Tokens {
         }
     }
 
+    /// Takes the token of a value away; that of no value stays.
+    pub(crate) fn forget_value(&mut self, field: &FieldName) {
+        let is_value = |entry: &Entry| match entry {
+            Entry::One(token) => token.read().is_none_or(|digest| digest.state == CellState::Value),
+            Entry::Keyed(_) => false,
+        };
+        self.0.retain(|(name, entry)| name != field || !is_value(entry));
+    }
+
     fn entry(&self, field: &FieldName) -> Option<&Entry> {
         self.0.iter().find(|(name, _)| name == field).map(|(_, entry)| entry)
     }

@@ -334,6 +334,17 @@ mod woocommerce {
     }
 
     #[test]
+    fn what_may_be_written_is_switched_on_by_1_alone() {
+        for name in ["WOOCOMMERCE_WRITE_SLUGS", "WOOCOMMERCE_WRITE_IDENTIFIERS"] {
+            let read = |value: &'static str| with(&[("WOOCOMMERCE_SECRET", SECRET), (name, value)]);
+            let shown = |value| format!("{:?}", config(&read(value)).unwrap());
+            assert_ne!(shown("1"), shown("0"), "{name}");
+            let odd = refused(&read("yes"));
+            assert!(odd.contains(&format!("{name} must be 1 or 0")), "{odd}");
+        }
+    }
+
+    #[test]
     fn a_value_is_read_from_a_file_and_trimmed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");

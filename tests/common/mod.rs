@@ -86,6 +86,7 @@ pub async fn connect(url: &str, key: &ApiKey, runtime: &Runtime) -> Arc<dyn Conn
         .private_hosts(true)
         .seo_plugin(SeoPlugin::RankMath)
         .write_slugs(true)
+        .write_identifiers(true)
         .build()
         .unwrap();
     Arc::new(config.connect(runtime).await.unwrap())

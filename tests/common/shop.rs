@@ -42,9 +42,9 @@ pub struct Shop {
     written: Arc<Mutex<Vec<Written>>>,
 }
 
-/// Slugs are allowed and Rank Math is named, as in the other tests.
+/// Slugs and item numbers are allowed, and Rank Math is named, as in the other tests.
 pub fn usual(builder: WooCommerceBuilder) -> WooCommerceBuilder {
-    builder.seo_plugin(SeoPlugin::RankMath).write_slugs(true)
+    builder.seo_plugin(SeoPlugin::RankMath).write_slugs(true).write_identifiers(true)
 }
 
 impl Shop {

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use lily_connect::model::{Entity, Record, RecordRef};
 use lily_connect::state::{Op, Outcome, RowId, WriteRow};
-use lily_connect::sync::{Approvals, Push};
+use lily_connect::sync::{Approvals, Inbox, Push};
 use serde_json::json;
 
+use super::common::connect;
 use super::inbox::{Meddled, Shop, Taken, small};
 use lily_connect::connectors::woocommerce::PLATFORM;
 
@@ -235,4 +236,48 @@ async fn h2_a_hint_from_before_our_write_is_no_echo_of_it() {
     shop.bench.clock.advance(Duration::from_secs(31 * 24 * 3600));
     shop.tell("product.updated", shop.ids[0]).await;
     assert_eq!(shop.inbox.work(&mut taken).await.unwrap().delivered, 1);
+}
+
+#[tokio::test]
+async fn h2_the_echo_of_our_write_of_a_variation_is_told_by_what_is_stored_of_it() {
+    for per_product in [false, true] {
+        let shop = Shop::new().await;
+        let (store, runtime) = (&shop.bench.store, shop.bench.runtime.clone());
+        let variation = store.create_variation(shop.ids[0], |it| it.description = "Bare \"text\"".to_owned());
+        store.set_conditions(|conditions| conditions.no_variations_list = per_product);
+        let connector = connect(&shop.bench.server.url(), &shop.bench.key, &runtime).await;
+        let inbox = Inbox::new(connector.clone(), shop.state.clone(), runtime.clone());
+        shop.bench.clock.advance(Duration::from_secs(2));
+        let tell = async |delivery: u32| {
+            let body =
+                json!({"id": variation, "type": "variation", "parent_id": shop.ids[0], "delivery": delivery});
+            shop.take(&shop.sent("product.updated", &body)).await.unwrap();
+        };
+        let mut taken = Taken::default();
+        tell(1).await;
+        inbox.work(&mut taken).await.unwrap();
+        let record = taken.records.pop().unwrap();
+        assert_eq!(record.reference().kind, Entity::Variant);
+
+        let push = Push::new(connector.clone(), shop.state.clone(), runtime.clone());
+        let base = serde_json::to_value(record.base()).unwrap()["description"].clone();
+        let enrichment = serde_json::from_value(json!({
+            "ref": record.reference(), "made_at": runtime.clock().now(),
+            "fields": {"description": {"value": "By \"us\"", "base": base}},
+        }))
+        .unwrap();
+        let plan = push.plan(&[enrichment]).await.unwrap();
+        let receipt = push.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap();
+        assert!(receipt.is_full_success(), "{plan}{receipt}");
+        shop.bench.clock.advance(Duration::from_secs(2));
+        tell(2).await;
+        let report = inbox.work(&mut taken).await.unwrap();
+        assert_eq!((report.echoes, report.delivered), (1, 0));
+
+        // What a page shows is the same as before; what is stored is not.
+        store.edit(variation, |it| it.description = "<p>By &#8220;us&#8221;</p>".to_owned());
+        tell(3).await;
+        let report = inbox.work(&mut taken).await.unwrap();
+        assert_eq!((report.echoes, report.delivered), (0, 1));
+    }
 }

@@ -194,6 +194,14 @@ impl WooCommerceBuilder {
         self
     }
 
+    /// Allows item numbers (`global_unique_id`) of products and variations to be written (default forbidden: a wrong
+    /// one sells another product).
+    #[must_use]
+    pub fn write_identifiers(mut self, allowed: bool) -> Self {
+        self.writes.identifiers = allowed;
+        self
+    }
+
     /// Says what this store has elsewhere than the connector's map says (default nothing).
     #[must_use]
     pub fn mapping(mut self, overrides: Overrides) -> Self {
@@ -206,9 +214,12 @@ impl WooCommerceBuilder {
     /// # Errors
     /// `Config` where the overrides of the map do not fit it, the address is unusable, or the key or secret is missing.
     pub fn build(self) -> Result<WooCommerceConfig> {
-        let rules = self.mapping.apply(Entity::Product, &map::product(self.writes.seo))?;
-        map::must_write_content(&self.mapping, &rules)?;
-        self.mapping.apply(Entity::Variant, map::VARIANT)?;
+        for (entity, rules) in [
+            (Entity::Product, map::product(self.writes.seo, self.writes)),
+            (Entity::Variant, map::variant(self.writes)),
+        ] {
+            map::must_write_content(&self.mapping, entity, &self.mapping.apply(entity, &rules)?)?;
+        }
         let origin = if self.url.trim_start().starts_with("http://") {
             Origin::http(&self.url)?
         } else {

@@ -25,6 +25,8 @@ pub(super) struct WriteSettings {
     pub(super) seo: Option<SeoPlugin>,
     /// Whether slugs are written.
     pub(super) slugs: bool,
+    /// Whether item numbers are written.
+    pub(super) identifiers: bool,
 }
 
 /// A connected WooCommerce store.
@@ -34,10 +36,10 @@ pub struct WooCommerce {
     pub(super) runtime: Runtime,
     pub(super) info: ConnectorInfo,
     pub(super) capabilities: Capabilities,
-    pub(super) products: SchemaMap,
+    products: SchemaMap,
     variants: SchemaMap,
-    /// The keys of meta data that may be written.
-    pub(super) meta_keys: Vec<String>,
+    /// The keys of meta data that may be written, of products and of variations.
+    meta_keys: [Vec<String>; 2],
     categories: SchemaMap,
     tags: SchemaMap,
     brands: SchemaMap,
@@ -57,8 +59,8 @@ impl WooCommerce {
     ) -> Result<Self> {
         let seo = writes.seo.or_else(|| SeoPlugin::detect(&found.profile));
         let own = |entity| match entity {
-            Entity::Product => map::product(seo),
-            Entity::Variant => map::VARIANT.to_vec(),
+            Entity::Product => map::product(seo, writes),
+            Entity::Variant => map::variant(writes),
             Entity::Category | Entity::Brand => map::CATEGORY.to_vec(),
             Entity::Tag => map::TAG.to_vec(),
             Entity::Attribute => map::ATTRIBUTE.to_vec(),
@@ -67,15 +69,15 @@ impl WooCommerce {
         };
         let products = mapping.apply(Entity::Product, &own(Entity::Product))?;
         // The plugin was not known when the settings were checked.
-        map::must_write_content(mapping, &products)?;
+        map::must_write_content(mapping, Entity::Product, &products)?;
         let variants = mapping.apply(Entity::Variant, &own(Entity::Variant))?;
-        let mut capabilities = capabilities(found.lists, seo, writes.slugs);
+        let mut capabilities = capabilities(found.lists, seo, writes);
         for claims in &mut capabilities.entities {
             mapping.narrow(&own(claims.entity), claims);
         }
         Ok(Self {
             capabilities,
-            meta_keys: map::meta_keys(&products),
+            meta_keys: [map::meta_keys(&products), map::meta_keys(&variants)],
             products: SchemaMap::compile(PLATFORM, Entity::Product, &products)?,
             variants: SchemaMap::compile(PLATFORM, Entity::Variant, &variants)?,
             categories: SchemaMap::compile(PLATFORM, Entity::Category, map::CATEGORY)?,
@@ -126,6 +128,7 @@ impl Connector for WooCommerce {
             (Select::Ids(ids), Entity::Attribute) => self.attribute_ids_page(request, ids).await,
             (Select::Ids(ids), Entity::AttributeValue) => self.value_ids_page(request, ids).await,
             (Select::Ids(ids), _) if per_product => self.variation_ids_page(request, ids).await,
+            (Select::Ids(ids), Entity::Variant) => self.listed_variations_page(request, ids).await,
             (Select::Ids(ids), _) => self.ids_page(request, ids).await,
             (_, Entity::Attribute) => self.attributes_page(request).await,
             (_, Entity::AttributeValue) => self.values_page(request).await,
@@ -152,6 +155,16 @@ impl Connector for WooCommerce {
 }
 
 impl WooCommerce {
+    /// The map of a kind of record that can be written, and the keys of meta data that may be.
+    pub(super) fn written(&self, entity: Entity) -> Option<(&SchemaMap, &[String])> {
+        let [of_products, of_variants] = &self.meta_keys;
+        match entity {
+            Entity::Product => Some((&self.products, of_products)),
+            Entity::Variant => Some((&self.variants, of_variants)),
+            _ => None,
+        }
+    }
+
     pub(super) fn reads_variants(&self, calls: Calls) -> bool {
         self.capabilities.entity(Entity::Variant).is_some_and(|claims| claims.calls == calls)
     }

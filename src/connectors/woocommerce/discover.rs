@@ -3,9 +3,10 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::connector::WriteSettings;
 use super::way::{Reach, Reached, Way};
 use super::wire::{self, MAX_PAGE, Offset};
-use super::writable::{SeoPlugin, of_products};
+use super::writable::{SeoPlugin, of_products, of_variations};
 use crate::connector::{Detail, Select};
 use crate::error::{ErrorKind, Result};
 use crate::http::ApiClient;
@@ -16,6 +17,9 @@ use crate::model::{
 
 /// The namespaces of SEO plugins: of which plugin a product's texts for search engines are.
 pub(super) const SEO_PLUGINS: [&str; 4] = ["yoast/v1", "rankmath/v1", "seopress/v1", "aioseo/v1"];
+
+/// The most variations that one push changes.
+const MAX_VARIATIONS: u32 = 20;
 
 /// Which lists a store has that not every store has.
 #[derive(Debug, Clone, Copy)]
@@ -132,7 +136,7 @@ fn readable<T>(read: Result<T>) -> Result<Option<T>> {
     }
 }
 
-pub(super) fn capabilities(lists: Lists, seo: Option<SeoPlugin>, slugs: bool) -> Capabilities {
+pub(super) fn capabilities(lists: Lists, seo: Option<SeoPlugin>, writes: WriteSettings) -> Capabilities {
     let page = NonZeroU32::MIN.saturating_add(MAX_PAGE - 1);
     let listed = |entity| {
         let mut capabilities = EntityCapabilities::new(entity, page);
@@ -163,11 +167,14 @@ pub(super) fn capabilities(lists: Lists, seo: Option<SeoPlugin>, slugs: bool) ->
     let mut products = listed(Entity::Product);
     products.rewritten_together =
         ["title", "short_description", "description", "slug"].map(FieldName::new).to_vec();
-    (products.writable, products.unavailable) = of_products(seo, slugs);
+    (products.writable, products.unavailable) = of_products(seo, writes);
     products.max_batch = page;
     products.unclocked = ["media", "categories", "tags", "brands", "attributes"].map(FieldName::new).to_vec();
     let mut entities = vec![products];
     let mut variants = listed(Entity::Variant);
+    (variants.writable, variants.unavailable) = of_variations(writes);
+    // Each costs a read of its own, and may cost a write of its own, within the guard's window.
+    variants.max_batch = NonZeroU32::MIN.saturating_add(MAX_VARIATIONS - 1);
     variants.unclocked = ["media", "options"].map(FieldName::new).to_vec();
     if !lists.all_variations {
         // Read product by product: no count of all of them, and no fields of them alone.

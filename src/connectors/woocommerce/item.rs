@@ -5,6 +5,7 @@
 use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::Entity;
 
 /// The most entries of a list that is sent.
 const MAX_ENTRIES: usize = 500;
@@ -13,18 +14,22 @@ const MAX_ENTRIES: usize = 500;
 ///
 /// # Errors
 /// `Rejected` with the code `item_invalid`, and the field's name.
-pub(super) fn check(body: &Map<String, Value>, meta_keys: &[String]) -> Result<()> {
+pub(super) fn check(entity: Entity, body: &Map<String, Value>, meta_keys: &[String]) -> Result<()> {
     for (field, value) in body {
         let is_right = match field.as_str() {
             "id" => is_id(value),
-            "name" | "description" | "short_description" | "slug" => value.is_string(),
+            "description" => value.is_string(),
+            "global_unique_id" => is_item_number(value),
+            "meta_data" => every(value, |entry| is_meta(entry, meta_keys)),
+            // A variation has no more.
+            _ if entity != Entity::Product => false,
+            "name" | "short_description" | "slug" => value.is_string(),
             "tags" => every(value, |entry| only(entry, &["id"], is_id) || only(entry, &["name"], is_name)),
             "categories" => every(value, |entry| only(entry, &["id"], is_id)) && !is_empty(value),
             "brands" => every(value, |entry| only(entry, &["id"], is_id)),
             // An empty list removes every picture.
             "images" => every(value, is_image) && !is_empty(value),
             "attributes" => every(value, is_attribute),
-            "meta_data" => every(value, |entry| is_meta(entry, meta_keys)),
             _ => false,
         };
         if !is_right {
@@ -63,6 +68,11 @@ fn is_name(value: &Value) -> bool {
     value.as_str().is_some_and(|name| !name.trim().is_empty())
 }
 
+/// Digits, and the hyphens that a merchant may have put between them; none takes the number away.
+fn is_item_number(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
+}
+
 /// By its id, always: a `src` would download the file once more.
 fn is_image(entry: &Map<String, Value>) -> bool {
     entry.get("id").is_some_and(is_id)
@@ -99,8 +109,40 @@ mod tests {
 
     use super::*;
 
+    fn passes_of(entity: Entity, body: &Value) -> bool {
+        check(entity, body.as_object().unwrap(), &["rank_math_title".to_owned()]).is_ok()
+    }
+
     fn passes(body: &Value) -> bool {
-        check(body.as_object().unwrap(), &["rank_math_title".to_owned()]).is_ok()
+        passes_of(Entity::Product, body)
+    }
+
+    #[test]
+    fn a_variation_takes_no_more_than_is_written_of_it() {
+        let right = json!({
+            "id": 7, "description": "<p>x</p>", "global_unique_id": "4006381333931",
+            "meta_data": [{"key": "rank_math_title", "value": "x"}],
+        });
+        assert!(passes_of(Entity::Variant, &right));
+        for wrong in [
+            json!({"name": "x"}),
+            json!({"slug": "x"}),
+            json!({"image": {"id": 7}}),
+            json!({"images": [{"id": 7}]}),
+            json!({"attributes": []}),
+            json!({"status": "publish"}),
+            json!({"sku": "x"}),
+            json!({"regular_price": "1"}),
+            json!({"parent_id": 7}),
+            json!({"product_id": 7}),
+            json!({"manage_stock": false}),
+            json!({"description": null}),
+            json!({"global_unique_id": 4_006_381_333_931_u64}),
+            json!({"global_unique_id": null}),
+            json!({"global_unique_id": "abc"}),
+        ] {
+            assert!(!passes_of(Entity::Variant, &wrong), "{wrong}");
+        }
     }
 
     #[test]
@@ -118,6 +160,7 @@ mod tests {
             json!({"description": 5}),
             json!({"id": "7"}),
             json!({"id": 0}),
+            json!({"global_unique_id": "X-12"}),
             json!({"tags": ["x"]}),
             json!({"tags": [{"slug": "x"}]}),
             json!({"tags": [{"id": 1, "name": "x"}]}),
@@ -142,7 +185,7 @@ mod tests {
     fn what_a_push_writes_passes() {
         let right = json!({
             "id": 7, "name": "A", "description": "", "short_description": "<p>b</p>", "slug": "a-b",
-            "tags": [{"id": 1}, {"name": "New"}], "categories": [{"id": 2}], "brands": [{"id": 3}],
+            "global_unique_id": "", "tags": [{"id": 1}, {"name": "New"}], "categories": [{"id": 2}], "brands": [{"id": 3}],
             "images": [{"id": 9, "alt": "A cap"}, {"id": 10}],
             "attributes": [
                 {"id": 1, "options": ["Blue"], "visible": true, "variation": false, "position": 0},

@@ -1,7 +1,11 @@
 //! Where WooCommerce keeps each canonical field (REST API `wc/v3`, observed on 10.5.0 on 2026-11-22).
 //!
 //! `price_html`, `related_ids` and `_links` are left out on purpose: they are made anew for each answer.
+//!
+//! What stands below `/_lily` is not the platform's: the connector adds it to variations that are read by id, whose
+//! descriptions lists have only as a page would show them.
 
+use super::connector::WriteSettings;
 use super::writable::SeoPlugin;
 use crate::error::Result;
 use crate::mapping::{Direction, Overrides, Rule, Transform, rule};
@@ -28,7 +32,7 @@ const AVAILABILITY: Transform =
 const TRACKING: Transform = Word(&[("true", "own"), ("false", "none"), ("parent", "product")]);
 
 /// Products. Names and terms come with HTML entities; descriptions as they are stored, with `context=edit`.
-pub(super) static PRODUCT: &[Rule] = &[
+static PRODUCT: &[Rule] = &[
     rule("/id", "ref.id", Id, Read),
     rule("/name", "title", EscapedText, ReadWrite),
     rule("/slug", "slug", OptionalText, ReadWrite),
@@ -110,19 +114,28 @@ impl SeoKeys {
     }
 }
 
+/// The places on the wire where the content of a kind of record is.
+fn content(entity: Entity) -> &'static [&'static str] {
+    match entity {
+        Entity::Variant => &["description", "global_unique_id"],
+        _ => &[
+            "name",
+            "description",
+            "short_description",
+            "slug",
+            "global_unique_id",
+            "tags",
+            "categories",
+            "brands",
+            "images",
+            "attributes",
+        ],
+    }
+}
+
 /// The first rule that writes where no content is: a store would take it for something else.
-fn writes_elsewhere(rules: &[Rule]) -> Option<&Rule> {
-    let content = [
-        "name",
-        "description",
-        "short_description",
-        "slug",
-        "tags",
-        "categories",
-        "brands",
-        "images",
-        "attributes",
-    ];
+fn writes_elsewhere(entity: Entity, rules: &[Rule]) -> Option<&Rule> {
+    let content = content(entity);
     let meta = meta_keys(rules);
     rules.iter().filter(|rule| rule.direction == ReadWrite).find(|rule| {
         let key = rule.from.strip_prefix("/meta_data/*[key=").and_then(|rest| rest.split_once(']'));
@@ -137,10 +150,10 @@ fn writes_elsewhere(rules: &[Rule]) -> Option<&Rule> {
 ///
 /// # Errors
 /// `Config` with the entry's line.
-pub(super) fn must_write_content(mapping: &Overrides, rules: &[Rule]) -> Result<()> {
-    let Some(rule) = writes_elsewhere(rules) else { return Ok(()) };
+pub(super) fn must_write_content(mapping: &Overrides, entity: Entity, rules: &[Rule]) -> Result<()> {
+    let Some(rule) = writes_elsewhere(entity, rules) else { return Ok(()) };
     Err(mapping
-        .refuse(Entity::Product, &rule.field, "the connector cannot write to this place")
+        .refuse(entity, &rule.field, "the connector cannot write to this place")
         .with_context("from", rule.from.to_string())
         .with_remedy(
             "name a content field or a key of meta_data without an underscore, or add write = false",
@@ -162,16 +175,30 @@ pub(super) fn meta_keys(rules: &[Rule]) -> Vec<String> {
 
 /// The rules of products. Where a store has a plugin, only its keys count: those of the other one are left over
 /// from before. Without a plugin, what there is is read.
-pub(super) fn product(plugin: Option<SeoPlugin>) -> Vec<Rule> {
+pub(super) fn product(plugin: Option<SeoPlugin>, writes: WriteSettings) -> Vec<Rule> {
     let seo = match plugin {
         Some(plugin) => SeoKeys::of(plugin).rules(ReadWrite, 0).to_vec(),
         None => [SeoKeys::YOAST.rules(Read, 1), SeoKeys::RANK_MATH.rules(Read, 0)].concat(),
     };
-    [PRODUCT.to_vec(), seo].concat()
+    [allowing(PRODUCT, writes), seo].concat()
+}
+
+/// The rules of variations.
+pub(super) fn variant(writes: WriteSettings) -> Vec<Rule> {
+    allowing(VARIANT, writes)
+}
+
+/// Item numbers are written where the settings allow it: where they do not, an override may read them from anywhere.
+fn allowing(rules: &[Rule], writes: WriteSettings) -> Vec<Rule> {
+    let mut rules = rules.to_vec();
+    for rule in rules.iter_mut().filter(|rule| writes.identifiers && rule.field == "gtin") {
+        rule.direction = ReadWrite;
+    }
+    rules
 }
 
 /// Variations: one image or none, one value an option, no tags and no categories.
-pub(super) static VARIANT: &[Rule] = &[
+static VARIANT: &[Rule] = &[
     rule("/id", "ref.id", Id, Read),
     rule("/parent_id", "product_ref.id", Id, Read),
     rule("/name", "title", EscapedText, Read),
@@ -179,7 +206,8 @@ pub(super) static VARIANT: &[Rule] = &[
     rule("/date_created_gmt", "created_at", UtcTime, Read),
     rule("/date_modified_gmt", "modified_at", UtcTime, Read),
     rule("/status", "status", STATUS, Read),
-    rule("/description", "description", Html, Read),
+    rule("/description", "description", Html, ReadWrite),
+    rule("/_lily/description", "description", Html, Read).rank(1),
     rule("/sku", "sku", OptionalText, Read),
     rule("/global_unique_id", "gtin", OptionalText, Read),
     rule("/price", "price", Money, Read),
@@ -263,7 +291,8 @@ mod tests {
 
     #[test]
     fn both_maps_compile_and_read_a_product_and_a_variation() {
-        let products = SchemaMap::compile(PLATFORM, Entity::Product, &product(None)).unwrap();
+        let products =
+            SchemaMap::compile(PLATFORM, Entity::Product, &product(None, WriteSettings::default())).unwrap();
         let body = r#"[{"id":7,"name":"R&amp;D &quot;Cap&quot;","manage_stock":true,"stock_quantity":3,"price":"12.50",
             "weight":"","dimensions":{"length":"2.5","width":"","height":""},"status":"publish",
             "date_modified_gmt":"2026-11-22T17:08:40","tags":[{"id":1,"name":"Sale","slug":"sale"}],"categories":[],

@@ -25,6 +25,14 @@ struct Named {
     name: String,
 }
 
+/// A product or variation with its item number.
+#[derive(Debug, Deserialize)]
+struct Numbered {
+    id: u64,
+    #[serde(default)]
+    global_unique_id: Option<String>,
+}
+
 /// A product or variation with its pictures.
 #[derive(Debug, Deserialize)]
 struct Showing {
@@ -48,6 +56,7 @@ impl WooCommerce {
                 "brands" => ("wp-json/wc/v3/products/brands".to_owned(), names),
                 "attributes" => ("wp-json/wc/v3/products/attributes".to_owned(), names),
                 "slug" => return self.owners_of_slugs(names).await,
+                "gtin" => return self.owners_of_item_numbers(names).await,
                 _ => return Err(no_names()),
             },
             LookUp::Values { attribute, names } if wire::is_id(attribute) => {
@@ -88,6 +97,30 @@ impl WooCommerce {
                 [] => Known::No,
                 [one] => Known::One { id: one.clone(), name: slug.clone() },
                 _ => Known::Several,
+            });
+        }
+        Ok(known)
+    }
+
+    /// The products and variations that have each item number. The search takes parts of numbers, and a store that
+    /// does not know its field looks elsewhere: what does not have the number itself is passed over.
+    async fn owners_of_item_numbers(&self, numbers: &[Text]) -> Result<Vec<Known>> {
+        let mut known = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let call = ApiRequest::get("wp-json/wc/v3/products")
+                .query("search", number.as_str())
+                .query("search_fields", "global_unique_id")
+                .query("status", "any")
+                .query("per_page", wire::MAX_PAGE.to_string())
+                .query("_fields", "id,global_unique_id");
+            let answered = self.client.execute_with(call, |answer| wire::answered(answer, b'[')).await?;
+            let owners: Vec<Numbered> = wire::read_list(&answered.body)?;
+            let mut owners =
+                owners.into_iter().filter(|owner| owner.global_unique_id.as_deref() == Some(number.as_str()));
+            known.push(match (owners.next(), owners.next()) {
+                (None, _) => Known::No,
+                (Some(one), None) => Known::One { id: one.id.to_string().into(), name: number.clone() },
+                (Some(_), Some(_)) => Known::Several,
             });
         }
         Ok(known)
@@ -143,11 +176,7 @@ impl WooCommerce {
                 .query("status", "any")
                 .query("_fields", fields);
             let answered = self.client.execute_with(call, |answer| wire::answered(answer, b'[')).await?;
-            let page: Vec<T> = serde_json::from_slice(&answered.body).map_err(|error| {
-                Error::new(ErrorKind::Protocol, "answer_unreadable", "the store's list cannot be read")
-                    .with_context("line", error.line().to_string())
-                    .with_context("column", error.column().to_string())
-            })?;
+            let page: Vec<T> = wire::read_list(&answered.body)?;
             let (count, total) = (page.len(), answered.total);
             all.extend(page);
             // The list of attributes is not paged, and ignores the offset.

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::connector::WooCommerce;
+use super::variations::SHOWN;
 use super::wire::{self, Answered, MAX_PAGE, Offset};
 use crate::connector::{Detail, Page, PullRequest, Purpose, Select, Total};
 use crate::error::{Error, ErrorKind, Result, Retry};
@@ -38,7 +39,8 @@ impl WooCommerce {
         }
         page.total = answered.total.map_or(Total::NotGiven, Total::Exact);
         fill(&mut page, &answered);
-        page.items = vec![RawItems::new(request.entity, answered.body, Shape::List)];
+        let items = RawItems::new(request.entity, answered.body, Shape::List);
+        page.items = vec![if request.entity == Entity::Variant { items.shown(SHOWN) } else { items }];
         Ok(page)
     }
 

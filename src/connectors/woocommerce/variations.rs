@@ -3,19 +3,31 @@
 //! The list of the products that may have variations names these (`variations`). A pull walks it, and reads each
 //! product's own list; a list of ids needs the first list only, so a sweep costs one call for a hundred products.
 //! Its ids come from another place than the records: what a product's own list leaves out is found.
+//!
+//! Beside that, what every store's lists of variations lack: they show descriptions as a page would, with paragraphs,
+//! typographic quotes and executed shortcodes. What is read by id has them as they are stored, from the product route,
+//! a variation a call. Before a write each is asked for; else those alone that show any.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use serde_json::value::RawValue;
 
 use super::PLATFORM;
 use super::connector::WooCommerce;
 use super::read::{MAX_AHEAD, asked, fill, next_offset, page_size, timed};
 use super::wire::{self, MAX_PAGE, Offset};
-use crate::connector::{Detail, Joint, Page, PullRequest, Select};
+use crate::connector::{Detail, Joint, Page, PullRequest, Purpose, Select};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Cursor, Entity, ExternalId, RawItems, RecordRef, Shape};
+use crate::model::{Cursor, Entity, ExternalId, FieldName, RawItems, RecordRef, Shape};
 
 /// The most ids of a page that are read by id: each costs a call to find its product.
 const IDS_A_PAGE: usize = 25;
+/// The most reads of single variations that wait for the store's limit of calls in flight.
+const AT_ONCE: usize = 8;
+/// What lists of variations have as a page would show it.
+pub(super) const SHOWN: &[FieldName] = &[FieldName::new("description")];
 
 /// Where a walk over the variations of all products stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,7 +154,8 @@ impl WooCommerce {
                 None => walk.advance(),
             }
             let below = RecordRef::new(PLATFORM, Entity::Product, parent.to_string());
-            page.items = vec![RawItems::new(Entity::Variant, answered.body, Shape::List).below(below)];
+            let items = RawItems::new(Entity::Variant, answered.body, Shape::List);
+            page.items = vec![items.shown(SHOWN).below(below)];
         }
         if !walk.is_over() {
             page.next = Some(walk.cursor());
@@ -190,17 +203,14 @@ impl WooCommerce {
         let (mut page, known) = asked(request, ids, IDS_A_PAGE)?;
         let nonce = self.nonce(request.purpose)?;
         let mut of_parent: BTreeMap<u64, Vec<ExternalId>> = BTreeMap::new();
-        for id in known {
-            let call = timed(wire::parent_of(&id, request.purpose, &nonce).lane(request.lane), request);
-            match self.client.execute_with(call, wire::json::<wire::ParentOf>).await {
-                Ok(found) if found.kind == "variation" && found.parent_id > 0 => {
-                    of_parent.entry(found.parent_id).or_default().push(id);
-                }
-                Ok(_) => page.missing.push(id),
-                Err(error) if error.kind() == ErrorKind::NotFound => page.missing.push(id),
-                Err(error) => return Err(error),
+        let mut own = self.own_routes(request, known, &nonce, &mut page).await?;
+        for (id, found) in &own {
+            match found {
+                Some(found) => of_parent.entry(found.parent_id).or_default().push(id.clone()),
+                None => page.missing.push(id.clone()),
             }
         }
+        own.retain(|(_, found)| found.is_some());
         for (parent, ids) in of_parent {
             let missing = self
                 .found_in_list(request, &ids, &mut page, |ids| {
@@ -210,8 +220,93 @@ impl WooCommerce {
                 .await?;
             page.missing.extend(missing);
         }
+        if request.detail == Detail::Full {
+            put_stored(own, &mut page)?;
+        }
         Ok(page)
     }
+
+    /// Variations by id out of the list of all of them, a hundred at a time.
+    pub(super) async fn listed_variations_page(
+        &self,
+        request: &PullRequest,
+        ids: &[ExternalId],
+    ) -> Result<Page> {
+        let mut page = self.ids_page(request, ids).await?;
+        if request.detail != Detail::Full {
+            return Ok(page);
+        }
+        let mut wanted = Vec::new();
+        for items in &page.items {
+            // What is shown of a text that only runs is nothing at all: a write must know.
+            wanted.extend(match request.purpose {
+                Purpose::Guard => wire::ids(&items.body)?,
+                Purpose::Catalogue | Purpose::Verify => wire::described(&items.body)?,
+            });
+        }
+        let nonce = self.nonce(request.purpose)?;
+        let own = self.own_routes(request, wanted, &nonce, &mut page).await?;
+        put_stored(own, &mut page)?;
+        Ok(page)
+    }
+
+    /// What the product route says of variations; `None` of what is none, or none any more.
+    async fn own_routes(
+        &self,
+        request: &PullRequest,
+        ids: Vec<ExternalId>,
+        nonce: &str,
+        page: &mut Page,
+    ) -> Result<Vec<(ExternalId, Option<wire::OwnRoute>)>> {
+        let begun = self.runtime.clock().elapsed();
+        let reads: Vec<_> = ids.into_iter().map(|id| self.own_route(request, id, nonce)).collect();
+        let mut reads = stream::iter(reads).buffered(AT_ONCE);
+        let mut own = Vec::new();
+        while let Some(read) = reads.next().await {
+            own.push(read?);
+        }
+        page.took = page.took.saturating_add(self.runtime.clock().elapsed().saturating_sub(begun));
+        Ok(own)
+    }
+
+    async fn own_route(
+        &self,
+        request: &PullRequest,
+        id: ExternalId,
+        nonce: &str,
+    ) -> Result<(ExternalId, Option<wire::OwnRoute>)> {
+        let call = timed(wire::own_route(&id, request.purpose, nonce).lane(request.lane), request);
+        match self.client.execute_with(call, wire::json::<wire::OwnRoute>).await {
+            Ok(found) => Ok((id, Some(found).filter(|it| it.kind == "variation" && it.parent_id > 0))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok((id, None)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Adds to a page what the product route said of its variations. What went meanwhile is missing.
+fn put_stored(own: Vec<(ExternalId, Option<wire::OwnRoute>)>, page: &mut Page) -> Result<()> {
+    let mut stored: HashMap<ExternalId, Box<RawValue>> = HashMap::new();
+    let (mut gone, mut shown) = (Vec::new(), false);
+    for (id, found) in own {
+        match found.map(|found| found.description) {
+            Some(Some(text)) => drop(stored.insert(id, text)),
+            // Something keeps it from us: what is shown is no ground to write on.
+            Some(None) => shown = true,
+            None => gone.push(id),
+        }
+    }
+    for items in &mut page.items {
+        if !gone.is_empty() {
+            let stays: Vec<ExternalId> =
+                wire::ids(&items.body)?.into_iter().filter(|id| !gone.contains(id)).collect();
+            items.body = wire::keep(&items.body, &stays)?.0;
+        }
+        items.body = wire::with_stored(&items.body, &stored)?;
+        items.shown = if shown { SHOWN } else { &[] };
+    }
+    page.missing.extend(gone);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Requests and answers as pure functions.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -47,7 +49,7 @@ impl Offset {
     }
 }
 
-fn collection(entity: Entity) -> &'static str {
+pub(super) fn collection(entity: Entity) -> &'static str {
     match entity {
         Entity::Variant => "wp-json/wc/v3/variations",
         Entity::Category => "wp-json/wc/v3/products/categories",
@@ -67,7 +69,7 @@ pub(super) fn values_of(attribute: u64) -> String {
 }
 
 /// The variations of one product.
-pub(super) fn variations_of(product: u64) -> String {
+pub(super) fn variations_of(product: impl fmt::Display) -> String {
     format!("wp-json/wc/v3/products/{product}/variations")
 }
 
@@ -159,10 +161,13 @@ pub(super) fn product(id: &ExternalId, purpose: Purpose, nonce: &str) -> ApiRequ
         .attempt_limits(LIST_READ_TIMEOUT, LIST_ATTEMPT_TIMEOUT)
 }
 
-/// Which product a variation belongs to: the product route answers for variations, too.
-pub(super) fn parent_of(id: &ExternalId, purpose: Purpose, nonce: &str) -> ApiRequest {
+/// What only the product route says of a variation, which it answers for, too: its product, and its description as it
+/// is stored. The routes of variations show descriptions as a page would, in either context (recorded on
+/// 2026-11-22; `class-wc-rest-product-variations-controller`).
+pub(super) fn own_route(id: &ExternalId, purpose: Purpose, nonce: &str) -> ApiRequest {
     let request = ApiRequest::get(format!("{}/{}", collection(Entity::Product), id.as_str()));
-    uncached(request.query("_fields", "id,type,parent_id"), purpose, nonce)
+    let request = request.query("context", "edit").query("_fields", "id,type,parent_id,description");
+    uncached(request, purpose, nonce)
 }
 
 /// All attributes.
@@ -263,6 +268,11 @@ pub(super) fn ids(body: &Bytes) -> Result<Vec<ExternalId>> {
         .map_err(|error| unreadable(&error))
 }
 
+/// The entries of a list, as they are wanted.
+pub(super) fn read_list<'de, T: Deserialize<'de>>(body: &'de Bytes) -> Result<Vec<T>> {
+    serde_json::from_slice(body).map_err(|error| unreadable(&error))
+}
+
 /// How many records a body holds, whatever is in them.
 pub(super) fn count(body: &Bytes) -> Result<u64> {
     let records: Vec<IgnoredAny> = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
@@ -285,16 +295,47 @@ pub(super) struct Parent {
 
 /// The products of an answer to [`parents`].
 pub(super) fn read_parents(body: &Bytes) -> Result<Vec<Parent>> {
-    serde_json::from_slice(body).map_err(|error| unreadable(&error))
+    read_list(body)
 }
 
-/// The answer to [`parent_of`].
+/// The answer to [`own_route`].
 #[derive(Debug, Deserialize)]
-pub(super) struct ParentOf {
+pub(super) struct OwnRoute {
     #[serde(rename = "type", default)]
     pub(super) kind: String,
     #[serde(default)]
     pub(super) parent_id: u64,
+    #[serde(default)]
+    pub(super) description: Option<Box<RawValue>>,
+}
+
+/// The variations of a body that show a description.
+pub(super) fn described(body: &Bytes) -> Result<Vec<ExternalId>> {
+    #[derive(Deserialize)]
+    struct Shown<'a> {
+        id: u64,
+        #[serde(borrow, default)]
+        description: Option<&'a RawValue>,
+    }
+    let records: Vec<Object<Shown<'_>>> = read_list(body)?;
+    let is_described = |shown: &Shown<'_>| shown.description.is_some_and(|text| text.get() != "\"\"");
+    let described = records.into_iter().map(|Object(shown)| shown).filter(is_described);
+    Ok(described.map(|shown| ExternalId::from(shown.id.to_string())).collect())
+}
+
+/// Adds descriptions as they are stored to the variations of a body, below a key of our own: the records' own bytes
+/// stay as they came. A variation that has none there is as it is shown.
+pub(super) fn with_stored(body: &Bytes, stored: &HashMap<ExternalId, Box<RawValue>>) -> Result<Bytes> {
+    let raws: Vec<&RawValue> = read_list(body)?;
+    let records = raws.into_iter().zip(ids(body)?).map(|(raw, id)| {
+        let raw = raw.get();
+        match stored.get(&id).zip(raw.strip_suffix('}')) {
+            Some((text, open)) => Cow::from(format!(r#"{open},"_lily":{{"description":{}}}}}"#, text.get())),
+            None => Cow::from(raw),
+        }
+    });
+    let records: Vec<Cow<'_, str>> = records.collect();
+    Ok(Bytes::from(format!("[{}]", records.join(","))))
 }
 
 /// A body with nothing but ids, as a list of ids only would have it.

@@ -1,5 +1,6 @@
-//! What can be written to a product of a store, and what the platform would make of a value in silence.
+//! What can be written to products and variations of a store, and what the platform would make of a value in silence.
 
+use super::connector::WriteSettings;
 use crate::model::{
     Entity, FieldName, NameSource, Normaliser, StoreProfile, TextCheck, Unavailable, WritableField,
 };
@@ -40,7 +41,7 @@ impl SeoPlugin {
 /// The fields of a product that can be written, and those that cannot be in this store.
 pub(super) fn of_products(
     seo: Option<SeoPlugin>,
-    slugs: bool,
+    writes: WriteSettings,
 ) -> (Vec<WritableField>, Vec<(FieldName, Unavailable)>) {
     let title = WritableField::text(FieldName::new("title"), Normaliser::Trimmed1);
     let mut tags = WritableField::set(FieldName::new("tags"));
@@ -81,14 +82,36 @@ pub(super) fn of_products(
     slug.followed_by = vec![FieldName::new("url")];
     slug.partly =
         Some("redirects from the present address stay, and another page may have taken the old one");
-    if slugs {
-        writable.push(slug)
-    } else {
-        unavailable.push((slug.field, Unavailable::NotEnabled))
+    for (field, is_allowed) in [(slug, writes.slugs), (item_number(), writes.identifiers)] {
+        match is_allowed {
+            true => writable.push(field),
+            false => unavailable.push((field.field, Unavailable::NotEnabled)),
+        }
     }
     // Any write of a product moves its date, whatever it holds (observed on 2026-11-22).
     writable.iter_mut().for_each(|field| field.moves_stamp = true);
     (writable, unavailable)
+}
+
+/// The fields of a variation that can be written, and those that cannot be in this store.
+pub(super) fn of_variations(writes: WriteSettings) -> (Vec<WritableField>, Vec<(FieldName, Unavailable)>) {
+    let mut writable = vec![WritableField::html(FieldName::new("description"), MAX_HTML_BYTES)];
+    let mut unavailable = Vec::new();
+    match writes.identifiers {
+        true => writable.push(item_number()),
+        false => unavailable.push((item_number().field, Unavailable::NotEnabled)),
+    }
+    // A write moves the date of a variation, and that of its product.
+    writable.iter_mut().for_each(|field| field.moves_stamp = true);
+    (writable, unavailable)
+}
+
+/// An item number: the platform drops what is no digit and no hyphen, and takes each number once, of products and
+/// variations together.
+fn item_number() -> WritableField {
+    let mut number = WritableField::text(FieldName::new("gtin"), Normaliser::Exact1);
+    (number.unique, number.removable, number.check) = (true, true, Some(TextCheck::GTIN));
+    number
 }
 
 /// A plain field of WordPress: blanks collapse, and `%` with two hexadecimal digits is dropped

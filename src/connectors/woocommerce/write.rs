@@ -10,6 +10,7 @@ use super::{item, wire};
 use crate::connector::{Answer, FieldAnswer, Patch, PatchField, PatchValue, PushRequest};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::http::ApiRequest;
+use crate::mapping::SchemaMap;
 use crate::model::{Entity, Term};
 
 /// The most items of a batch (a filter of the platform: a host may lower it).
@@ -35,57 +36,78 @@ struct ItemError {
     code: String,
 }
 
+/// A patch as it leaves.
+struct Item<'p> {
+    /// Its place in the push.
+    at: usize,
+    patch: &'p Patch,
+    body: Map<String, Value>,
+}
+
+/// What can go in one call: products, or the variations of one product.
+struct Together<'p> {
+    /// The collection that they are in.
+    path: String,
+    items: Vec<Item<'p>>,
+}
+
 impl WooCommerce {
     /// Writes the patches, several in one call, and answers once per patch, in order.
     pub(super) async fn write_all(&self, request: &PushRequest) -> Result<Vec<Answer>> {
-        let mut bodies = Vec::with_capacity(request.patches.len());
+        let mut together: Vec<Together<'_>> = Vec::new();
+        let mut outcomes: Vec<Option<FieldAnswer>> = Vec::with_capacity(request.patches.len());
         // What must not leave is refused alone: the others of its batch are written.
-        let mut held_back: Vec<Option<Error>> = Vec::with_capacity(request.patches.len());
-        for patch in &request.patches {
-            match self.body(patch) {
-                Ok(body) => {
-                    bodies.push((patch, body));
-                    held_back.push(None);
+        let mut held_back = None;
+        for (at, patch) in request.patches.iter().enumerate() {
+            let item =
+                collection(patch).and_then(|path| Ok((path, Item { at, patch, body: self.body(patch)? })));
+            match item {
+                Ok((path, item)) => {
+                    outcomes.push(None);
+                    match together.iter_mut().find(|it| it.path == path && it.items.len() < MAX_BATCH) {
+                        Some(some) => some.items.push(item),
+                        None => together.push(Together { path, items: vec![item] }),
+                    }
                 }
-                Err(error) => held_back.push(Some(error)),
+                Err(error) => {
+                    outcomes.push(Some(refused(&error)));
+                    held_back = held_back.or(Some(error));
+                }
             }
         }
-        if bodies.is_empty() {
-            return held_back.into_iter().flatten().next().map_or(Ok(Vec::new()), Err);
+        if together.is_empty() {
+            return held_back.map_or(Ok(Vec::new()), Err);
         }
-        let mut outcomes: Vec<FieldAnswer> = Vec::with_capacity(bodies.len());
-        let mut todo: Vec<Vec<(&Patch, Map<String, Value>)>> = Vec::new();
-        let mut items = bodies.into_iter().peekable();
-        while items.peek().is_some() {
-            todo.push(items.by_ref().take(MAX_BATCH).collect());
-        }
-        todo.reverse();
-        while let Some(mut some) = todo.pop() {
-            match self.write_some(&some, request).await {
+        together.reverse();
+        let mut is_first = true;
+        while let Some(mut some) = together.pop() {
+            let answers = match self.write_some(&some, request).await {
                 // The host takes fewer at once: nothing of it was done.
-                Err(error) if is_too_large(&error) && some.len() > 1 => {
-                    let rest = some.split_off(some.len() / 2);
-                    todo.extend([rest, some]);
+                Err(error) if is_too_large(&error) && some.items.len() > 1 => {
+                    let rest = some.items.split_off(some.items.len() / 2);
+                    together.extend([Together { path: some.path.clone(), items: rest }, some]);
+                    continue;
                 }
-                Ok(answers) => outcomes.extend(answers),
+                Ok(answers) => answers,
                 Err(error) if error.effect() == Effect::Possible => {
                     let why = error.to_string();
-                    outcomes.extend(some.iter().map(|_| FieldAnswer::Unknown { why: why.clone() }));
+                    some.items.iter().map(|_| FieldAnswer::Unknown { why: why.clone() }).collect()
                 }
-                Err(error) if is_refusal(&error) || !outcomes.is_empty() => {
-                    outcomes.extend(some.iter().map(|_| refused(&error)));
+                Err(error) if is_refusal(&error) || !is_first => {
+                    some.items.iter().map(|_| refused(&error)).collect()
                 }
                 Err(error) => return Err(error),
+            };
+            is_first = false;
+            for (item, answer) in some.items.iter().zip(answers) {
+                if let Some(outcome) = outcomes.get_mut(item.at) {
+                    *outcome = Some(answer);
+                }
             }
         }
-        let mut outcomes = outcomes.into_iter();
-        let answers = request.patches.iter().zip(held_back).map(|(patch, held_back)| {
-            let answer = match held_back {
-                Some(error) => refused(&error),
-                None => outcomes
-                    .next()
-                    .unwrap_or_else(|| FieldAnswer::Unknown { why: "it was not answered".to_owned() }),
-            };
+        let answers = request.patches.iter().zip(outcomes).map(|(patch, outcome)| {
+            let answer =
+                outcome.unwrap_or_else(|| FieldAnswer::Unknown { why: "it was not answered".to_owned() });
             let fields = patch.changes.iter().map(|change| (change.field.clone(), answer.clone())).collect();
             Answer::new(patch.target.clone(), fields)
         });
@@ -93,45 +115,53 @@ impl WooCommerce {
     }
 
     fn body(&self, patch: &Patch) -> Result<Map<String, Value>> {
-        if patch.target.kind != Entity::Product || !wire::is_id(&patch.target.id) {
-            return Err(Error::new(ErrorKind::Unsupported, "not_writable", "only products can be written"));
-        }
+        let (schema, meta_keys) = self.written(patch.target.kind).ok_or_else(not_writable)?;
         let mut body = Map::new();
         for change in &patch.changes {
-            self.must_be_claimed(change)?;
+            self.must_be_claimed(patch.target.kind, change)?;
             match &change.value {
                 PatchValue::Text { text, raw } => {
-                    let spelled = self.products.spell(&change.field, text, raw.as_deref())?;
+                    let spelled = schema.spell(&change.field, text, raw.as_deref())?;
                     // What is kept as meta is kept byte for byte.
-                    let is_meta = self.products.write_place(&change.field)?.starts_with("/meta_data/");
-                    let spelled = if is_meta { spelled } else { wire::slash(&spelled) };
-                    self.products.put_text(&mut body, &change.field, spelled)?;
+                    let spelled = if is_meta(schema, change)? { spelled } else { wire::slash(&spelled) };
+                    schema.put_text(&mut body, &change.field, spelled)?;
                 }
                 PatchValue::Terms(terms) => {
                     let slashed: Vec<Term> = terms
                         .iter()
                         .map(|term| Term { name: wire::slash(&term.name).into(), ..term.clone() })
                         .collect();
-                    self.products.put_terms(&mut body, &change.field, &slashed)?;
+                    schema.put_terms(&mut body, &change.field, &slashed)?;
                 }
                 PatchValue::Attributes(attributes) => {
                     // Values that all products share are terms, which lose a level of backslashes as tags do.
-                    self.products.put_attributes(&mut body, attributes, &|text| wire::slash(&text))?;
+                    schema.put_attributes(&mut body, attributes, &|text| wire::slash(&text))?;
                 }
                 PatchValue::Media(media) => {
-                    self.products.put_media(&mut body, media, &|text| wire::slash(&text))?;
+                    schema.put_media(&mut body, media, &|text| wire::slash(&text))?;
                 }
-                PatchValue::Removed => self.products.put_removed(&mut body, &change.field)?,
+                // Anywhere but in meta data, `null` is as good as nothing sent.
+                PatchValue::Removed
+                    if self.is_removable(patch.target.kind, change) && !is_meta(schema, change)? =>
+                {
+                    schema.put_text(&mut body, &change.field, String::new())?;
+                }
+                PatchValue::Removed => schema.put_removed(&mut body, &change.field)?,
             }
         }
-        item::check(&body, &self.meta_keys)?;
+        item::check(patch.target.kind, &body, meta_keys)?;
         Ok(body)
+    }
+
+    fn is_removable(&self, entity: Entity, change: &PatchField) -> bool {
+        let claims = self.capabilities.entity(entity);
+        claims.and_then(|claims| claims.writable(&change.field)).is_some_and(|field| field.removable)
     }
 
     /// What this store cannot write is not sent, whatever the map could. What the platform stores anew beside
     /// another text goes along as it is.
-    fn must_be_claimed(&self, change: &PatchField) -> Result<()> {
-        let claims = self.capabilities.entity(Entity::Product);
+    fn must_be_claimed(&self, entity: Entity, change: &PatchField) -> Result<()> {
+        let claims = self.capabilities.entity(entity);
         let as_it_is =
             matches!(&change.value, PatchValue::Text { text, .. } if change.seen.as_text() == Some(text));
         let is_claimed = claims.is_some_and(|claims| {
@@ -149,20 +179,16 @@ impl WooCommerce {
         .with_remedy("ask the capabilities which fields can be written"))
     }
 
-    /// Writes some products in one call: all fields of one in one item, since two that cross undo each other.
-    async fn write_some(
-        &self,
-        some: &[(&Patch, Map<String, Value>)],
-        request: &PushRequest,
-    ) -> Result<Vec<FieldAnswer>> {
+    /// Writes some records in one call: all fields of one in one item, since two that cross undo each other.
+    async fn write_some(&self, some: &Together<'_>, request: &PushRequest) -> Result<Vec<FieldAnswer>> {
         let send = |path: String, body: Value| {
             // POST updates as PUT does, and passes where a host blocks PUT.
             ApiRequest::write(Method::POST, path, body.to_string())
                 .lane(request.lane)
                 .not_after(Some(request.guard_until))
         };
-        if let [(patch, body)] = some {
-            let path = format!("wp-json/wc/v3/products/{}", patch.target.id);
+        if let [Item { patch, body, .. }] = some.items.as_slice() {
+            let path = format!("{}/{}", some.path, patch.target.id);
             let call = send(path, Value::Object(body.clone()))
                 .attempt_limits(wire::WRITE_TIMEOUT, wire::WRITE_TIMEOUT)
                 .query("_fields", "id");
@@ -170,8 +196,9 @@ impl WooCommerce {
             return Ok(vec![FieldAnswer::Accepted]);
         }
         let items: Vec<Value> = some
+            .items
             .iter()
-            .map(|(patch, body)| {
+            .map(|Item { patch, body, .. }| {
                 let id = patch.target.id.as_str().parse::<u64>().unwrap_or_default();
                 let mut item = Map::new();
                 item.insert("id".to_owned(), id.into());
@@ -180,14 +207,14 @@ impl WooCommerce {
             })
             .collect();
         // No `_fields` here: with it a batch answers nothing.
-        let call = send("wp-json/wc/v3/products/batch".to_owned(), serde_json::json!({ "update": items }))
+        let call = send(format!("{}/batch", some.path), serde_json::json!({ "update": items }))
             .attempt_limits(wire::BATCH_TIMEOUT, wire::BATCH_TIMEOUT)
-            .cost(u32::try_from(some.len()).unwrap_or(u32::MAX));
+            .cost(u32::try_from(some.items.len()).unwrap_or(u32::MAX));
         let answer = self.client.execute(call).await?;
         let answer: Option<BatchAnswer> =
             wire::answered(answer, b'{').ok().and_then(|answer| serde_json::from_slice(&answer.body).ok());
         let items = answer.map(|answer| answer.update).unwrap_or_default();
-        let answers = some.iter().enumerate().map(|(at, (patch, _))| match items.get(at) {
+        let answers = some.items.iter().enumerate().map(|(at, Item { patch, .. })| match items.get(at) {
             Some(Object(ItemAnswer { id, error })) if id.to_string() == patch.target.id.as_str() => {
                 match error {
                     None => FieldAnswer::Accepted,
@@ -201,6 +228,36 @@ impl WooCommerce {
         });
         Ok(answers.collect())
     }
+}
+
+/// The collection that a record is written in. A variation is written through its product, which is that of the guard
+/// read: a batch at another product's address would move the variation there.
+fn collection(patch: &Patch) -> Result<String> {
+    if !wire::is_id(&patch.target.id) {
+        return Err(not_writable());
+    }
+    match (patch.target.kind, &patch.product) {
+        (Entity::Product, _) => Ok(wire::collection(Entity::Product).to_owned()),
+        (Entity::Variant, Some(product)) if product.kind == Entity::Product && wire::is_id(&product.id) => {
+            Ok(wire::variations_of(product.id.as_str()))
+        }
+        (Entity::Variant, _) => Err(Error::new(
+            ErrorKind::Rejected,
+            "product_unknown",
+            "a variation is written through its product, and the patch does not name it",
+        )
+        .with_remedy("make the patch of the record that a guard read found")),
+        _ => Err(not_writable()),
+    }
+}
+
+fn not_writable() -> Error {
+    Error::new(ErrorKind::Unsupported, "not_writable", "only products and variations can be written")
+}
+
+/// Whether the store keeps a field as meta data.
+fn is_meta(schema: &SchemaMap, change: &PatchField) -> Result<bool> {
+    Ok(schema.write_place(&change.field)?.starts_with("/meta_data/"))
 }
 
 fn refused(error: &Error) -> FieldAnswer {
