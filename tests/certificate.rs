@@ -301,7 +301,9 @@ async fn a_list_without_a_count_that_grows_before_each_sweep_is_still_moving() {
     bench.store.set_conditions(|conditions| conditions.totals_stripped = true);
     for n in 0..3 {
         // The first page of each sweep, of four pages each.
-        bench.store.before_request(4 * n + 1, is_id_list, |store| drop(store.create("Came", |_| {})));
+        bench.store.before_request(4 * n + 1, is_id_list, |store| {
+            store.create("Came", |_| {});
+        });
     }
     let certificate = certified(&pull(&bench, Entity::Product), &mut Taken::default()).await;
     assert_eq!(certificate.verdict, incomplete(Reason::StillMoving, &[]), "{certificate}");
@@ -476,6 +478,30 @@ async fn a_resumed_run_still_knows_what_it_saw() {
     pull.clone().cancel(cancel.clone()).run(&mut sink, &|_| cancel.cancel()).await.unwrap_err();
     let certificate = certified(&pull, &mut sink).await;
     assert_eq!(certificate.scope.visibility.seen, [ProductStatus::Active, ProductStatus::Draft]);
+}
+
+#[tokio::test]
+async fn a_closing_delta_that_slips_is_read_again_and_never_complete_where_it_always_does() {
+    for (slips, outcome_of_delta, verdict) in [
+        (1, CheckOutcome::Held, Verdict::Complete),
+        (usize::MAX, CheckOutcome::Failed, incomplete(Reason::StillMoving, &[])),
+    ] {
+        let bench = three_pages().await;
+        let left = AtomicUsize::new(slips);
+        let slipping = Tampered::new(bench.connector.clone(), move |request, _, mut page| {
+            if matches!(request.select, Select::Since(_)) && left.load(Ordering::SeqCst) > 0 {
+                left.fetch_sub(1, Ordering::SeqCst);
+                page.joint = Joint::Broken;
+            }
+            page
+        });
+        let pull = Pull::new(Arc::new(slipping), Arc::new(MemoryState::new()), Entity::Product);
+        let (cancel, mut sink) = (lily_connect::sync::Cancel::default(), Taken::default());
+        pull.clone().cancel(cancel.clone()).run(&mut sink, &|_| cancel.cancel()).await.unwrap_err();
+        let certificate = certified(&pull, &mut sink).await;
+        assert_eq!(outcome(&certificate, Rule::ClosingDelta), outcome_of_delta, "{certificate}");
+        assert_eq!(certificate.verdict, verdict, "{certificate}");
+    }
 }
 
 #[tokio::test]

@@ -150,7 +150,9 @@ async fn l3_two_shared_values_of_one_name_keep_a_products_attributes_unwritten()
     desk.land(&desk.enrich(&record, update(&record, "Care", &["Cold"]))).await;
     assert_eq!(desk.stored().attributes[0].options, ["Dry", "Flat", "dry"]);
     let global = desk.bench.store.add_attribute("Colour");
-    ["Red", "Blue"].map(|name| desk.bench.store.add_term(Taxonomy::Attribute(global), name));
+    for name in ["Red", "Blue"] {
+        desk.bench.store.add_term(Taxonomy::Attribute(global), name);
+    }
     let twin = desk.bench.store.add_term(Taxonomy::Attribute(global), "Another");
     assert!(desk.bench.store.rename_term(twin, "red"));
     let colour = Attribute { id: global, name: String::new(), ..local("", &["Red", "Blue", "red"], false) };

@@ -580,7 +580,9 @@ async fn r7_of_a_hundred_five_missing_are_few_and_ids_that_are_no_numbers_are_no
         (5, false, false, CheckOutcome::Held, 0),
     ] {
         let bench = bench_with(|store| {
-            (0..100).for_each(|n| drop(store.create(&format!("Product {n}"), |_| {})));
+            for n in 0..100 {
+                store.create(&format!("Product {n}"), |_| {});
+            }
         })
         .await;
         bench.clock.advance(Duration::from_secs(3600));
