@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 
-use bigcommerce::{Desk, bench_with, changed};
+use bigcommerce::{Desk, bench_with, changed, config};
 use lily_connect::connector::{
     Connector, FieldAnswer, Patch, PatchField, PatchValue, PullRequest, Purpose, PushRequest,
 };
@@ -176,6 +176,25 @@ async fn what_is_no_item_number_is_not_allowed_or_not_there_is_refused_when_it_i
         change.verdict == ChangeVerdict::Rejected(Rejection::NotEnabled)
     };
     assert!(plan.changes.len() == 2 && plan.changes.iter().all(refused), "{plan}");
+}
+
+/// What a store keeps its numbers in may be read from anywhere, and written to one place alone.
+#[cfg(feature = "overrides")]
+#[test]
+fn numbers_that_are_only_read_may_be_read_from_anywhere() {
+    use lily_connect::mapping::Overrides;
+    for (entity, field) in [("product", "gtin"), ("product", "mpn"), ("variant", "gtin"), ("variant", "mpn")]
+    {
+        let built = |more: &str, allowed: bool| {
+            let entry = format!("[[{entity}]]\nfield = \"{field}\"\nfrom = \"/bin_picking_number\"\n{more}");
+            let settings = config("http://127.0.0.1:9", "t").mapping(Overrides::parse(&entry).unwrap());
+            settings.write_identifiers(allowed).build().map(drop)
+        };
+        built("", false).unwrap();
+        built("write = false", true).unwrap();
+        let error = built("", true).unwrap_err();
+        assert!(error.to_string().contains("cannot write to this place"), "{entity} {field}: {error}");
+    }
 }
 
 /// A plan for both: of each kind, as many go in a call as the platform takes of it.

@@ -332,15 +332,16 @@ async fn a_batch_of_variants_of_as_many_products_leaves_within_the_window_on_the
 #[test]
 fn a_number_that_stands_elsewhere_is_only_read() {
     use lily_connect::mapping::Overrides;
-    let build = |end: &str| {
+    let build = |end: &str, allowed: bool| {
         let entry = format!("[[variant]]\nfield = \"gtin\"\nfrom = \"/other\"\n{end}");
         let config = config("http://127.0.0.1:9", "t").mapping(Overrides::parse(&entry).unwrap());
-        config.build().map(drop)
+        config.write_identifiers(allowed).build().map(drop)
     };
-    let error = build("").unwrap_err();
+    let error = build("", true).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("cannot write to this place"), "{error}");
-    build("write = false").unwrap();
+    build("write = false", true).unwrap();
+    build("", false).unwrap();
 }
 
 // What the engine does not do: patches by hand.

@@ -32,7 +32,7 @@ use walk::Out;
 pub use entities::unescape as read_escaped;
 pub use html::{HtmlVerdict, sanitise_html};
 pub use overrides::Overrides;
-pub use rule::{Direction, Rule, Transform, rule};
+pub use rule::{Direction, Rule, Transform, read_only, rule};
 pub use walk::MapIssue;
 
 /// The most issues that are kept of one page.

@@ -13,7 +13,7 @@ mod read;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Entity, EntityCapabilities};
 
-use super::rule::Rule;
+use super::rule::{Direction, Rule};
 
 /// Changes to a connector's rules, for one store. The default changes nothing.
 ///
@@ -88,6 +88,31 @@ impl Overrides {
             let _ = entity;
             Ok(rules.to_vec())
         }
+    }
+
+    /// Refuses changes that do not fit, and those by which a connector would write to a place that it does not know how
+    /// to write: `own` are its rules before the changes, and `may_write` says which other places it can.
+    ///
+    /// # Errors
+    /// As [`Overrides::apply`], and `Config` with the entry's line and this remedy.
+    pub fn must_write_content(
+        &self,
+        entity: Entity,
+        own: &[Rule],
+        may_write: impl Fn(&Rule) -> bool,
+        remedy: &'static str,
+    ) -> Result<()> {
+        let is_own = |rule: &Rule| {
+            let mut written = own.iter().filter(|own| own.direction == Direction::ReadWrite);
+            written.any(|own| own.field == rule.field && own.from == rule.from)
+        };
+        let rules = self.apply(entity, own)?;
+        let mut written = rules.iter().filter(|rule| rule.direction == Direction::ReadWrite);
+        let Some(rule) = written.find(|rule| !is_own(rule) && !may_write(rule)) else { return Ok(()) };
+        Err(self
+            .refuse(entity, &rule.field, "the connector cannot write to this place")
+            .with_context("from", rule.from.to_string())
+            .with_remedy(remedy))
     }
 
     /// The error of an entry that a connector cannot honour, with the entry's line and column.

@@ -43,6 +43,16 @@ pub const fn rule(
     Rule { from: Cow::Borrowed(from), field: Cow::Borrowed(field), transform, direction, rank: 0 }
 }
 
+/// The same rules, with these fields only read.
+#[must_use]
+pub fn read_only(rules: &[Rule], fields: &[&str]) -> Vec<Rule> {
+    let mut rules = rules.to_vec();
+    for rule in rules.iter_mut().filter(|rule| fields.contains(&&*rule.field)) {
+        rule.direction = Direction::Read;
+    }
+    rules
+}
+
 /// Whether a field is only read, or written as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {

@@ -330,8 +330,9 @@ impl BigCommerceBuilder {
     pub fn build(self) -> Result<BigCommerceConfig> {
         let hash = StoreHash::new(&self.hash)?;
         let namespaces = Namespaces::new(&self.metafields)?;
-        map::must_write_content(&self.mapping, Entity::Product, &map::product(&namespaces))?;
-        map::must_write_content(&self.mapping, Entity::Variant, map::VARIANT)?;
+        let of_products = map::product(&namespaces, self.writes);
+        map::must_write_content(&self.mapping, Entity::Product, &of_products)?;
+        map::must_write_content(&self.mapping, Entity::Variant, &map::variant(self.writes))?;
         let url = self.url.as_deref().unwrap_or(API);
         let base = format!("{}/{}", url.trim().trim_end_matches('/'), hash.context());
         let origin = if base.starts_with("http://") { Origin::http(&base)? } else { Origin::https(&base)? };

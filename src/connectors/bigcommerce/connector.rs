@@ -53,14 +53,15 @@ pub struct BigCommerce {
 impl BigCommerce {
     pub(super) fn new(found: Found, runtime: Runtime, config: &BigCommerceConfig) -> Result<Self> {
         let mapping = config.mapping();
-        let own = map::product(&config.namespaces);
+        let own = map::product(&config.namespaces, config.writes);
+        let own_of_variants = map::variant(config.writes);
         let products = mapping.apply(Entity::Product, &own)?;
-        let variants = mapping.apply(Entity::Variant, map::VARIANT)?;
+        let variants = mapping.apply(Entity::Variant, &own_of_variants)?;
         let mut capabilities = capabilities(config);
         for claims in &mut capabilities.entities {
             let own = match claims.entity {
                 Entity::Product => &own,
-                Entity::Variant => map::VARIANT,
+                Entity::Variant => &own_of_variants,
                 Entity::Category => map::CATEGORY,
                 _ => map::BRAND,
             };

@@ -4,8 +4,9 @@
 //! What changes by itself, such as views and sales, is left out on purpose.
 
 use super::metafields::Namespaces;
+use super::writable::WriteSettings;
 use crate::error::Result;
-use crate::mapping::{Direction, Overrides, Rule, Transform, rule};
+use crate::mapping::{Direction, Overrides, Rule, Transform, read_only, rule};
 use crate::model::Entity;
 
 use Direction::{Read, ReadWrite};
@@ -65,12 +66,12 @@ pub(super) static PRODUCT: &[Rule] = &[
 ];
 
 /// The rules of products, with those of metafields where some are read: the connector puts them into the product.
-pub(super) fn product(namespaces: &Namespaces) -> Vec<Rule> {
+pub(super) fn product(namespaces: &Namespaces, writes: WriteSettings) -> Vec<Rule> {
     let metafield = |name: &str, field, transform, direction| {
         let from = format!("/{}/*/{name}", namespaces.key());
         Rule { from: from.into(), ..rule("", field, transform, direction) }
     };
-    let mut rules = PRODUCT.to_vec();
+    let mut rules = allowed(PRODUCT, writes);
     if !namespaces.is_empty() {
         rules.extend([
             metafield("namespace", "attributes[].namespace", Text, ReadWrite),
@@ -80,6 +81,16 @@ pub(super) fn product(namespaces: &Namespaces) -> Vec<Rule> {
         ]);
     }
     rules
+}
+
+/// The rules of variants.
+pub(super) fn variant(writes: WriteSettings) -> Vec<Rule> {
+    allowed(VARIANT, writes)
+}
+
+/// Where the settings do not allow item and part numbers to be written, an override may read them from anywhere.
+fn allowed(rules: &[Rule], writes: WriteSettings) -> Vec<Rule> {
+    if writes.identifiers { rules.to_vec() } else { read_only(rules, &["gtin", "mpn"]) }
 }
 
 /// What of a product is translated, as the connector puts it together.
@@ -92,7 +103,7 @@ pub(super) static TRANSLATED: &[Rule] = &[
 ];
 
 /// Variants. A product without options has one, too. Where a price or weight is null, that of the product counts.
-pub(super) static VARIANT: &[Rule] = &[
+static VARIANT: &[Rule] = &[
     rule("/id", "ref.id", Id, Read),
     rule("/product_id", "product_ref.id", Id, Read),
     rule("/sku", "sku", OptionalText, Read),
@@ -131,24 +142,14 @@ pub(super) static BRAND: &[Rule] = &[
     rule("/image_url", "media[].url", OptionalText, Read),
 ];
 
-/// Refuses overrides that do not fit, and those by which the connector would write where no content is: each field has one place that it knows
-/// how to write.
+/// Refuses overrides that do not fit, and those by which the connector would write where no content is: each field has
+/// one place that it knows how to write.
 ///
 /// # Errors
 /// `Config` with the entry's line.
 pub(super) fn must_write_content(mapping: &Overrides, entity: Entity, own: &[Rule]) -> Result<()> {
-    let rules = mapping.apply(entity, own)?;
-    let is_own = |rule: &Rule| {
-        let mut own = own.iter().filter(|own| own.direction == ReadWrite);
-        own.any(|own| own.field == rule.field && own.from == rule.from)
-    };
-    let Some(rule) = rules.iter().find(|rule| rule.direction == ReadWrite && !is_own(rule)) else {
-        return Ok(());
-    };
-    Err(mapping
-        .refuse(entity, &rule.field, "the connector cannot write to this place")
-        .with_context("from", rule.from.to_string())
-        .with_remedy("add write = false: what custom fields hold is written as attributes"))
+    let remedy = "add write = false: what custom fields hold is written as attributes";
+    mapping.must_write_content(entity, own, |_| false, remedy)
 }
 
 #[cfg(test)]

@@ -245,8 +245,7 @@ impl MagentoBuilder {
     /// `Config` where the address is unusable, credentials are missing or of several kinds, the view's code is none,
     /// or the overrides of the map do not fit it.
     pub fn build(self) -> Result<MagentoConfig> {
-        let rules = self.mapping.apply(Entity::Product, map::PRODUCT)?;
-        map::must_write_content(&self.mapping, &rules)?;
+        map::must_write_content(&self.mapping)?;
         self.mapping.apply(Entity::Variant, map::VARIANT)?;
         let origin = if self.url.trim_start().starts_with("http://") {
             Origin::http(&self.url)?

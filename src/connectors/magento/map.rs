@@ -141,25 +141,16 @@ const NO_CONTENT: [&str; 18] = [
     "thumbnail",
 ];
 
-/// Refuses overrides by which the connector would write where no content is.
+/// Refuses overrides that do not fit, and those by which the connector would write where no content is.
 ///
 /// # Errors
 /// `Config` with the entry's line.
-pub(super) fn must_write_content(mapping: &Overrides, rules: &[Rule]) -> Result<()> {
-    let is_own = |rule: &Rule| {
-        PRODUCT
-            .iter()
-            .any(|own| own.direction == ReadWrite && own.field == rule.field && own.from == rule.from)
+pub(super) fn must_write_content(mapping: &Overrides) -> Result<()> {
+    let is_content = |rule: &Rule| {
+        !rule.field.contains('[') && code_of(&rule.from).is_some_and(|code| !NO_CONTENT.contains(&code))
     };
-    let is_content = |rule: &Rule| code_of(&rule.from).is_some_and(|code| !NO_CONTENT.contains(&code));
-    let wrong = rules.iter().find(|rule| {
-        rule.direction == ReadWrite && !is_own(rule) && (rule.field.contains('[') || !is_content(rule))
-    });
-    let Some(rule) = wrong else { return Ok(()) };
-    Err(mapping
-        .refuse(Entity::Product, &rule.field, "the connector cannot write to this place")
-        .with_context("from", rule.from.to_string())
-        .with_remedy("name the value of a custom attribute that holds a text, or add write = false"))
+    let remedy = "name the value of a custom attribute that holds a text, or add write = false";
+    mapping.must_write_content(Entity::Product, PRODUCT, is_content, remedy)
 }
 
 #[cfg(test)]

@@ -279,7 +279,7 @@ impl ShopifyBuilder {
     pub fn build(self) -> Result<ShopifyConfig> {
         let shop = ShopDomain::new(&self.shop)?;
         map::must_write_content(&self.mapping, Entity::Product, map::PRODUCT)?;
-        map::must_write_content(&self.mapping, Entity::Variant, map::VARIANT)?;
+        map::must_write_content(&self.mapping, Entity::Variant, &map::variant(self.writes))?;
         let origin = match &self.url {
             Some(url) if url.trim_start().starts_with("http://") => Origin::http(url)?,
             Some(url) => Origin::https(url)?,

@@ -57,13 +57,14 @@ impl Shopify {
     ) -> Result<Self> {
         let mapping = config.mapping();
         let products = mapping.apply(Entity::Product, map::PRODUCT)?;
-        let variants = mapping.apply(Entity::Variant, map::VARIANT)?;
+        let own_of_variants = map::variant(writes);
+        let variants = mapping.apply(Entity::Variant, &own_of_variants)?;
         let mut capabilities = capabilities(&found, writes);
         let views = language::views(&found);
         for claims in &mut capabilities.entities {
             let own = match claims.entity {
                 Entity::Product => map::PRODUCT,
-                Entity::Variant => map::VARIANT,
+                Entity::Variant => &own_of_variants,
                 _ => map::COLLECTION,
             };
             mapping.narrow(own, claims);

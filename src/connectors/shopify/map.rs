@@ -2,8 +2,9 @@
 //!
 //! Places are those of our own documents, in `documents/`.
 
+use super::writable::WriteSettings;
 use crate::error::Result;
-use crate::mapping::{Direction, Overrides, Rule, Transform, rule};
+use crate::mapping::{Direction, Overrides, Rule, Transform, read_only, rule};
 use crate::model::{Entity, MassUnit};
 
 use Direction::{Read, ReadWrite};
@@ -83,7 +84,7 @@ pub(super) const PRODUCT_LISTS: &[&str] =
 pub(super) const VARIANT_LISTS: &[&str] = &["/media/nodes"];
 
 /// Variants.
-pub(super) static VARIANT: &[Rule] = &[
+static VARIANT: &[Rule] = &[
     rule("/id", "ref.id", LastSegment, Read),
     rule("/product/id", "product_ref.id", LastSegment, Read),
     rule("/title", "title", Text, Read),
@@ -140,24 +141,20 @@ pub(super) static TRANSLATED_COLLECTION: &[Rule] = &[
     rule("/translations/*[key=handle]/value", "slug", Text, Read),
 ];
 
-/// Refuses overrides by which the connector would write where no content is: each field has one place that the
-/// mutations take.
+/// Refuses overrides that do not fit, and those by which the connector would write where no content is: each field has
+/// one place that the mutations take.
 ///
 /// # Errors
 /// `Config` with the entry's line.
 pub(super) fn must_write_content(mapping: &Overrides, entity: Entity, own: &[Rule]) -> Result<()> {
-    let rules = mapping.apply(entity, own)?;
-    let elsewhere = |rule: &&Rule| {
-        rule.direction == ReadWrite
-            && !own
-                .iter()
-                .any(|own| own.direction == ReadWrite && own.field == rule.field && own.from == rule.from)
-    };
-    let Some(rule) = rules.iter().find(elsewhere) else { return Ok(()) };
-    Err(mapping
-        .refuse(entity, &rule.field, "the connector cannot write to this place")
-        .with_context("from", rule.from.to_string())
-        .with_remedy("add write = false: what metafields hold is written as attributes"))
+    let remedy = "add write = false: what metafields hold is written as attributes";
+    mapping.must_write_content(entity, own, |_| false, remedy)
+}
+
+/// The rules of variants. Where the settings do not allow item numbers to be written, an override may read them from
+/// anywhere.
+pub(super) fn variant(writes: WriteSettings) -> Vec<Rule> {
+    if writes.identifiers { VARIANT.to_vec() } else { read_only(VARIANT, &["gtin"]) }
 }
 
 #[cfg(test)]

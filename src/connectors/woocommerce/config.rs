@@ -218,7 +218,7 @@ impl WooCommerceBuilder {
             (Entity::Product, map::product(self.writes.seo, self.writes)),
             (Entity::Variant, map::variant(self.writes)),
         ] {
-            map::must_write_content(&self.mapping, entity, &self.mapping.apply(entity, &rules)?)?;
+            map::must_write_content(&self.mapping, entity, &rules)?;
         }
         let origin = if self.url.trim_start().starts_with("http://") {
             Origin::http(&self.url)?

@@ -67,9 +67,9 @@ impl WooCommerce {
             Entity::AttributeValue => map::ATTRIBUTE_VALUE.to_vec(),
             Entity::Media | Entity::Performance => Vec::new(),
         };
-        let products = mapping.apply(Entity::Product, &own(Entity::Product))?;
         // The plugin was not known when the settings were checked.
-        map::must_write_content(mapping, Entity::Product, &products)?;
+        map::must_write_content(mapping, Entity::Product, &own(Entity::Product))?;
+        let products = mapping.apply(Entity::Product, &own(Entity::Product))?;
         let variants = mapping.apply(Entity::Variant, &own(Entity::Variant))?;
         let mut capabilities = capabilities(found.lists, seo, writes);
         for claims in &mut capabilities.entities {

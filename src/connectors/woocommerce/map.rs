@@ -8,7 +8,7 @@
 use super::connector::WriteSettings;
 use super::writable::SeoPlugin;
 use crate::error::Result;
-use crate::mapping::{Direction, Overrides, Rule, Transform, rule};
+use crate::mapping::{Direction, Overrides, Rule, Transform, read_only, rule};
 use crate::model::Entity;
 
 use Direction::{Read, ReadWrite};
@@ -44,7 +44,7 @@ static PRODUCT: &[Rule] = &[
     rule("/description", "description", Html, ReadWrite),
     rule("/short_description", "short_description", Html, ReadWrite),
     rule("/sku", "sku", OptionalText, Read),
-    rule("/global_unique_id", "gtin", OptionalText, Read),
+    rule("/global_unique_id", "gtin", OptionalText, ReadWrite),
     rule("/price", "price", Money, Read),
     rule("/regular_price", "compare_at", Money, Read),
     rule("/manage_stock", "inventory.tracking", TRACKING, Read),
@@ -133,44 +133,37 @@ fn content(entity: Entity) -> &'static [&'static str] {
     }
 }
 
-/// The first rule that writes where no content is: a store would take it for something else.
-fn writes_elsewhere(entity: Entity, rules: &[Rule]) -> Option<&Rule> {
-    let content = content(entity);
-    let meta = meta_keys(rules);
-    rules.iter().filter(|rule| rule.direction == ReadWrite).find(|rule| {
-        let key = rule.from.strip_prefix("/meta_data/*[key=").and_then(|rest| rest.split_once(']'));
-        match key {
-            Some((key, place)) => place != "/value" || !meta.iter().any(|own| own == key),
-            None => rule.from.split('/').nth(1).is_none_or(|first| !content.contains(&first)),
-        }
-    })
-}
-
-/// Refuses overrides by which the connector would write where no content is.
+/// Refuses overrides that do not fit, and those by which the connector would write where no content is: a store would
+/// take it for something else.
 ///
 /// # Errors
 /// `Config` with the entry's line.
-pub(super) fn must_write_content(mapping: &Overrides, entity: Entity, rules: &[Rule]) -> Result<()> {
-    let Some(rule) = writes_elsewhere(entity, rules) else { return Ok(()) };
-    Err(mapping
-        .refuse(entity, &rule.field, "the connector cannot write to this place")
-        .with_context("from", rule.from.to_string())
-        .with_remedy(
-            "name a content field or a key of meta_data without an underscore, or add write = false",
-        ))
+pub(super) fn must_write_content(mapping: &Overrides, entity: Entity, own: &[Rule]) -> Result<()> {
+    let is_content = |rule: &Rule| match meta_key(rule) {
+        Some((key, place)) => place == "/value" && may_be_written(key),
+        None => rule.from.split('/').nth(1).is_some_and(|first| content(entity).contains(&first)),
+    };
+    let remedy = "name a content field or a key of meta_data without an underscore, or add write = false";
+    mapping.must_write_content(entity, own, is_content, remedy)
 }
 
-/// The keys of meta data that rules write. A key that begins with an underscore may be a property of the
-/// platform's own, such as `_sku`, which it would apply: of those, only the keys of SEO plugins. One such property
-/// has no underscore, the number of sales.
+/// The key of meta data that a rule names, and the place below it.
+fn meta_key(rule: &Rule) -> Option<(&str, &str)> {
+    rule.from.strip_prefix("/meta_data/*[key=")?.split_once(']')
+}
+
+/// A key that begins with an underscore may be a property of the platform's own, such as `_sku`, which it would apply:
+/// of those, only the keys of SEO plugins are written. One such property has no underscore, the number of sales.
+fn may_be_written(key: &str) -> bool {
+    (!key.starts_with('_') && key != "total_sales")
+        || ["_yoast_wpseo_", "_seopress_", "_aioseo_"].iter().any(|own| key.starts_with(own))
+}
+
+/// The keys of meta data that rules write.
 pub(super) fn meta_keys(rules: &[Rule]) -> Vec<String> {
     let written = rules.iter().filter(|rule| rule.direction == ReadWrite);
-    let keys = written.filter_map(|rule| rule.from.strip_prefix("/meta_data/*[key=")?.split_once(']'));
-    let is_own = |key: &str| {
-        (!key.starts_with('_') && key != "total_sales")
-            || ["_yoast_wpseo_", "_seopress_", "_aioseo_"].iter().any(|own| key.starts_with(own))
-    };
-    keys.map(|(key, _)| key.to_owned()).filter(|key| is_own(key)).collect()
+    let keys = written.filter_map(meta_key).map(|(key, _)| key);
+    keys.filter(|key| may_be_written(key)).map(str::to_owned).collect()
 }
 
 /// The rules of products. Where a store has a plugin, only its keys count: those of the other one are left over
@@ -188,13 +181,9 @@ pub(super) fn variant(writes: WriteSettings) -> Vec<Rule> {
     allowing(VARIANT, writes)
 }
 
-/// Item numbers are written where the settings allow it: where they do not, an override may read them from anywhere.
+/// Where the settings do not allow item numbers to be written, an override may read them from anywhere.
 fn allowing(rules: &[Rule], writes: WriteSettings) -> Vec<Rule> {
-    let mut rules = rules.to_vec();
-    for rule in rules.iter_mut().filter(|rule| writes.identifiers && rule.field == "gtin") {
-        rule.direction = ReadWrite;
-    }
-    rules
+    if writes.identifiers { rules.to_vec() } else { read_only(rules, &["gtin"]) }
 }
 
 /// Variations: one image or none, one value an option, no tags and no categories.
@@ -209,7 +198,7 @@ static VARIANT: &[Rule] = &[
     rule("/description", "description", Html, ReadWrite),
     rule("/_lily/description", "description", Html, Read).rank(1),
     rule("/sku", "sku", OptionalText, Read),
-    rule("/global_unique_id", "gtin", OptionalText, Read),
+    rule("/global_unique_id", "gtin", OptionalText, ReadWrite),
     rule("/price", "price", Money, Read),
     rule("/regular_price", "compare_at", Money, Read),
     rule("/manage_stock", "inventory.tracking", TRACKING, Read),
