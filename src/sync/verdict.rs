@@ -205,9 +205,11 @@ impl Rejection {
             Self::NotOneEntry => "the list holds one entry: take out the one that is there, and add one",
             Self::Altered { .. } => "the store would change this text in silence: correct it",
             Self::SeoPluginNotDetected => {
-                "no SEO plugin was found: name the one that keeps the fields in the store's settings"
+                "no SEO plugin was found: name the one that keeps the fields in the connector's settings"
             }
-            Self::NotEnabled => "allow it in the store's settings",
+            Self::NotEnabled => {
+                "allow it in the connector's settings, such as write_slugs or write_identifiers"
+            }
             Self::Refused { .. } => "the store refused it",
             Self::NotSent { .. } => "the store does not have it: plan again",
             Self::Irreversible { .. } => "what was there cannot be written again",
