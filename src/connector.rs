@@ -463,6 +463,18 @@ impl Patch {
         };
         Self { target: record.reference().clone(), product, changes }
     }
+
+    /// The id of the product that a variant is written by, where it is one of the platform's.
+    ///
+    /// # Errors
+    /// `Rejected` where nobody says whose variant it is.
+    pub fn product_id(&self, is_id: impl Fn(&ExternalId) -> bool) -> Result<&ExternalId> {
+        let product = self.product.as_ref().filter(|product| product.kind == Entity::Product);
+        product.map(|product| &product.id).filter(|id| is_id(id)).ok_or_else(|| {
+            Error::new(ErrorKind::Rejected, "product_unknown", "nobody says whose variant it is")
+                .with_remedy("make the patch of a record that was read, which names its product")
+        })
+    }
 }
 
 /// A field's new value as the engine has merged it.

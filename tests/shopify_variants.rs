@@ -396,7 +396,7 @@ async fn each_patch_of_a_mixed_push_has_its_own_true_answer_in_its_place() {
         patch(ids[1], one, PatchValue::Removed),
     ];
     let answers = push(&desk, &*desk.bench.connector, patches).await.unwrap();
-    let (unknown, lost) = ("PRODUCT_VARIANT_DOES_NOT_EXIST", "variant_without_product");
+    let (unknown, lost) = ("PRODUCT_VARIANT_DOES_NOT_EXIST", "product_unknown");
     assert_eq!(
         answers.iter().map(code).collect::<Vec<_>>(),
         ["accepted", "accepted", "accepted", unknown, lost, lost, unknown, "accepted"]

@@ -390,11 +390,7 @@ fn own_path(patch: &Patch) -> Result<String> {
     if patch.target.kind != Entity::Variant {
         return Ok(format!("{}/{id}", wire::PRODUCTS));
     }
-    match patch.product.as_ref().map(|product| &product.id).filter(|id| wire::is_id(id)) {
-        Some(product) => Ok(format!("{}/{product}/variants/{id}", wire::PRODUCTS)),
-        None => Err(Error::new(ErrorKind::Rejected, "product_unknown", "nobody says whose variant it is")
-            .with_remedy("make the patch of a record that was read, which names its product")),
-    }
+    Ok(format!("{}/{}/variants/{id}", wire::PRODUCTS, patch.product_id(wire::is_id)?))
 }
 
 /// Where a text goes, by its place in the map.

@@ -11,7 +11,7 @@ use super::documents;
 use super::wire;
 use super::write::{Step, not_writable};
 use crate::connector::{Patch, PatchValue};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::mapping::SchemaMap;
 use crate::model::{Entity, FieldName};
 
@@ -41,11 +41,7 @@ pub(super) fn together(patches: &[Patch]) -> Vec<Vec<(usize, &Patch)>> {
 
 /// The mutation of one variant.
 pub(super) fn step(map: &SchemaMap, patch: &Patch) -> Result<Step> {
-    let product = patch.product.as_ref().map(|product| &product.id).filter(|id| wire::is_id(id));
-    let Some(product) = product else {
-        return Err(Error::new(ErrorKind::Rejected, "variant_without_product", "the variant has no product")
-            .with_remedy("plan again, so that the variant is read"));
-    };
+    let product = patch.product_id(wire::is_id)?;
     let id = wire::gid(Entity::Variant, patch.target.id.as_str());
     let mut given = Vec::new();
     for change in &patch.changes {

@@ -236,17 +236,9 @@ fn collection(patch: &Patch) -> Result<String> {
     if !wire::is_id(&patch.target.id) {
         return Err(not_writable());
     }
-    match (patch.target.kind, &patch.product) {
-        (Entity::Product, _) => Ok(wire::collection(Entity::Product).to_owned()),
-        (Entity::Variant, Some(product)) if product.kind == Entity::Product && wire::is_id(&product.id) => {
-            Ok(wire::variations_of(product.id.as_str()))
-        }
-        (Entity::Variant, _) => Err(Error::new(
-            ErrorKind::Rejected,
-            "product_unknown",
-            "a variation is written through its product, and the patch does not name it",
-        )
-        .with_remedy("make the patch of the record that a guard read found")),
+    match patch.target.kind {
+        Entity::Product => Ok(wire::collection(Entity::Product).to_owned()),
+        Entity::Variant => Ok(wire::variations_of(patch.product_id(wire::is_id)?.as_str())),
         _ => Err(not_writable()),
     }
 }
