@@ -91,6 +91,7 @@ async fn the_table_of_fields_is_what_the_maps_say() {
     let bigcommerce = BigCommerceConfig::builder("abc123")
         .access_token(Secret::new("t"))
         .write_slugs(true)
+        .write_identifiers(true)
         .profile(StoreProfile::unknown())
         .build()
         .unwrap();
