@@ -6,9 +6,10 @@ mod common;
 #[cfg(feature = "ga4")]
 #[path = "common/ga4.rs"]
 mod ga4;
+#[path = "common/logged.rs"]
+mod logged;
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use common::{bench, connect};
 use lily_connect::ConnectorConfig;
@@ -26,28 +27,7 @@ use lily_connect::testkit::{FakeClock, SeededEntropy};
 use lily_connect::time::SystemClock;
 use lily_connect::transport::ReqwestTransport;
 use lily_connect::{Connector, Runtime};
-use tracing_subscriber::fmt::MakeWriter;
-
-/// Everything that was logged.
-#[derive(Clone, Default)]
-struct Logged(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Logged {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Logged {
-    type Writer = Self;
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
+use logged::Logged;
 
 /// The secrets that occur in a text, in the spellings that a leak could have.
 fn leaks(text: &str, secrets: &[&str]) -> Vec<String> {
@@ -65,10 +45,7 @@ fn leaks(text: &str, secrets: &[&str]) -> Vec<String> {
 
 #[tokio::test]
 async fn no_secret_shows_in_types_errors_and_logs() {
-    let logged = Logged::default();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(logged.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let logged = Logged::all();
 
     let bench = bench().await;
     let key = bench.store.issue_key("second", Permissions::ReadWrite, Role::Manager);
@@ -147,8 +124,7 @@ async fn no_secret_shows_in_types_errors_and_logs() {
     let refused = connector.pull_page(&PullRequest::all(Entity::Product)).await.unwrap_err();
     show("Error", format!("{refused} {refused:?} {refused:#?}"));
 
-    let log = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
-    assert!(log.contains("TRACE") || log.contains("DEBUG"), "nothing was logged, so nothing was looked at");
+    let log = logged.text();
     show("log", log);
     for (name, text) in &shown {
         assert_eq!(leaks(text, &secrets), Vec::<String>::new(), "{name} shows a secret");
@@ -164,10 +140,7 @@ async fn no_secret_shows_in_types_errors_and_logs() {
 /// The key in the query is part of each address that is sent: over real TLS, so that all layers below see it.
 #[tokio::test]
 async fn a_key_in_the_query_shows_in_no_type_error_and_log() {
-    let logged = Logged::default();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(logged.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let logged = Logged::all();
 
     let store = WooStore::new(Arc::new(SystemClock::default()));
     drop(store.seed_sample());
@@ -221,7 +194,7 @@ async fn a_key_in_the_query_shows_in_no_type_error_and_log() {
     drop(accepting.await);
     let gone = connector.pull_page(&PullRequest::all(Entity::Product)).await.unwrap_err();
     shown.push(chain(&gone));
-    shown.push(String::from_utf8(logged.0.lock().unwrap().clone()).unwrap());
+    shown.push(logged.text());
     for text in &shown {
         assert_eq!(leaks(text, &[&key.consumer_secret]), Vec::<String>::new());
         assert!(!text.contains("consumer_secret="), "a query is shown: {text}");
@@ -236,10 +209,7 @@ async fn no_secret_of_google_analytics_shows_in_types_errors_and_logs() {
     use lily_connect::connectors::ga4::{Event, Events, Report, Validation};
 
     const STREAM: &str = "mp-secret-of-the-stream";
-    let logged = Logged::default();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(logged.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let logged = Logged::all();
 
     let seed = |fake: &lily_connect::testkit::ga4::Ga4Fake| fake.seed_property(ga4::PROPERTY, 3, 3, 3);
     let bench = ga4::bench_with(seed, |it| it.stream("G-0000000123", Secret::new(STREAM))).await;
@@ -293,8 +263,7 @@ async fn no_secret_of_google_analytics_shows_in_types_errors_and_logs() {
     shown.push(chain(
         &bench.connector.run_report(&Report::new(bench.last(1)).metric("sessions")).await.unwrap_err(),
     ));
-    let log = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
-    assert!(log.contains("TRACE") || log.contains("DEBUG"), "nothing was logged, so nothing was looked at");
+    let log = logged.text();
     shown.push(log);
     let sent = bench.server.traffic().count_where(|entry| entry.query.contains(STREAM));
     assert!(sent > 2, "the secret of events was sent");

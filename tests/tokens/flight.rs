@@ -2,8 +2,8 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use lily_connect::error::{ErrorKind, Result};
 use lily_connect::model::Secret;
 use tokio::task::unconstrained;
 
+use crate::logged::Logged;
 use crate::platform::LIFE;
 use crate::world::World;
 
@@ -217,31 +218,9 @@ async fn an_idle_store_is_kept_alive_in_time() {
     assert_eq!(refreshes(&world), 1);
 }
 
-/// Everything that was logged.
-#[derive(Clone, Default)]
-struct Logged(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Logged {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn nothing_of_a_token_is_shown() {
-    let logged = Logged::default();
-    let writer = logged.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    // While there is one subscriber only, a place that another thread comes by first is switched off for all.
-    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let logged = Logged::all();
     let world = World::memory().authorised().await;
     let process = world.process();
     process.call().await.unwrap();
@@ -261,7 +240,7 @@ async fn nothing_of_a_token_is_shown() {
         let source = std::error::Error::source(&error).map(|source| format!("{source} {source:?}"));
         errors.push(format!("{error} {error:?} {source:?}"));
     }
-    let logged = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
+    let logged = logged.text();
     assert!(logged.contains("tokens refreshed") && logged.contains("tokens not refreshed"), "{logged}");
     let shown = format!(
         "{logged} {errors:?} {:?} {:#?} {:?} {:?}",

@@ -11,6 +11,8 @@
 mod answers;
 mod crashes;
 mod flight;
+#[path = "../common/logged.rs"]
+mod logged;
 mod migration;
 mod platform;
 mod processes;

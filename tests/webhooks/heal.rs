@@ -1,17 +1,14 @@
 //! Our subscriptions at the store: made, found dead, made anew; those of others never touched.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use lily_connect::connector::{Condition, Healed, Subscription, SubscriptionStatus, WebhookSource};
 use lily_connect::error::{Effect, ErrorKind};
 use lily_connect::model::Secret;
 use lily_connect::testkit::faults::{Fault, FaultRule};
 use lily_connect::time::SystemEntropy;
 use lily_connect::webhook::{EventKind, new_secret};
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::deliveries::SECRET;
+use super::logged::Logged;
 use super::stub::{Stub, stub};
 
 const HOOK: &str = "https://hooks.lily.example/woo?shop=7";
@@ -71,38 +68,13 @@ async fn the_first_healing_makes_all_and_the_second_one_nothing() {
 
 #[tokio::test]
 async fn the_secret_of_a_subscription_is_in_no_log() {
-    let logged = Logged::default();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(logged.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let logged = Logged::all();
     let stub = stub().await;
     stub.server.faults().push(FaultRule::new(Fault::status_after(500)).on_method("POST").times(1));
     let _ = stub.source().heal(&wanted()).await.unwrap();
     let _ = stub.source().heal(&wanted()).await.unwrap();
-    let log = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
-    assert!(log.contains("TRACE") || log.contains("DEBUG"), "nothing was logged, so nothing was looked at");
+    let log = logged.text();
     assert!(!log.contains(SECRET) && !log.contains("shop=7"));
-}
-
-/// Everything that was logged.
-#[derive(Clone, Default)]
-struct Logged(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Logged {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Logged {
-    type Writer = Self;
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
 }
 
 #[tokio::test]

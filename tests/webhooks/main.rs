@@ -14,5 +14,7 @@ mod deliveries;
 mod echoes;
 mod heal;
 mod inbox;
+#[path = "../common/logged.rs"]
+mod logged;
 mod recorded;
 mod stub;
