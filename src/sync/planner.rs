@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::lists::ListSizes;
 use super::names::Names;
 use super::plan::{Plan, PlanPurpose, PlannedChange, hex};
+use super::prepare::{prepare, prepare_value};
 use super::push::{Found, Push};
 use super::theirs::{entry, is_ambiguous, is_shared, lacks_entry, raw_of, read_cell};
 use super::verdict::{CellFacts, ChangeVerdict, Conflict, Rejection, latest, verdict};
@@ -17,7 +19,6 @@ use crate::mapping::{HtmlVerdict, cells, sanitise_html};
 use crate::model::{
     Attribute, BaseToken, Cell, CellValue, Enrichment, EnrichmentId, Expectation, ExternalId, FieldChange,
     FieldName, ListKind, NameSource, Normaliser, Record, RecordRef, Reversible, Text, Unavailable,
-    WritableField,
 };
 use crate::state::RowQuery;
 use crate::time::Timestamp;
@@ -116,75 +117,6 @@ impl Push {
         self.name_sharers(&mut changes).await?;
         let expires_at = now.saturating_add(self.settings.plan_expiry);
         Ok(Plan::new(self.store().clone(), PlanPurpose::Push, now, expires_at, changes))
-    }
-
-    /// Refuses to take the last entry out of a list that the platform would fill again by itself.
-    pub(super) fn refuse_emptying(&self, sizes: &ListSizes, changes: &mut [PlannedChange]) {
-        for ((target, field), size) in &sizes.0 {
-            let of_list = |change: &PlannedChange| {
-                change.verdict == ChangeVerdict::Apply
-                    && change.target() == target
-                    && change.cell.field == *field
-            };
-            let stays_filled = |change: &PlannedChange| {
-                self.connector.capabilities().writable(&change.cell).is_none_or(|field| field.can_be_emptied)
-            };
-            let (mut added, mut removed) = (0, 0);
-            for change in changes.iter().filter(|change| of_list(change) && !stays_filled(change)) {
-                match (&change.seen, &change.ours) {
-                    (CellValue::Absent, _) => added += 1,
-                    (_, CellValue::Absent) => removed += 1,
-                    _ => {}
-                }
-            }
-            if removed > 0 && size + added <= removed {
-                for change in changes.iter_mut().filter(|change| of_list(change)) {
-                    if change.ours == CellValue::Absent {
-                        change.verdict = ChangeVerdict::Rejected(Rejection::WouldEmptyList);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Refuses what would leave a list of one entry with several: an entry comes and goes in one edit.
-    pub(super) fn refuse_not_one(&self, sizes: &ListSizes, changes: &mut [PlannedChange]) {
-        for ((target, field), size) in &sizes.0 {
-            let is_meant = |change: &PlannedChange| {
-                let writable = self.connector.capabilities().writable(&change.cell);
-                change.verdict == ChangeVerdict::Apply
-                    && change.target() == target
-                    && change.cell.field == *field
-                    && writable.is_some_and(|writable| writable.one_entry)
-            };
-            let (mut added, mut removed) = (0, 0);
-            for change in changes.iter().filter(|change| is_meant(change)) {
-                match change.ours {
-                    CellValue::Absent => removed += 1,
-                    _ => added += 1,
-                }
-            }
-            if size + added > removed + 1 {
-                for change in changes.iter_mut().filter(|change| is_meant(change)) {
-                    change.verdict = ChangeVerdict::Rejected(Rejection::NotOneEntry);
-                }
-            }
-        }
-    }
-
-    /// Says of what goes into an empty list that it is not taken out again, where the list cannot be emptied.
-    fn announce_filling(&self, sizes: &ListSizes, changes: &mut [PlannedChange]) {
-        for change in changes {
-            let writable = self.connector.capabilities().writable(&change.cell);
-            let size = sizes.0.get(&(change.target().clone(), change.cell.field.clone()));
-            if size == Some(&0)
-                && writable.is_some_and(|writable| !writable.can_be_emptied)
-                && change.ours != CellValue::Absent
-            {
-                change.reversible =
-                    Reversible::No("the list is empty now, and is not emptied again".to_owned());
-            }
-        }
     }
 
     /// Of two records that want one value which must be a record's own, the first one gets it.
@@ -594,19 +526,6 @@ fn is_through_nothing(change: &PlannedChange) -> bool {
         )
 }
 
-/// How many entries the lists of a plan's records have.
-#[derive(Debug, Default)]
-pub(super) struct ListSizes(BTreeMap<(RecordRef, FieldName), usize>);
-
-impl ListSizes {
-    pub(super) fn note(&mut self, record: Option<&Record>, change: &PlannedChange) {
-        let Some(entries) = record.and_then(|record| cells::entries(record, &change.cell.field)) else {
-            return;
-        };
-        self.0.insert((change.target().clone(), change.cell.field.clone()), entries.len());
-    }
-}
-
 /// What the store's names make of a change: another value, a spelling, an id.
 #[derive(Debug, Default)]
 struct Named {
@@ -639,59 +558,4 @@ fn base_of_key<'e>(change: &'e FieldChange, key: &str) -> Option<Cow<'e, BaseTok
         Some(token) => Cow::Borrowed(token),
         None => Cow::Owned(CellValue::Absent.token(Normaliser::Folded1)),
     })
-}
-
-/// Bounds, control characters, HTML: what may leave, or why nothing does.
-fn prepare(writable: &WritableField, text: &str, notes: &mut Vec<String>) -> Result<CellValue, Rejection> {
-    if text.len() > writable.max_bytes {
-        return Err(Rejection::TooLong { max_bytes: writable.max_bytes });
-    }
-    let allowed = |c: char| writable.html && matches!(c, '\n' | '\r' | '\t');
-    if text.chars().any(|c| c.is_control() && !allowed(c)) {
-        return Err(Rejection::ControlCharacters);
-    }
-    let text = if writable.html {
-        match sanitise_html(text) {
-            Ok(HtmlVerdict::Clean) => Cow::Borrowed(text),
-            Ok(HtmlVerdict::Cleaned(clean)) => {
-                notes.push("the HTML was cleaned: what is shown is what would be sent".to_owned());
-                Cow::Owned(clean)
-            }
-            Err(_) => return Err(Rejection::HtmlUnsupported),
-        }
-    } else {
-        Cow::Borrowed(text.trim())
-    };
-    if text.is_empty() && !writable.empty {
-        return Err(Rejection::Empty);
-    }
-    if let Some(reason) = writable.check.and_then(|check| (check.altered)(&text)) {
-        return Err(Rejection::Altered { reason: reason.to_owned() });
-    }
-    Ok(CellValue::text(&text))
-}
-
-/// The value of a key: a text, or texts where the field holds several.
-fn prepare_value(
-    writable: &WritableField,
-    label: &str,
-    value: &Value,
-    notes: &mut Vec<String>,
-) -> Result<CellValue, Rejection> {
-    match (value, writable.normaliser) {
-        (Value::Array(values), Normaliser::Values1) => {
-            prepare(writable, label, notes)?;
-            let texts = values.iter().map(|value| {
-                let text = value.as_str().ok_or(Rejection::WrongKind)?;
-                Ok(prepare(writable, text, notes)?.as_text().unwrap_or_default().to_owned())
-            });
-            let texts = texts.collect::<Result<Vec<String>, Rejection>>()?;
-            if texts.is_empty() { Err(Rejection::Empty) } else { Ok(CellValue::Value(texts.into())) }
-        }
-        (Value::String(text), Normaliser::Values1) => {
-            prepare_value(writable, label, &Value::from(vec![text.as_str()]), notes)
-        }
-        (Value::String(text), _) => prepare(writable, text, notes),
-        _ => Err(Rejection::WrongKind),
-    }
 }

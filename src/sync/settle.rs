@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::apply::{Lease, NOT_LANDED, landed, settle_ops};
+use super::apply::NOT_LANDED;
+use super::lease::Lease;
 use super::push::Push;
 use super::receipt::ReceiptOutcome;
 use super::theirs::{lacks_entry, read_cell};
 use super::verdict::{Conflict, Rejection};
+use super::verify::{landed, settle_ops};
 use crate::connector::Purpose;
 use crate::error::Result;
 use crate::model::{Cell, CellValue, Normaliser, Record, RecordRef};

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::lists::ListSizes;
 use super::plan::{Approvals, Plan, PlanPurpose, PlannedChange};
-use super::planner::{ListSizes, READ_AT_ONCE};
+use super::planner::READ_AT_ONCE;
 use super::push::{Found, Push};
 use super::receipt::{ReceiptOutcome, UndoOutcome, UndoReport};
 use super::theirs::{entry, is_ambiguous, is_shared, lacks_entry, raw_of, read_cell};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::connector::{BulkJob, BulkState, FoundJob, StartedJob, WriteJobs};
 use crate::error::{ErrorKind, Result, Retry};
 use crate::state::WriteJob;
-use crate::sync::apply::Lease;
+use crate::sync::lease::Lease;
 use crate::sync::push::Push;
 
 /// How often in a row the platform may fail to say how far a job is, each time after the pipeline's own retries.

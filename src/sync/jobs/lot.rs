@@ -11,7 +11,8 @@ use crate::connector::{
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{FieldName, GuardKind, RecordRef};
 use crate::state::{Op, Outcome, RowId, RowQuery, Unit, WriteJob};
-use crate::sync::apply::{Guarded, Lease, Run, WINDOW_PASSED};
+use crate::sync::apply::{Guarded, Run, WINDOW_PASSED};
+use crate::sync::lease::Lease;
 use crate::sync::push::Push;
 use crate::sync::receipt::ReceiptOutcome;
 use crate::sync::verdict::Rejection;

@@ -6,7 +6,7 @@ use crate::connector::{BulkJob, BulkState, FoundJob, WriteJobs};
 use crate::error::Result;
 use crate::model::RecordRef;
 use crate::state::{Fence, Op, Outcome, PushId, RowQuery, Unit, WriteJob};
-use crate::sync::apply::Lease;
+use crate::sync::lease::Lease;
 use crate::sync::push::Push;
 
 /// What is known of a job that was found in the state.

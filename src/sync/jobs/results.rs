@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::connector::{BulkJob, FieldAnswer, JobPart, LineAnswer, WriteJobs};
 use crate::error::{ErrorKind, Result, Retry};
-use crate::sync::apply::Lease;
+use crate::sync::lease::Lease;
 use crate::sync::push::Push;
 
 /// The longest line that is read: the results name ids and refusals only.
