@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::*;
+use crate::error::ErrorKind;
 
 const SECRET: &str = "cs_planted_5e1f";
 
@@ -369,7 +370,7 @@ mod woocommerce {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("mapping.toml");
         let path = file.to_str().unwrap();
-        let all = with(&[("WOOCOMMERCE_SECRET", SECRET), (MAPPING_FILE, path)]);
+        let all = with(&[("WOOCOMMERCE_SECRET", SECRET), ("LILY_MAPPING_FILE", path)]);
         std::fs::write(&file, "[[product]]\nfield = \"gtin\"\nfrom = \"/ean\"\n").unwrap();
         let read = config(&all).unwrap();
         let ConnectorConfig::WooCommerce(store) = &read else { panic!("{read:?}") };
@@ -383,12 +384,12 @@ mod woocommerce {
             std::fs::write(&file, text).unwrap();
             let shown = refused(&all);
             assert!(shown.contains(path) && shown.contains(line), "{shown}");
-            assert!(shown.contains(MAPPING_FILE), "{shown}");
+            assert!(shown.contains("LILY_MAPPING_FILE"), "{shown}");
         }
         std::fs::write(&file, [0xff]).unwrap();
         assert!(refused(&all).contains("no UTF-8"));
-        let missing = with(&[("WOOCOMMERCE_SECRET", SECRET), (MAPPING_FILE, "no/such/file")]);
-        assert!(refused(&missing).contains(MAPPING_FILE));
+        let missing = with(&[("WOOCOMMERCE_SECRET", SECRET), ("LILY_MAPPING_FILE", "no/such/file")]);
+        assert!(refused(&missing).contains("LILY_MAPPING_FILE"));
     }
 
     #[cfg(not(feature = "overrides"))]
@@ -397,7 +398,7 @@ mod woocommerce {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("mapping.toml");
         std::fs::write(&file, "").unwrap();
-        let all = with(&[("WOOCOMMERCE_SECRET", SECRET), (MAPPING_FILE, file.to_str().unwrap())]);
+        let all = with(&[("WOOCOMMERCE_SECRET", SECRET), ("LILY_MAPPING_FILE", file.to_str().unwrap())]);
         let error = config(&all).unwrap_err();
         assert!(error.to_string().contains("enable the feature overrides"), "{error}");
     }
