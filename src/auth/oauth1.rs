@@ -107,7 +107,7 @@ impl OAuth1 {
     /// # Errors
     /// `Config` where the address is not http or https, or has credentials, a query or a fragment.
     pub fn signing_base(mut self, address: &str) -> Result<Self> {
-        let base = Origin::https(address).or_else(|_| Origin::http(address))?;
+        let base = Origin::as_given(address)?;
         self.signing_base = base.base().clone();
         Ok(self)
     }

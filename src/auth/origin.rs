@@ -43,6 +43,15 @@ impl Origin {
         }
     }
 
+    /// Takes an address as a setting gives it, https or plain http. An authenticator that transmits its secret
+    /// refuses plain http by itself, but on loopback.
+    ///
+    /// # Errors
+    /// `Config` where the text is no http or https address, or has credentials, a query or a fragment.
+    pub fn as_given(address: &str) -> Result<Self> {
+        Self::http(address).or_else(|_| Self::https(address))
+    }
+
     /// Whether it is https.
     #[must_use]
     pub fn is_https(&self) -> bool {
@@ -71,6 +80,12 @@ impl Origin {
     pub fn authority(&self) -> String {
         let host = self.base.host_str().unwrap_or_default();
         self.base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    /// Host, port and base path without the last slash: what tells one self-hosted store from another.
+    #[must_use]
+    pub fn account(&self) -> String {
+        format!("{}{}", self.authority(), self.base.path().trim_end_matches('/'))
     }
 
     /// The address of a path below the base; the path is relative and already percent-encoded.
@@ -156,6 +171,20 @@ mod tests {
         for bad in ["", "shop.example", "https://u:p@shop.example", "https://shop.example/?a=1", "https:///"]
         {
             assert!(Origin::https(bad).is_err(), "{bad}");
+            assert!(Origin::as_given(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_address_is_taken_as_it_is_given_and_names_the_store() {
+        for (address, account) in [
+            (" https://shop.example ", "shop.example"),
+            ("http://127.0.0.1:8080/sub/", "127.0.0.1:8080/sub"),
+            ("HTTPS://shop.example:443/a/b", "shop.example/a/b"),
+        ] {
+            assert_eq!(Origin::as_given(address).unwrap().account(), account);
+        }
+        let error = Origin::as_given("ftp://shop.example").unwrap_err();
+        assert!(error.to_string().contains("https://"), "{error}");
     }
 }

@@ -7,6 +7,11 @@ impl TextCheck {
     pub const ONE_LINE: Self = Self { name: "one_line", altered: one_line };
     /// Plain text for a page's head: kept byte for byte, and shown without being read as HTML.
     pub const PLAIN: Self = Self { name: "no_markup", altered: markup };
+    /// Plain text of one line.
+    pub const PLAIN_LINE: Self = Self { name: "no_markup", altered: plain_line };
+    /// The readable part of an address, as platforms would make it themselves: small Latin letters, digits, and single
+    /// hyphens between them.
+    pub const SLUG: Self = Self { name: "slug", altered: slug };
     /// A global trade item number: 8, 12, 13 or 14 digits, the last of which is the check digit of the others (GS1
     /// General Specifications, section 7.9). A wrong one sells another product.
     pub const GTIN: Self = Self { name: "gtin", altered: gtin };
@@ -25,6 +30,16 @@ fn markup(text: &str) -> Option<&'static str> {
     let opens =
         |byte: Option<u8>| matches!(byte, Some(b'/' | b'!')) || byte.is_some_and(|b| b.is_ascii_alphabetic());
     after.any(opens).then_some("this is plain text, and has markup")
+}
+
+fn plain_line(text: &str) -> Option<&'static str> {
+    markup(text).or_else(|| one_line(text))
+}
+
+fn slug(text: &str) -> Option<&'static str> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let ends = text.starts_with('-') || text.ends_with('-') || text.contains("--");
+    (!plain || ends).then_some("it has small letters, digits and single hyphens between them")
 }
 
 fn gtin(text: &str) -> Option<&'static str> {
@@ -71,5 +86,11 @@ mod tests {
         assert!(!altered(TextCheck::ONE_LINE, "Salt & Pepper  Set"));
         assert!(altered(TextCheck::PLAIN, "x <script>") && altered(TextCheck::PLAIN, "</b>"));
         assert!(!altered(TextCheck::PLAIN, "5 < 6 & 7 > 2 <3"));
+        assert!(altered(TextCheck::PLAIN_LINE, "a<b>") && altered(TextCheck::PLAIN_LINE, "a "));
+        assert!(!altered(TextCheck::PLAIN_LINE, "5 < 6"));
+        for wrong in ["A", "a b", "-a", "a-", "a--b", "caf\u{e9}"] {
+            assert!(altered(TextCheck::SLUG, wrong), "{wrong}");
+        }
+        assert!(!altered(TextCheck::SLUG, "blue-cap-2"));
     }
 }

@@ -335,7 +335,7 @@ impl BigCommerceBuilder {
         map::must_write_content(&self.mapping, Entity::Variant, &map::variant(self.writes))?;
         let url = self.url.as_deref().unwrap_or(API);
         let base = format!("{}/{}", url.trim().trim_end_matches('/'), hash.context());
-        let origin = if base.starts_with("http://") { Origin::http(&base)? } else { Origin::https(&base)? };
+        let origin = Origin::as_given(&base)?;
         let credentials = self.given.credentials(&self.tenant, &hash, &origin)?;
         if !(self.quota_share > 0.0 && self.quota_share <= 1.0) {
             return Err(Error::new(

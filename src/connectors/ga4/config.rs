@@ -390,7 +390,7 @@ impl Ga4Builder {
         let sender = match self.stream {
             Some((id, secret)) => {
                 let url = self.collect_url.as_deref().unwrap_or(self.region.url());
-                Some(Sender::new(&store, &id, secret, origin(url)?)?)
+                Some(Sender::new(&store, &id, secret, Origin::as_given(url)?)?)
             }
             None => None,
         };
@@ -399,8 +399,8 @@ impl Ga4Builder {
             store,
             credentials,
             vault: self.vault.unwrap_or_else(|| Arc::new(StateVault::new(Arc::new(MemoryState::new())))),
-            data: origin(self.data_url.as_deref().unwrap_or(DATA_URL))?,
-            admin: origin(self.admin_url.as_deref().unwrap_or(ADMIN_URL))?,
+            data: Origin::as_given(self.data_url.as_deref().unwrap_or(DATA_URL))?,
+            admin: Origin::as_given(self.admin_url.as_deref().unwrap_or(ADMIN_URL))?,
             private_hosts: self.private_hosts,
             edits: self.edits,
             max_in_flight: self.max_in_flight,
@@ -420,10 +420,6 @@ fn number(text: &str) -> Result<u64> {
         wrong("property_unusable", "the property must be its number, such as 123456")
             .with_remedy("find it under Admin, Property details; G- and UA- ids are not it")
     })
-}
-
-fn origin(url: &str) -> Result<Origin> {
-    if url.trim_start().starts_with("http://") { Origin::http(url) } else { Origin::https(url) }
 }
 
 fn wrong(code: &'static str, what: &'static str) -> Error {

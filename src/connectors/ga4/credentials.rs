@@ -255,11 +255,7 @@ fn split(address: &str) -> Result<(Origin, Text)> {
     let path = url.path().trim_start_matches('/').to_owned();
     let mut base = url.clone();
     base.set_path("/");
-    let origin = match url.scheme() {
-        "http" => Origin::http(base.as_str())?,
-        _ => Origin::https(base.as_str())?,
-    };
-    Ok((origin, path.into()))
+    Ok((Origin::as_given(base.as_str())?, path.into()))
 }
 
 /// A user's refresh token, which does not change.

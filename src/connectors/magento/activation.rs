@@ -84,8 +84,7 @@ impl Activation {
     /// `Config` where the expected address is unusable; `Rejected` with code `activation_foreign` where another site is
     /// named; `Protocol` with code `activation_unreadable` where it is no such form. None of them shows a key.
     pub fn read(form: &[u8], site: &str) -> Result<Self> {
-        let origin =
-            if site.trim_start().starts_with("http://") { Origin::http(site)? } else { Origin::https(site)? };
+        let origin = Origin::as_given(site)?;
         let named = field(form, "store_base_url")?;
         let named = Url::parse(&named).map_err(|_| unreadable())?;
         if named.origin() != origin.base().origin() {

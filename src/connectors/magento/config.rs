@@ -247,11 +247,7 @@ impl MagentoBuilder {
     pub fn build(self) -> Result<MagentoConfig> {
         map::must_write_content(&self.mapping)?;
         self.mapping.apply(Entity::Variant, map::VARIANT)?;
-        let origin = if self.url.trim_start().starts_with("http://") {
-            Origin::http(&self.url)?
-        } else {
-            Origin::https(&self.url)?
-        };
+        let origin = Origin::as_given(&self.url)?;
         let api = if self.is_cloud { Api::Cloud } else { Api::Site };
         let scope = match self.view.as_deref() {
             None | Some("all") => Scope::All,
@@ -265,9 +261,8 @@ impl MagentoBuilder {
                 .with_remedy("look the code up under Stores, All Stores"));
             }
         };
-        let account = format!("{}{}", origin.authority(), origin.base().path().trim_end_matches('/'));
         Ok(MagentoConfig {
-            store: StoreKey::new(self.tenant, PLATFORM, account),
+            store: StoreKey::new(self.tenant, PLATFORM, origin.account()),
             credentials: self.given.credentials(&origin, api)?,
             origin,
             api,

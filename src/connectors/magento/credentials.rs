@@ -365,8 +365,7 @@ struct Ims {
 impl Ims {
     fn new(project: CloudProject) -> Result<Self> {
         let address = project.ims.as_deref().unwrap_or(IMS);
-        let origin =
-            if address.starts_with("http://") { Origin::http(address)? } else { Origin::https(address)? };
+        let origin = Origin::as_given(address)?;
         Ok(Self { project, origin })
     }
 }

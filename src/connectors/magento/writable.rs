@@ -44,7 +44,7 @@ pub(super) fn of_products(
     let seo = |name, max_bytes| WritableField {
         empty: hides,
         removable: true,
-        check: Some(NO_MARKUP),
+        check: Some(TextCheck::PLAIN_LINE),
         ..text(name, max_bytes)
     };
     let mut alt = WritableField::keyed(FieldName::new("media.alt"), Normaliser::Exact1, false);
@@ -59,7 +59,7 @@ pub(super) fn of_products(
     (categories.names, categories.max_bytes) = (NameSource::Known, MAX_SHORT_BYTES);
     categories.partly = Some("a category that it is put back into has it at its first place");
     let mut slug = text("slug", MAX_SHORT_BYTES);
-    (slug.unique, slug.check) = (true, Some(URL_KEY));
+    (slug.unique, slug.check) = (true, Some(TextCheck::SLUG));
     slug.partly = Some("the address that it had meanwhile is gone: no redirect leads from it");
     let fields = vec![
         text("title", MAX_SHORT_BYTES),
@@ -95,19 +95,6 @@ pub(super) fn code_of(field: &FieldName) -> Option<&'static str> {
 }
 
 const ONE_LINE: TextCheck = TextCheck::ONE_LINE;
-const NO_MARKUP: TextCheck = TextCheck { name: "no_markup", altered: plain_line };
-/// What the platform would make of a URL key itself.
-const URL_KEY: TextCheck = TextCheck { name: "url_key", altered: url_key };
-
-fn plain_line(text: &str) -> Option<&'static str> {
-    (TextCheck::PLAIN.altered)(text).or_else(|| (ONE_LINE.altered)(text))
-}
-
-fn url_key(text: &str) -> Option<&'static str> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    let ends = text.starts_with('-') || text.ends_with('-') || text.contains("--");
-    (!plain || ends).then_some("a URL key has small letters, digits and single hyphens between them")
-}
 
 #[cfg(test)]
 mod tests {
@@ -127,11 +114,5 @@ mod tests {
             assert!(!view.contains(&gone.to_owned()), "{gone}");
         }
         assert_eq!(view.len(), 6);
-    }
-
-    #[test]
-    fn what_the_platform_would_change_is_named() {
-        assert!(url_key("Blue Cap").is_some() && url_key("blue-cap").is_none());
-        assert!(plain_line("a<b>").is_some() && plain_line("a ").is_some() && plain_line("5 < 6").is_none());
     }
 }

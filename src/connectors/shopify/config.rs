@@ -281,8 +281,7 @@ impl ShopifyBuilder {
         map::must_write_content(&self.mapping, Entity::Product, map::PRODUCT)?;
         map::must_write_content(&self.mapping, Entity::Variant, &map::variant(self.writes))?;
         let origin = match &self.url {
-            Some(url) if url.trim_start().starts_with("http://") => Origin::http(url)?,
-            Some(url) => Origin::https(url)?,
+            Some(url) => Origin::as_given(url)?,
             None => shop.origin()?,
         };
         let credentials = self.given.credentials(&self.tenant, &shop, &origin, self.url.is_some())?;

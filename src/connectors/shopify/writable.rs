@@ -37,7 +37,7 @@ pub(super) fn of_products(settings: WriteSettings, rights: Rights) -> Claims {
     let description = WritableField::html(FieldName::new("description"), MAX_HTML_BYTES);
     let seo = |name| {
         let mut field = WritableField::text(FieldName::new(name), Normaliser::Exact1);
-        (field.max_bytes, field.removable, field.check) = (MAX_SEO_BYTES, true, Some(NO_MARKUP));
+        (field.max_bytes, field.removable, field.check) = (MAX_SEO_BYTES, true, Some(TextCheck::PLAIN_LINE));
         field
     };
     let mut kind = WritableField::text(FieldName::new("product_type"), Normaliser::Exact1);
@@ -65,7 +65,7 @@ pub(super) fn of_products(settings: WriteSettings, rights: Rights) -> Claims {
     let mut alt = WritableField::keyed(FieldName::new("media.alt"), Normaliser::Exact1, false);
     (alt.max_bytes, alt.check, alt.shared_holder) = (MAX_ALT_BYTES, Some(ONE_LINE), Some(Entity::Media));
     let mut slug = WritableField::text(FieldName::new("slug"), Normaliser::Exact1);
-    (slug.max_bytes, slug.unique, slug.check) = (MAX_NAME_BYTES, true, Some(HANDLE));
+    (slug.max_bytes, slug.unique, slug.check) = (MAX_NAME_BYTES, true, Some(TextCheck::SLUG));
     slug.followed_by = vec![FieldName::new("url")];
     slug.partly = Some("the redirect from the present address stays");
     let mut taxonomy = WritableField::text(FieldName::new("taxonomy"), Normaliser::Exact1);
@@ -129,23 +129,11 @@ impl Rights {
 /// Blanks at the ends are taken off by the platform (UNVERIFIED), and a line break has no place in a name.
 const ONE_LINE: TextCheck = TextCheck::ONE_LINE;
 const TAG: TextCheck = TextCheck { name: "tag", altered: tag };
-const HANDLE: TextCheck = TextCheck { name: "handle", altered: handle };
 const CATEGORY: TextCheck = TextCheck { name: "category", altered: category };
-const NO_MARKUP: TextCheck = TextCheck { name: "no_markup", altered: plain_line };
-
-fn plain_line(text: &str) -> Option<&'static str> {
-    (TextCheck::PLAIN.altered)(text).or_else(|| (ONE_LINE.altered)(text))
-}
 
 /// In lists of tags a comma is what stands between two.
 fn tag(text: &str) -> Option<&'static str> {
     if text.contains(',') { Some("a comma splits a tag in two") } else { (ONE_LINE.altered)(text) }
-}
-
-fn handle(text: &str) -> Option<&'static str> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    let ends = text.starts_with('-') || text.ends_with('-') || text.contains("--");
-    (!plain || ends).then_some("a handle has small letters, digits and single hyphens between them")
 }
 
 /// Ids of the platform's taxonomy, such as `aa-1-13-8`: a word of two letters, and numbers below it.

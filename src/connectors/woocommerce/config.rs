@@ -220,20 +220,15 @@ impl WooCommerceBuilder {
         ] {
             map::must_write_content(&self.mapping, entity, &rules)?;
         }
-        let origin = if self.url.trim_start().starts_with("http://") {
-            Origin::http(&self.url)?
-        } else {
-            Origin::https(&self.url)?
-        };
+        let origin = Origin::as_given(&self.url)?;
         let missing = |what: &'static str| {
             Error::new(ErrorKind::Config, "setting_missing", format!("the setting {what} is missing"))
                 .with_remedy("make a REST API key in WooCommerce under Settings, Advanced, REST API")
         };
         let key = self.key.filter(|key| !key.is_empty()).ok_or_else(|| missing("key"))?;
         let secret = self.secret.filter(|secret| !secret.is_empty()).ok_or_else(|| missing("secret"))?;
-        let account = format!("{}{}", origin.authority(), origin.base().path().trim_end_matches('/'));
         Ok(WooCommerceConfig {
-            store: StoreKey::new(self.tenant, PLATFORM, account),
+            store: StoreKey::new(self.tenant, PLATFORM, origin.account()),
             origin,
             key,
             secret,

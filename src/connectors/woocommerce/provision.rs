@@ -163,8 +163,7 @@ impl ProvisionRequest {
 /// # Ok::<(), lily_connect::Error>(())
 /// ```
 pub fn authorize_url(site: &str, request: &ProvisionRequest) -> Result<Url> {
-    let origin =
-        if site.trim_start().starts_with("http://") { Origin::http(site)? } else { Origin::https(site)? };
+    let origin = Origin::as_given(site)?;
     let name = request.app_name.trim();
     if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
         return Err(Error::new(
