@@ -1,4 +1,5 @@
-//! A BigCommerce store in further languages of a channel: which there are, what is read, written and taken back.
+//! A BigCommerce store in further languages of a channel, and with what a channel has of its own: which views there are,
+//! what is read, written and taken back.
 #![cfg(all(feature = "testkit", feature = "bigcommerce", feature = "woocommerce"))]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::clone_on_ref_ptr, reason = "a test")]
 
@@ -11,31 +12,36 @@ mod documents;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bigcommerce::{Bench, Desk, bench_with, config, ids};
+use bigcommerce::{Bench, Desk, Held, bench_with, config, ids};
 use common::Kept;
 use lily_connect::connector::{Connector, Patch, PatchField, PatchValue, PushRequest};
-use lily_connect::connectors::bigcommerce::PLATFORM;
+use lily_connect::connectors::bigcommerce::{BigCommerceBuilder, PLATFORM};
 use lily_connect::error::ErrorKind;
-use lily_connect::model::{CellValue, Enrichment, Entity, FieldName, Record, RecordRef, View};
+use lily_connect::model::{CellValue, Enrichment, Entity, FieldName, Record, RecordRef, Reversible, View};
 use lily_connect::state::{MemoryState, StateStore};
 use lily_connect::sync::{
-    Approvals, Certificate, ChangeVerdict, Pull, Push, Receipt, ReceiptOutcome, UndoOutcome,
+    Approvals, Certificate, ChangeVerdict, PlannedChange, Pull, Push, Receipt, ReceiptOutcome, UndoOutcome,
+    Warning,
 };
 use lily_connect::testkit::bigcommerce::BigCommerceFake;
 use lily_connect::time::Clock;
 use serde_json::{Value, json};
 
-async fn shop() -> Bench {
+async fn shop(held: Held) -> Bench {
     let seed = |store: &BigCommerceFake| {
         for code in ["fr", "de"] {
             store.add_locale(1, code);
         }
         for id in store.seed_products(60).into_iter().take(55) {
-            store.translate(1, "fr", id, "name", Some(&format!("Nom {id}")));
-            store.translate(1, "de", id, "name", Some(&format!("Name {id}")));
+            held.put(store, "fr", id, "name", &format!("Nom {id}"));
+            held.put(store, "de", id, "name", &format!("Name {id}"));
         }
     };
-    bench_with(seed, |builder| builder, |settings| settings.translations([1])).await
+    let views = |settings: BigCommerceBuilder| match held {
+        Held::Translations => settings.translations([1]),
+        Held::ChannelValues => settings.channel_values(1, "fr").channel_values(1, "de"),
+    };
+    bench_with(seed, |builder| builder, views).await
 }
 
 fn view_of(bench: &Bench, code: &str) -> Arc<dyn Connector> {
@@ -54,7 +60,7 @@ async fn pull(view: &Arc<dyn Connector>) -> (Vec<Record>, Certificate) {
 
 #[tokio::test]
 async fn the_languages_of_the_channels_that_are_named_are_views_and_no_others() {
-    let bench = shop().await;
+    let bench = shop(Held::Translations).await;
     let views: Vec<String> = bench.connector.views().iter().map(ToString::to_string).collect();
     assert_eq!(views, ["1 in de", "1 in fr"]);
     for unknown in [View::in_language("fr"), View::of_scope("1"), View::in_language("xx")] {
@@ -77,41 +83,50 @@ async fn the_languages_of_the_channels_that_are_named_are_views_and_no_others() 
 }
 
 #[tokio::test]
-async fn every_product_comes_with_what_is_translated_and_nothing_else() {
-    let bench = shop().await;
-    let french = view_of(&bench, "fr");
-    for left_out in [false, true] {
-        bench.store.set_conditions(|it| it.untranslated_left_out = left_out);
-        let (records, certificate) = pull(&french).await;
-        assert!(certificate.is_complete(), "{certificate}");
-        let mut found = ids(&records);
-        found.sort_unstable();
-        assert_eq!(found, bench.store.ids(), "{left_out}");
-        for record in &records {
-            let Record::Product(product) = record else { panic!() };
-            let id: u64 = product.reference.id.as_str().parse().unwrap();
-            let expected = bench.store.translations(1, "fr", id).remove("name");
-            assert_eq!(product.title.value().map(ToString::to_string), expected, "{left_out} {id}");
-            assert!(product.description.value().is_none() && product.price.value().is_none(), "{record:?}");
-            assert_eq!((product.locale.as_deref(), product.scope.as_deref()), (Some("fr"), Some("1")));
+async fn every_product_comes_with_what_its_view_has_and_nothing_else() {
+    for (held, page) in [Held::Translations, Held::ChannelValues].into_iter().zip([10, 1]) {
+        for left_out in [false, true] {
+            let bench = shop(held).await;
+            bench.store.set_conditions(|it| {
+                it.untranslated_left_out = left_out;
+                it.channel_values_page = if left_out { page } else { 50 };
+            });
+            each_with_its_title(&bench, held).await;
         }
+    }
+}
+
+async fn each_with_its_title(bench: &Bench, held: Held) {
+    let (records, certificate) = pull(&view_of(bench, "fr")).await;
+    assert!(certificate.is_complete(), "{certificate}");
+    let mut found = ids(&records);
+    found.sort_unstable();
+    assert_eq!(found, bench.store.ids(), "{held:?}");
+    for record in &records {
+        let Record::Product(product) = record else { panic!() };
+        let id: u64 = product.reference.id.as_str().parse().unwrap();
+        let expected = held.texts(&bench.store, "fr", id).remove("name");
+        assert_eq!(product.title.value().map(ToString::to_string), expected, "{held:?} {id}");
+        assert!(product.description.value().is_none() && product.price.value().is_none(), "{record:?}");
+        assert_eq!((product.locale.as_deref(), product.scope.as_deref()), (Some("fr"), Some("1")));
     }
 }
 
 /// A desk in a language.
 struct Booth {
+    held: Held,
     desk: Desk,
     view: Arc<dyn Connector>,
     push: Push,
 }
 
 impl Booth {
-    async fn open() -> Self {
-        let desk = Desk::over(shop().await);
+    async fn open(held: Held) -> Self {
+        let desk = Desk::over(shop(held).await);
         let view = view_of(&desk.bench, "fr");
         let state: Arc<dyn StateStore> = desk.state.clone();
         let push = Push::new(view.clone(), state, desk.bench.runtime.clone());
-        Self { desk, view, push }
+        Self { held, desk, view, push }
     }
 
     async fn enrichment(&self, id: u64, fields: Value) -> Enrichment {
@@ -130,16 +145,29 @@ impl Booth {
         receipt
     }
 
+    fn texts(&self, code: &str, id: u64) -> BTreeMap<String, String> {
+        self.held.texts(self.desk.store(), code, id)
+    }
+
+    fn put(&self, id: u64, field: &str, text: &str) {
+        self.held.put(self.desk.store(), "fr", id, field, text);
+    }
+
     fn all(&self) -> BTreeMap<(&'static str, u64), BTreeMap<String, String>> {
         let store = self.desk.store();
         let both = store.ids().into_iter().flat_map(|id| [("fr", id), ("de", id)]);
-        both.map(|(code, id)| ((code, id), store.translations(1, code, id))).collect()
+        both.map(|(code, id)| ((code, id), self.texts(code, id))).collect()
     }
 }
 
 #[tokio::test]
-async fn translations_are_written_beside_all_else_and_come_back() {
-    let booth = Booth::open().await;
+async fn texts_of_a_view_are_written_beside_all_else_and_come_back() {
+    for held in Held::ALL {
+        written_and_taken_back(Booth::open(held).await).await;
+    }
+}
+
+async fn written_and_taken_back(booth: Booth) {
     let store = booth.desk.store();
     let id = store.ids()[3];
     let (before, own) = (booth.all(), store.snapshot());
@@ -149,7 +177,7 @@ async fn translations_are_written_beside_all_else_and_come_back() {
     });
     let receipt = booth.apply(booth.enrichment(id, fields).await).await;
     assert!(receipt.is_full_success() && receipt.fields.len() == 4, "{receipt}");
-    let stored = store.translations(1, "fr", id);
+    let stored = booth.texts("fr", id);
     assert_eq!(
         (stored["name"].as_str(), stored["description"].as_str()),
         (title, "<p>Un\n\"deux\" \\u0041</p>")
@@ -164,26 +192,31 @@ async fn translations_are_written_beside_all_else_and_come_back() {
 }
 
 #[tokio::test]
-async fn a_translation_of_the_merchant_is_not_overwritten() {
-    let booth = Booth::open().await;
-    let (store, id) = (booth.desk.store(), booth.desk.store().ids()[3]);
+async fn a_text_of_the_merchant_is_not_overwritten() {
+    for held in Held::ALL {
+        kept(Booth::open(held).await).await;
+    }
+}
+
+async fn kept(booth: Booth) {
+    let id = booth.desk.store().ids()[3];
     let made = booth.enrichment(id, json!({"title": "Ours", "seo.title": "Ours"})).await;
-    store.translate(1, "fr", id, "name", Some("Theirs"));
+    booth.put(id, "name", "Theirs");
     booth.desk.bench.tick();
     let plan = booth.push.plan(std::slice::from_ref(&made)).await.unwrap();
     assert!(plan.changes.iter().any(|change| matches!(change.verdict, ChangeVerdict::Conflict(_))), "{plan}");
     let made = booth.enrichment(id, json!({"title": "Ours"})).await;
     booth.desk.bench.tick();
     let plan = booth.push.plan(&[made]).await.unwrap();
-    store.translate(1, "fr", id, "name", Some("Theirs again"));
+    booth.put(id, "name", "Theirs again");
     let receipt = booth.push.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap();
     assert!(!receipt.is_full_success(), "{receipt}");
-    assert_eq!(store.translations(1, "fr", id)["name"], "Theirs again");
+    assert_eq!(booth.texts("fr", id)["name"], "Theirs again");
 }
 
 #[tokio::test]
 async fn a_text_that_takes_no_translation_is_told_and_the_others_land() {
-    let booth = Booth::open().await;
+    let booth = Booth::open(Held::Translations).await;
     let (store, id) = (booth.desk.store(), booth.desk.store().ids()[3]);
     store.set_conditions(|it| it.untranslatable = ["page_title".to_owned()].into());
     let receipt =
@@ -202,8 +235,13 @@ async fn a_text_that_takes_no_translation_is_told_and_the_others_land() {
 }
 
 #[tokio::test]
-async fn what_no_product_is_or_has_translated_is_refused_and_nothing_is_sent() {
-    let bench = shop().await;
+async fn what_no_view_can_have_is_refused_and_nothing_is_sent() {
+    for held in Held::ALL {
+        refused(shop(held).await).await;
+    }
+}
+
+async fn refused(bench: Bench) {
     let french = view_of(&bench, "fr");
     let before = bench.server.traffic().requests();
     for (kind, id, field) in [
@@ -222,14 +260,90 @@ async fn what_no_product_is_or_has_translated_is_refused_and_nothing_is_sent() {
     assert_eq!(bench.server.traffic().requests(), before);
 }
 
-/// The plan of the store's own text says what becomes of its translations.
+/// The plan of the store's own text says what becomes of those of its views.
 #[tokio::test]
-async fn a_write_of_the_stores_own_text_says_that_translations_stay() {
-    let booth = Booth::open().await;
+async fn a_write_of_the_stores_own_text_says_that_those_of_views_stay() {
+    for held in Held::ALL {
+        let booth = Booth::open(held).await;
+        let id = booth.desk.store().ids()[3];
+        let plan = booth.desk.plan_for(id, json!({"title": "Another"})).await;
+        let says = match held {
+            Held::Translations => "translations of it (de, fr) stay as they are",
+            Held::ChannelValues => "values of it that channels have (1 in de, 1 in fr) stay as they are",
+        };
+        assert!(format!("{plan}").contains(says), "{plan}");
+        let before = booth.all();
+        assert!(booth.desk.apply(&plan).await.is_full_success());
+        assert_eq!(booth.all(), before);
+    }
+}
+
+#[tokio::test]
+async fn values_of_channels_are_checked_without_a_call_and_asked_for_when_they_are_read() {
+    let bench = shop(Held::ChannelValues).await;
+    let views: Vec<String> = bench.connector.views().iter().map(ToString::to_string).collect();
+    assert_eq!(views, ["1 in de", "1 in fr"]);
+    assert_eq!(bench.server.traffic().count_where(|it| it.path.ends_with("/graphql")), 0);
+    let settings = || config(&bench.server.url(), &bench.token);
+    let code = |settings: BigCommerceBuilder| settings.build().unwrap_err().code().to_owned();
+    assert_eq!(code(settings().translations([2, 1]).channel_values(1, "fr")), "channel_twice");
+    for wrong in ["", "fr FR", "fr\"}", &"x".repeat(36)] {
+        assert_eq!(code(settings().channel_values(1, wrong)), "locale_unusable", "{wrong}");
+    }
+    assert!(
+        settings().translations([2]).channel_values(1, "en-GB").channel_values(1, "en-GB").build().is_ok()
+    );
+
+    let french = view_of(&bench, "fr");
+    let pulled = async || {
+        let pull = Pull::new(french.clone(), Arc::new(MemoryState::new()), Entity::Product);
+        pull.run(&mut Kept::default(), &|_| {}).await
+    };
+    // An answer that leaves products out is no answer: they would pass for products without texts.
+    bench.store.set_conditions(|it| it.channel_values_page = 0);
+    assert_eq!(pulled().await.unwrap_err().code(), "answer_incomplete");
+    bench.store.set_conditions(|it| (it.channel_values_page, it.without_channel_values) = (10, true));
+    let error = pulled().await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Unsupported, "channel_values_refused"), "{error}");
+}
+
+/// Whether a call leaves the texts that it does not name as they are is not documented: the read tells.
+#[tokio::test]
+async fn a_text_that_goes_with_another_one_is_told() {
+    let booth = Booth::open(Held::ChannelValues).await;
     let id = booth.desk.store().ids()[3];
-    let plan = booth.desk.plan_for(id, json!({"title": "Another"})).await;
-    assert!(format!("{plan}").contains("translations of it (de, fr) stay as they are"), "{plan}");
+    booth.put(id, "description", "<p>Theirs</p>");
+    booth.desk.store().set_conditions(|it| it.channel_values_unset = true);
+    let receipt = booth.apply(booth.enrichment(id, json!({"title": "Titre"})).await).await;
+    let moved = |warning: &Warning| matches!(warning, Warning::SiblingMoved { field } if field.as_str() == "description");
+    assert!(receipt.fields[0].warnings.iter().any(moved), "{receipt}");
+}
+
+/// Of two texts that go in one call, the documents name one by which it is taken back alone.
+#[tokio::test]
+async fn what_is_taken_back_by_a_name_that_is_not_documented_is_told_beforehand() {
+    let booth = Booth::open(Held::ChannelValues).await;
+    let id = booth.desk.store().ids()[58];
     let before = booth.all();
-    assert!(booth.desk.apply(&plan).await.is_full_success());
+    booth.desk.store().set_conditions(|it| it.documented_removals_only = true);
+    let fields = json!({"title": "Titre", "description": "<p>Un</p>"});
+    let plan = booth.push.plan(&[booth.enrichment(id, fields.clone()).await]).await.unwrap();
+    let partly = |change: &PlannedChange| matches!(change.reversible, Reversible::Partly(_));
+    let told: Vec<bool> = plan.changes.iter().map(partly).collect();
+    assert_eq!(told.iter().filter(|partly| **partly).count(), 1, "that of the description");
+
+    // Both go in a call that names none; one of them by its name, if the platform knows it.
+    let both = booth.apply(booth.enrichment(id, fields).await).await;
+    let report = booth.push.undo(both.push).await.unwrap();
+    assert!(report.cells.iter().all(|(_, outcome)| *outcome == UndoOutcome::Restored), "{report}");
+    assert_eq!(booth.all(), before);
+    let one = booth.apply(booth.enrichment(id, json!({"description": "<p>Deux</p>"})).await).await;
+    let report = booth.push.undo(one.push).await.unwrap();
+    assert!(report.cells.iter().all(|(_, outcome)| *outcome != UndoOutcome::Restored), "{report}");
+    assert_eq!(booth.texts("fr", id)["description"], "<p>Deux</p>");
+    booth.desk.store().set_conditions(|it| it.documented_removals_only = false);
+    booth.desk.bench.tick();
+    let report = booth.push.undo(one.push).await.unwrap();
+    assert!(report.cells.iter().all(|(_, outcome)| *outcome == UndoOutcome::Restored), "{report}");
     assert_eq!(booth.all(), before);
 }

@@ -10,4 +10,4 @@ mod common;
 #[path = "common/documents.rs"]
 mod documents;
 
-lily_connect::contract_suite!(bigcommerce_contract::shop(false, Some("de")).await);
+lily_connect::contract_suite!(bigcommerce_contract::shop(false, Some(bigcommerce::Held::Translations)).await);

@@ -142,6 +142,31 @@ impl Drop for Bench {
     }
 }
 
+/// How a view has texts of its own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Held {
+    Translations,
+    ChannelValues,
+}
+
+impl Held {
+    pub const ALL: [Self; 2] = [Self::Translations, Self::ChannelValues];
+
+    pub fn put(self, store: &BigCommerceFake, code: &str, id: u64, field: &str, text: &str) {
+        match self {
+            Self::Translations => store.translate(1, code, id, field, Some(text)),
+            Self::ChannelValues => store.set_channel_value(1, code, id, field, Some(text)),
+        }
+    }
+
+    pub fn texts(self, store: &BigCommerceFake, code: &str, id: u64) -> BTreeMap<String, String> {
+        match self {
+            Self::Translations => store.translations(1, code, id),
+            Self::ChannelValues => store.channel_values(1, code, id),
+        }
+    }
+}
+
 pub fn ids(records: &[Record]) -> Vec<u64> {
     records.iter().map(|record| record.reference().id.as_str().parse().unwrap()).collect()
 }

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::bigcommerce::{Bench, bench_with, config};
+use crate::bigcommerce::{Bench, Held, bench_with, config};
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderValue};
@@ -30,18 +30,20 @@ pub struct Shop {
     bench: Bench,
     writes: Arc<AtomicU64>,
     metafields: bool,
-    /// The further language that the connector is of.
-    language: Option<&'static str>,
+    /// The view that the connector is of.
+    view: Option<Held>,
 }
 
-pub async fn shop(metafields: bool, language: Option<&'static str>) -> Shop {
+pub async fn shop(metafields: bool, view: Option<Held>) -> Shop {
     let seed = |store: &BigCommerceFake| {
         for code in ["fr", "de"] {
             store.add_locale(1, code);
         }
         for id in store.seed_products(20) {
-            store.translate(1, "fr", id, "name", Some(&format!("fr {id}")));
-            store.translate(1, "de", id, "name", Some(&format!("de {id}")));
+            for held in Held::ALL {
+                held.put(store, "fr", id, "name", &format!("fr {id}"));
+                held.put(store, "de", id, "name", &format!("de {id}"));
+            }
         }
         for n in 0..6 {
             store.create_brand(&format!("Brand {n}"));
@@ -49,7 +51,12 @@ pub async fn shop(metafields: bool, language: Option<&'static str>) -> Shop {
     };
     let namespaces: &[&str] = if metafields { &["care", "warehouse"] } else { &[] };
     let settings = |settings: BigCommerceBuilder| {
-        settings.metafields(namespaces.iter().copied()).translations(language.map(|_| 1))
+        let settings = settings.metafields(namespaces.iter().copied());
+        match view {
+            Some(Held::Translations) => settings.translations([1]),
+            Some(Held::ChannelValues) => settings.channel_values(1, "de"),
+            None => settings,
+        }
     };
     let bench = bench_with(seed, |builder| builder, settings).await;
     bench.server.traffic().clear();
@@ -61,7 +68,7 @@ pub async fn shop(metafields: bool, language: Option<&'static str>) -> Shop {
         false
     });
     bench.server.faults().push(seen);
-    Shop { bench, writes, metafields, language }
+    Shop { bench, writes, metafields, view }
 }
 
 /// The check asks for a change of nothing, to learn whether the token may write.
@@ -85,8 +92,10 @@ fn delete(store: &BigCommerceFake, entity: Entity, id: &ExternalId) -> bool {
 
 impl ContractFixture for Shop {
     fn connector(&self) -> Arc<dyn Connector> {
-        let Some(language) = self.language else { return self.bench.connector.clone() };
-        let view = self.bench.connector.views().iter().find(|view| view.locale.as_deref() == Some(language));
+        if self.view.is_none() {
+            return self.bench.connector.clone();
+        }
+        let view = self.bench.connector.views().iter().find(|view| view.locale.as_deref() == Some("de"));
         self.bench.connector.in_view(view.unwrap()).unwrap()
     }
 
@@ -126,13 +135,18 @@ impl ContractFixture for Shop {
                 json!([owner, row])
             };
             fields.insert("metafields".to_owned(), rows.map(row).collect());
-            for code in ["fr", "de"] {
-                fields.insert(code.to_owned(), json!(store.translations(1, code, number(id))));
+            for (held, name) in [(Held::Translations, "translated"), (Held::ChannelValues, "of channels")] {
+                for code in ["fr", "de"] {
+                    fields.insert(format!("{name} {code}"), json!(held.texts(store, code, number(id))));
+                }
             }
-            if let Some(language) = self.language {
-                // Its own texts stand where the map of a language has them.
-                let translated = fields.remove(language)?;
-                let own = std::mem::replace(&mut json, translated);
+            if let Some(held) = self.view {
+                // Its own texts stand where the map of a view has them.
+                let texts = fields.remove(match held {
+                    Held::Translations => "translated de",
+                    Held::ChannelValues => "of channels de",
+                })?;
+                let own = std::mem::replace(&mut json, texts);
                 json.as_object_mut()?.insert("own".to_owned(), own);
                 return Some(json);
             }
@@ -157,9 +171,9 @@ impl ContractFixture for Shop {
             return store.edit_variant(number(id), |variant| variant.set(key, text))
                 && store.edit_product(product.unwrap(), |product| product.set("warranty", text));
         }
-        if let (Some(language), Entity::Product) = (self.language, entity) {
-            store.translate(1, language, number(id), key, Some(text));
-            // A translation alone moves no product; here the merchant saved that, too.
+        if let (Some(held), Entity::Product) = (self.view, entity) {
+            held.put(store, "de", number(id), key, text);
+            // A text of a view alone moves no product; here the merchant saved that, too.
             return store.edit_product(number(id), |product| product.set("warranty", text));
         }
         entity == Entity::Product && store.edit_product(number(id), |product| product.set(key, text))
@@ -258,7 +272,7 @@ impl ContractFixture for Shop {
 
     fn delivery(&self, entity: Entity, id: &ExternalId, secret: &Secret) -> Option<Incoming> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        if self.language.is_some() {
+        if self.view.is_some() {
             return None;
         }
         let data = match entity {
@@ -313,8 +327,8 @@ impl ContractFixture for Shop {
         // Of products, the names of their categories and brands come by a call each; of variants, a count, a window
         // of products, and its variants.
         match entity {
-            // A language has none of these, and its translations by one.
-            Entity::Product if self.language.is_some() => 2,
+            // A view has none of these, and its texts by one.
+            Entity::Product if self.view.is_some() => 2,
             // And their metafields by one.
             Entity::Product if self.metafields => 4,
             Entity::Product | Entity::Variant => 3,

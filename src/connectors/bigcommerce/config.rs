@@ -8,8 +8,8 @@ use super::classify::BigClassifier;
 use super::connector::BigCommerce;
 use super::credentials::{Credentials, Given, Way};
 use super::discover::{Found, discover};
-use super::language;
 use super::metafields::Namespaces;
+use super::translations;
 use super::webhook::Proof;
 use super::writable::WriteSettings;
 use super::{PLATFORM, map};
@@ -17,13 +17,15 @@ use crate::auth::{Authenticator, Origin, TokenVault};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{ApiClient, WindowSettings};
 use crate::mapping::Overrides;
-use crate::model::{Entity, Secret, StoreKey, StoreProfile, Text};
+use crate::model::{Entity, Secret, StoreKey, StoreProfile, Text, View};
 use crate::runtime::Runtime;
 
 /// Where the platform's API stands.
 const API: &str = "https://api.bigcommerce.com";
 /// The longest store hash that is taken; those that were seen have ten characters.
 const MAX_HASH: usize = 32;
+/// The longest that a language's tag is wont to be (RFC 5646, section 4.4.1).
+const MAX_LOCALE: usize = 35;
 
 /// A store's hash: the short word that stands in its API's addresses.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,6 +108,7 @@ pub struct BigCommerceConfig {
     pub(super) writes: WriteSettings,
     pub(super) namespaces: Namespaces,
     channels: Vec<u64>,
+    pub(super) channel_values: Vec<View>,
     mapping: Overrides,
 }
 
@@ -128,6 +131,7 @@ impl BigCommerceConfig {
             writes: WriteSettings::default(),
             metafields: Vec::new(),
             channels: Vec::new(),
+            channel_values: Vec::new(),
             mapping: Overrides::default(),
         }
     }
@@ -152,10 +156,10 @@ impl BigCommerceConfig {
     pub async fn connect(&self, runtime: &Runtime) -> Result<BigCommerce> {
         let client = self.client(runtime)?;
         let mut found = match &self.profile {
-            Some(profile) => Found { client, profile: profile.clone(), views: Vec::new() },
+            Some(profile) => Found { client, profile: profile.clone(), languages: Vec::new() },
             None => discover(client).await?,
         };
-        found.views = language::views(&found.client, &self.channels).await?;
+        found.languages = translations::views(&found.client, &self.channels).await?;
         BigCommerce::new(found, runtime.clone(), self)
     }
 
@@ -191,6 +195,7 @@ pub struct BigCommerceBuilder {
     writes: WriteSettings,
     metafields: Vec<Text>,
     channels: Vec<u64>,
+    channel_values: Vec<View>,
     mapping: Overrides,
 }
 
@@ -315,6 +320,17 @@ impl BigCommerceBuilder {
         self
     }
 
+    /// Makes a view of what a channel shows of products in a language (as the store spells it, such as `fr` or `en-GB`)
+    /// in place of the store's own texts (default none). May be called several times; connecting makes no call for it.
+    ///
+    /// For Enterprise stores. A channel has either such values or translations.
+    #[must_use]
+    pub fn channel_values(mut self, channel: u64, locale: impl Into<Text>) -> Self {
+        self.channel_values
+            .push(View { scope: Some(channel.to_string().into()), ..View::in_language(locale) });
+        self
+    }
+
     /// Says what this store has elsewhere than the connector's map says (default nothing).
     #[must_use]
     pub fn mapping(mut self, overrides: Overrides) -> Self {
@@ -326,13 +342,15 @@ impl BigCommerceBuilder {
     ///
     /// # Errors
     /// `Config` where the hash or the address is unusable, credentials are missing or of several kinds, the share is
-    /// out of bounds, a namespace is none, or the overrides of the map do not fit it.
+    /// out of bounds, a namespace or a language is none, a channel has both translations and values of its own, or the
+    /// overrides of the map do not fit it.
     pub fn build(self) -> Result<BigCommerceConfig> {
         let hash = StoreHash::new(&self.hash)?;
         let namespaces = Namespaces::new(&self.metafields)?;
         let of_products = map::product(&namespaces, self.writes);
         map::must_write_content(&self.mapping, Entity::Product, &of_products)?;
         map::must_write_content(&self.mapping, Entity::Variant, &map::variant(self.writes))?;
+        let channel_values = self.checked_channel_values()?;
         let url = self.url.as_deref().unwrap_or(API);
         let base = format!("{}/{}", url.trim().trim_end_matches('/'), hash.context());
         let origin = Origin::as_given(&base)?;
@@ -359,8 +377,30 @@ impl BigCommerceBuilder {
             writes: WriteSettings { metafields: !namespaces.is_empty(), ..self.writes },
             namespaces,
             channels: self.channels,
+            channel_values,
             mapping: self.mapping,
         })
+    }
+
+    fn checked_channel_values(&self) -> Result<Vec<View>> {
+        let mut views = self.channel_values.clone();
+        views.sort();
+        views.dedup();
+        let wrong = |code, what: String| Err(Error::new(ErrorKind::Config, code, what));
+        for view in &views {
+            let locale = view.locale.as_deref().unwrap_or_default();
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+            if locale.is_empty() || locale.len() > MAX_LOCALE || !locale.bytes().all(plain) {
+                let what = "a language has 1 to 35 letters, digits and hyphens, such as en-GB".to_owned();
+                return wrong("locale_unusable", what);
+            }
+            let is_translated = |channel: &u64| view.scope.as_deref() == Some(channel.to_string().as_str());
+            if let Some(channel) = self.channels.iter().find(|channel| is_translated(channel)) {
+                let what = format!("the channel {channel} has either translations or values of its own");
+                return wrong("channel_twice", what);
+            }
+        }
+        Ok(views)
     }
 }
 

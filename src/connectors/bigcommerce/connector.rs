@@ -44,8 +44,10 @@ pub struct BigCommerce {
     pub(super) names: Arc<NameTable>,
     pub(super) namespaces: Namespaces,
     pub(super) metafields: Arc<AtHand>,
-    /// The further languages of the channels that the settings name.
+    /// The further languages of the channels that the settings name, and those with values of their own.
     pub(super) views: Vec<View>,
+    /// Of these, those with values of their own.
+    pub(super) channel_values: Vec<View>,
     /// Whether products are listed whole where a part of their fields would do.
     pub(super) lists_whole: Arc<AtomicBool>,
 }
@@ -67,7 +69,7 @@ impl BigCommerce {
             };
             mapping.narrow(own, claims);
             if claims.entity == Entity::Product {
-                language::spill_into(&found.views, &mut claims.writable);
+                language::spill_into(&found.languages, &config.channel_values, &mut claims.writable);
             }
         }
         let compiled = |entity, rules: &[Rule]| SchemaMap::compile(PLATFORM, entity, rules).map(Arc::new);
@@ -77,7 +79,8 @@ impl BigCommerce {
             variants: compiled(Entity::Variant, &variants)?,
             categories: compiled(Entity::Category, map::CATEGORY)?,
             brands: compiled(Entity::Brand, map::BRAND)?,
-            views: found.views,
+            views: found.languages.into_iter().chain(config.channel_values.clone()).collect(),
+            channel_values: config.channel_values.clone(),
             info: ConnectorInfo::new(config.store().clone(), API_VERSION, found.profile),
             client: Arc::new(found.client),
             runtime,
@@ -140,7 +143,7 @@ impl Connector for BigCommerce {
     }
 
     fn in_view(&self, view: &View) -> Result<Arc<dyn Connector>> {
-        Ok(Arc::new(self.translated(view)?))
+        Ok(Arc::new(self.viewed(view)?))
     }
 
     fn webhooks(&self) -> Option<&dyn WebhookSource> {

@@ -27,7 +27,7 @@ const SETTLE_AFTER: Duration = Duration::from_secs(90);
 pub(super) struct Found {
     pub(super) client: ApiClient,
     pub(super) profile: StoreProfile,
-    pub(super) views: Vec<View>,
+    pub(super) languages: Vec<View>,
 }
 
 /// Reads what is true of the store. A token without the right to read its settings is no obstacle: what cannot be
@@ -49,7 +49,7 @@ pub(super) async fn discover(client: ApiClient) -> Result<Found> {
     }
     // Whoever may read the store's settings may still not read its products; a wrong token shows here, too.
     client.execute_with(wire::probe(), wire::answered).await?;
-    Ok(Found { client, profile, views: Vec::new() })
+    Ok(Found { client, profile, languages: Vec::new() })
 }
 
 /// A word that looks like one: the text comes from outside.

@@ -1,10 +1,10 @@
-//! A store in a further language of one of its channels: what is translated is read and written, and nothing else.
+//! A store in a view: in a further language of one of its channels, or with what a channel has of its own.
 //!
-//! Lists and counts are those of the store's own products; translations are read by id over the GraphQL Admin API, in beta
-//! and for Catalyst storefronts (documents `store-operations/translations` and `settings/locales`, read 2026-11-30). That a
-//! field without a translation has `null` was reported of a live store on 2026-09-05.
+//! Lists and counts are those of the store's own products. What a view has in their place is read by id, and written, over
+//! the GraphQL Admin API: as a translation, or as a channel's own value.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -17,26 +17,28 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::channel_values::ChannelValues;
 use super::connector::BigCommerce;
+use super::translations::Translations;
 use super::wire;
 use super::{PLATFORM, map, write};
 use crate::connector::{
-    Answer, Connector, ConnectorInfo, Detail, FieldAnswer, Health, Outcomes, Page, Patch, PatchValue,
-    PullRequest, PushRequest, Select, Written,
+    Answer, Connector, ConnectorInfo, Detail, Health, Outcomes, Page, Patch, PatchValue, PullRequest,
+    PushRequest, Select, Written,
 };
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::graphql;
 use crate::http::{ApiClient, ApiRequest, Idempotency};
 use crate::mapping::SchemaMap;
 use crate::model::{
-    Capabilities, DeltaClock, Entity, FieldName, Lane, RawItems, Shape, Text, View, WritableField,
+    Capabilities, DeltaClock, Entity, ExternalId, FieldName, RawItems, Shape, Text, View, WritableField,
 };
 
-/// The most translations of one answer.
-const MAX_PAGE: u32 = 50;
+/// The most products of one answer: that of translations has no more.
+pub(super) const MAX_PAGE: u32 = 50;
 /// The most patches that are written at once; the store's limiter decides how many calls leave.
 const AT_ONCE: usize = 4;
-/// The texts of a product that have translations, each with the platform's name.
+/// The texts of a product that a view can have of its own, each with its name in the map.
 const NAMES: [(&str, &str); 4] = [
     ("title", "name"),
     ("description", "description"),
@@ -49,92 +51,102 @@ fn name_of(field: &FieldName) -> Option<&'static str> {
 }
 
 /// A text as GraphQL writes it, which is as JSON does.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     json!(text).to_string()
 }
 
-#[derive(Debug, Deserialize)]
-struct Edges<T> {
-    edges: Vec<Edge<T>>,
+/// The interface's name of a product.
+pub(super) fn resource(id: u64) -> String {
+    format!("bc/store/product/{id}")
 }
 
-#[derive(Debug, Deserialize)]
-struct Edge<T> {
-    node: T,
-}
+/// What a view has in place of the store's own texts, and the way to it.
+#[async_trait]
+pub(super) trait Texts: fmt::Debug + Send + Sync {
+    /// The texts of products, by id and their names in the map. What a view does not have, and what the answer does not
+    /// name, is left out.
+    async fn read(
+        &self,
+        client: &ApiClient,
+        ids: &[u64],
+        request: &PullRequest,
+    ) -> Result<HashMap<u64, Map<String, Value>>>;
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Locale {
-    code: Text,
-    #[serde(default)]
-    is_default: bool,
-}
+    /// Sets texts of a product, and takes others away.
+    async fn write(&self, client: &ApiClient, edit: Edit<'_>, request: &PushRequest, outcomes: &mut Outcomes);
 
-/// The further languages of channels, as views.
-///
-/// # Errors
-/// What the platform says: that the token may not read them, or that the store has no such interface.
-pub(super) async fn views(client: &ApiClient, channels: &[u64]) -> Result<Vec<View>> {
-    #[derive(Deserialize)]
-    struct Store {
-        locales: Edges<Locale>,
+    /// Whether an answer names each product, also one without texts of its own.
+    fn names_each(&self) -> bool {
+        false
     }
-    let mut views = Vec::new();
-    for channel in channels {
-        let text = format!(
-            "query {{ store {{ locales(input: {{ channelId: \"bc/store/channel/{channel}\" }}) {{ edges {{ node {{ code isDefault }} }} }} }} }}"
-        );
-        let store: Store = member(&answered(client, asked(&text, Lane::Interactive)).await?, "store")?;
-        let further =
-            store.locales.edges.into_iter().map(|edge| edge.node).filter(|locale| !locale.is_default);
-        views.extend(further.map(|locale| View {
-            scope: Some(channel.to_string().into()),
-            ..View::in_language(locale.code)
-        }));
+
+    /// Why an undo of a field may leave something behind.
+    fn partly(&self, _field: &FieldName) -> Option<&'static str> {
+        None
     }
-    Ok(views)
 }
 
-/// What a write of the store's own text does to its translations, for the plan.
-pub(super) fn spill_into(views: &[View], writable: &mut [WritableField]) {
-    if views.is_empty() {
+/// What is written to a product: texts, each with its field and its name in the map.
+pub(super) struct Edit<'a> {
+    pub(super) id: u64,
+    pub(super) set: Vec<(FieldName, &'static str, &'a str)>,
+    pub(super) gone: Vec<(FieldName, &'static str)>,
+}
+
+/// What a write of the store's own text does to those of its views, for the plan.
+pub(super) fn spill_into(languages: &[View], values: &[View], writable: &mut [WritableField]) {
+    let named = |what: &str, views: Vec<String>| {
+        (!views.is_empty()).then(|| format!("{what} ({}) stay as they are", views.join(", ")))
+    };
+    let languages = languages.iter().filter_map(|view| view.locale.as_ref().map(Text::to_string)).collect();
+    let values = values.iter().map(ToString::to_string).collect();
+    let notes = [named("translations of it", languages), named("values of it that channels have", values)];
+    let note = notes.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    if note.is_empty() {
         return;
     }
-    let languages: Vec<&str> = views.iter().filter_map(|view| view.locale.as_deref()).collect();
-    let note = format!("translations of it ({}) stay as they are", languages.join(", "));
     for field in writable.iter_mut().filter(|field| name_of(&field.field).is_some()) {
         field.spill = Some(note.clone().into());
     }
 }
 
-/// A call of the interface that reads. The names of its input types are in no document, so that values stand in the text.
-fn asked(text: &str, lane: Lane) -> ApiRequest {
-    ApiRequest::write(Method::POST, "graphql", json!({ "query": text }).to_string())
-        .idempotency(Idempotency::Safe)
-        .lane(lane)
-        .attempt_limits(wire::READ_TIMEOUT, wire::ATTEMPT_TIMEOUT)
+/// A question of a page.
+pub(super) fn question(text: &str, request: &PullRequest) -> ApiRequest {
+    let call = call(json!({ "query": text })).idempotency(Idempotency::Safe).lane(request.lane);
+    let call = call.attempt_limits(wire::READ_TIMEOUT, wire::ATTEMPT_TIMEOUT);
+    match request.timeout {
+        Some(timeout) => call.timeout(timeout),
+        None => call,
+    }
 }
 
-/// The body of an answer without errors at its top.
-async fn answered(client: &ApiClient, call: ApiRequest) -> Result<Bytes> {
+/// A change of a push.
+pub(super) fn change(body: Value, request: &PushRequest) -> ApiRequest {
+    call(body)
+        .lane(request.lane)
+        .not_after(Some(request.guard_until))
+        .attempt_limits(wire::WRITE_TIMEOUT, wire::WRITE_TIMEOUT)
+}
+
+pub(super) fn call(body: Value) -> ApiRequest {
+    ApiRequest::write(Method::POST, "graphql", body.to_string())
+}
+
+/// The body of an answer without errors at its top; else `refused`, with what the platform says.
+pub(super) async fn answered(client: &ApiClient, call: ApiRequest, refused: fn() -> Error) -> Result<Bytes> {
     let is_read = call.idempotency == Idempotency::Safe;
     let body = client.execute_with(call, wire::answered).await?.body;
     let answer = graphql::Answer::read(&body)?;
     let Some(error) = answer.errors.first() else { return Ok(body) };
-    let made = Error::new(
-        ErrorKind::Unsupported,
-        "translations_refused",
-        "the store does not answer questions about translations",
-    )
-    .with_remedy(
-        "use a channel of a Catalyst storefront, and give the API account the scope Store Translations",
-    )
-    .with_effect(if is_read { Effect::None } else { Effect::Possible });
-    Err(error.describe(made))
+    // One change is one call: where nothing comes of it, it was refused, unless the platform itself broke down.
+    let broke_down = error.code.as_deref().is_some_and(|code| code.contains("INTERNAL"));
+    let is_refused = answer.data != graphql::Data::Present && !broke_down;
+    let effect = if is_read || is_refused { Effect::None } else { Effect::Possible };
+    Err(error.describe(refused().with_effect(effect)))
 }
 
-fn member<T: DeserializeOwned>(body: &[u8], name: &str) -> Result<T> {
+/// A member of an answer's data.
+pub(super) fn member<T: DeserializeOwned>(body: &[u8], name: &str) -> Result<T> {
     #[derive(Deserialize)]
     struct Data {
         data: Map<String, Value>,
@@ -144,24 +156,34 @@ fn member<T: DeserializeOwned>(body: &[u8], name: &str) -> Result<T> {
         serde_json::from_value(data.remove(name)?).ok()
     };
     read().ok_or_else(|| {
-        Error::new(
-            ErrorKind::Protocol,
-            "answer_unreadable",
-            "the store's answer about translations cannot be read",
-        )
+        let what = "the store's answer about texts of a view cannot be read";
+        Error::new(ErrorKind::Protocol, "answer_unreadable", what)
     })
 }
 
+#[derive(Debug, Deserialize)]
+pub(super) struct Edges<T> {
+    edges: Vec<Edge<T>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Edge<T> {
+    node: T,
+}
+
+impl<T> Edges<T> {
+    pub(super) fn nodes(self) -> impl Iterator<Item = T> {
+        self.edges.into_iter().map(|edge| edge.node)
+    }
+}
+
 impl BigCommerce {
-    /// The same store in one of its further languages.
-    pub(super) fn translated(&self, view: &View) -> Result<Translated> {
+    /// The same store in one of its views.
+    pub(super) fn viewed(&self, view: &View) -> Result<Viewed> {
         let unknown = || {
-            Error::new(
-                ErrorKind::Unsupported,
-                "view_unknown",
-                format!("the store has no further language {view}"),
-            )
-            .with_remedy("name the channel in the settings, and add the language to it in the store")
+            let what = format!("the store has no further language {view}");
+            Error::new(ErrorKind::Unsupported, "view_unknown", what)
+                .with_remedy("name the channel in the settings, and add the language to it in the store")
         };
         let known = self.views.iter().find(|known| {
             let same = |one: &Option<Text>, other: &Option<Text>| {
@@ -170,126 +192,85 @@ impl BigCommerce {
             same(&known.locale, &view.locale) && same(&known.scope, &view.scope)
         });
         let view = known.cloned().ok_or_else(unknown)?;
-        Ok(Translated {
-            locale: view.locale.clone().ok_or_else(unknown)?,
-            channel: view.scope.clone().ok_or_else(unknown)?,
-            capabilities: capabilities(self.capabilities()),
-            products: SchemaMap::compile(PLATFORM, Entity::Product, map::TRANSLATED)?,
+        let (locale, channel) =
+            (view.locale.clone().ok_or_else(unknown)?, view.scope.clone().ok_or_else(unknown)?);
+        let texts: Box<dyn Texts> = if self.channel_values.contains(&view) {
+            Box::new(ChannelValues { locale, channel })
+        } else {
+            Box::new(Translations { locale, channel })
+        };
+        Ok(Viewed {
+            capabilities: capabilities(self.capabilities(), &*texts),
+            products: SchemaMap::compile(PLATFORM, Entity::Product, map::VIEWED)?,
             info: self.info().in_view(view),
             origin: Arc::new(self.clone()),
+            texts,
         })
     }
 }
 
-/// What can be done in a language: the store's claims for products, narrowed to what has translations.
-fn capabilities(own: &Capabilities) -> Capabilities {
+/// What can be done in a view: the store's claims for products, narrowed to what a view can have of its own.
+fn capabilities(own: &Capabilities, texts: &dyn Texts) -> Capabilities {
     let mut claims = own.clone();
     claims.entities.retain(|entity| entity.entity == Entity::Product);
     for entity in &mut claims.entities {
         entity.max_page = entity.max_page.min(NonZeroU32::MIN.saturating_add(MAX_PAGE - 1));
-        // Whether a translation moves its product's time is not known (2026-11-30).
+        // Whether a view's text moves its product's time is not known (2026-11-30).
         entity.delta = DeltaClock::CanLie;
         entity.unclocked = Vec::new();
-        // A translation has no status of its own.
+        // A view's product has no status of its own.
         entity.statuses = Vec::new();
         entity.unavailable = Vec::new();
         entity.writable.retain(|field| name_of(&field.field).is_some());
         for field in &mut entity.writable {
             (field.removable, field.empty, field.unique) = (true, false, false);
             (field.spill, field.moves_stamp) = (None, false);
+            field.partly = texts.partly(&field.field);
         }
     }
     claims
 }
 
-/// A store in a further language of a channel.
+/// A store in a view.
 #[derive(Debug)]
-pub(super) struct Translated {
-    locale: Text,
-    channel: Text,
+pub(super) struct Viewed {
     info: ConnectorInfo,
     capabilities: Capabilities,
     products: SchemaMap,
     origin: Arc<BigCommerce>,
+    texts: Box<dyn Texts>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Node {
-    resource_id: String,
-    fields: Vec<Translation>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Translation {
-    field_name: String,
-    #[serde(default)]
-    translation: Option<String>,
-}
-
-/// What the platform says of a mutation: nothing where all was done.
-#[derive(Debug, Deserialize)]
-struct Done {
-    errors: Vec<Refusal>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Refusal {
-    #[serde(default)]
-    message: String,
-    /// The fields that it is about; none where it is about all.
-    #[serde(default)]
-    fields: Vec<String>,
-}
-
-impl Translated {
-    /// What every question about translations begins with.
-    fn head(&self) -> String {
-        format!(
-            "resourceType: PRODUCTS, channelId: {}, localeId: {}",
-            quoted(&format!("bc/store/channel/{}", self.channel)),
-            quoted(&format!("bc/store/locale/{}", self.locale)),
-        )
-    }
-
-    /// The products with these ids, each with its translations, as the map reads them.
-    async fn translations(&self, ids: &[u64], request: &PullRequest) -> Result<Bytes> {
-        #[derive(Deserialize)]
-        struct Store {
-            translations: Edges<Node>,
+impl Viewed {
+    /// The products with these ids, each with its texts, as the map reads them; and those that are gone by now.
+    async fn records(&self, ids: &[u64], request: &PullRequest) -> Result<(Bytes, Vec<ExternalId>)> {
+        let mut of = self.texts.read(&self.origin.client, ids, request).await?;
+        let mut gone: Vec<ExternalId> = Vec::new();
+        if self.texts.names_each() {
+            let untold = ids.iter().filter(|id| !of.contains_key(id));
+            gone.extend(untold.map(|id| ExternalId::from(id.to_string())));
         }
-        let mut of: HashMap<String, Map<String, Value>> = HashMap::new();
-        for some in ids.chunks(MAX_PAGE as usize) {
-            let names: Vec<String> = some.iter().map(|id| quoted(&resource(*id))).collect();
-            let text = format!(
-                "query {{ store {{ translations(filters: {{ {}, resourceIds: [{}] }}, first: {MAX_PAGE}) {{ edges {{ node {{ resourceId fields {{ fieldName original translation }} }} }} }} }} }}",
-                self.head(),
-                names.join(", "),
-            );
-            let mut call = asked(&text, request.lane);
-            if let Some(timeout) = request.timeout {
-                call = call.timeout(timeout);
-            }
-            let store: Store = member(&answered(&self.origin.client, call).await?, "store")?;
-            for Edge { node } in store.translations.edges {
-                let texts =
-                    node.fields.into_iter().filter_map(|it| Some((it.field_name, it.translation?.into())));
-                of.entry(node.resource_id).or_default().extend(texts);
+        if !gone.is_empty() {
+            let again = PullRequest { select: Select::Ids(gone.clone()), cursor: None, ..request.clone() };
+            let there = self.origin.product_ids_page(&again, &gone).await?;
+            if there.missing.len() < gone.len() {
+                let what = "the store's answer leaves out products that are there";
+                return Err(Error::new(ErrorKind::Protocol, "answer_incomplete", what));
             }
         }
-        let records: Vec<Value> = ids
-            .iter()
-            .map(|id| {
-                let mut record = of.remove(&resource(*id)).unwrap_or_default();
+        let mut records = Vec::new();
+        for id in ids {
+            let texts = of.remove(id);
+            if texts.is_some() || !self.texts.names_each() {
+                let mut record = texts.unwrap_or_default();
                 record.insert("id".to_owned(), (*id).into());
-                record.into()
-            })
-            .collect();
-        Ok(Bytes::from(Value::from(records).to_string()))
+                records.push(Value::from(record));
+            }
+        }
+        Ok((Bytes::from(Value::from(records).to_string()), gone))
     }
 
-    /// Writes the translations of one product, and takes others away.
+    /// Writes texts of one product, and takes others away.
     async fn write(&self, patch: &Patch, request: &PushRequest) -> Written {
         let mut outcomes = Outcomes::new();
         let all: Vec<FieldName> = patch.changes.iter().map(|change| change.field.clone()).collect();
@@ -313,77 +294,13 @@ impl Translated {
             outcomes.held_back(&all, Error::new(ErrorKind::Unsupported, "not_writable", what));
             return outcomes.written(patch);
         };
-        let resource = quoted(&resource(id));
-        let mut steps = Vec::new();
-        if !set.is_empty() {
-            let field = |(_, name, text): &(FieldName, &str, &str)| {
-                format!("{{ fieldName: {}, value: {} }}", quoted(name), quoted(text))
-            };
-            let fields: Vec<String> = set.iter().map(field).collect();
-            let fields = fields.join(", ");
-            let input = format!("entities: [{{ resourceId: {resource}, fields: [{fields}] }}]");
-            let fields = set.into_iter().map(|(field, name, _)| (field, name)).collect();
-            steps.push(("updateTranslations", input, fields));
-        }
-        if !gone.is_empty() {
-            let names: Vec<String> = gone.iter().map(|(_, name)| quoted(name)).collect();
-            let input = format!("resources: [{{ resourceId: {resource}, fields: [{}] }}]", names.join(", "));
-            steps.push(("deleteTranslations", input, gone));
-        }
-        for (mutation, input, fields) in steps {
-            self.step(mutation, &input, &fields, request, &mut outcomes).await;
-        }
+        self.texts.write(&self.origin.client, Edit { id, set, gone }, request, &mut outcomes).await;
         outcomes.written(patch)
     }
-
-    async fn step(
-        &self,
-        mutation: &str,
-        input: &str,
-        fields: &[(FieldName, &str)],
-        request: &PushRequest,
-        outcomes: &mut Outcomes,
-    ) {
-        let text = format!(
-            "mutation {{ translation {{ {mutation}(input: {{ {}, {input} }}) {{ errors {{ __typename ... on Error {{ message }} ... on InvalidTranslationEntityFieldsError {{ fields }} }} }} }} }}",
-            self.head(),
-        );
-        let call = ApiRequest::write(Method::POST, "graphql", json!({ "query": text }).to_string())
-            .lane(request.lane)
-            .not_after(Some(request.guard_until))
-            .attempt_limits(wire::WRITE_TIMEOUT, wire::WRITE_TIMEOUT);
-        let names: Vec<FieldName> = fields.iter().map(|(field, _)| field.clone()).collect();
-        let done = match answered(&self.origin.client, call).await {
-            Ok(body) => member::<HashMap<String, Done>>(&body, "translation")
-                .map_err(|error| error.with_effect(Effect::Possible))
-                .map(|mut done| done.remove(mutation).map(|done| done.errors).unwrap_or_default()),
-            Err(error) => Err(error),
-        };
-        let refusals = match done {
-            Ok(refusals) => refusals,
-            Err(error) => return outcomes.failed(&names, error),
-        };
-        for (field, name) in fields {
-            let about =
-                |refusal: &&Refusal| refusal.fields.is_empty() || refusal.fields.iter().any(|it| it == name);
-            let answer = match refusals.iter().find(about) {
-                Some(refusal) => FieldAnswer::Refused {
-                    code: "translation_refused".to_owned(),
-                    why: refusal.message.chars().filter(|letter| !letter.is_control()).take(200).collect(),
-                },
-                None => FieldAnswer::Accepted,
-            };
-            outcomes.said(std::slice::from_ref(field), &answer);
-        }
-    }
-}
-
-fn resource(id: u64) -> String {
-    format!("bc/store/product/{id}")
 }
 
 #[async_trait]
-impl Connector for Translated {
+impl Connector for Viewed {
     fn info(&self) -> &ConnectorInfo {
         &self.info
     }
@@ -418,7 +335,10 @@ impl Connector for Translated {
                 ids.push(wire::id_of(record)?);
             }
         }
-        let body = self.translations(&ids, request).await?;
+        let (body, gone) = self.records(&ids, &ids_only).await?;
+        if matches!(request.select, Select::Ids(_)) {
+            page.missing.extend(gone);
+        }
         page.items = vec![RawItems::new(Entity::Product, body, Shape::List)];
         page.took = page.took.max(self.origin.runtime.clock().elapsed().saturating_sub(began));
         Ok(page)

@@ -93,8 +93,8 @@ fn allowed(rules: &[Rule], writes: WriteSettings) -> Vec<Rule> {
     if writes.identifiers { rules.to_vec() } else { read_only(rules, &["gtin", "mpn"]) }
 }
 
-/// What of a product is translated, as the connector puts it together.
-pub(super) static TRANSLATED: &[Rule] = &[
+/// What a view can have of a product, as the connector puts it together.
+pub(super) static VIEWED: &[Rule] = &[
     rule("/id", "ref.id", Id, Read),
     rule("/name", "title", Text, ReadWrite),
     rule("/description", "description", Html, ReadWrite),

@@ -2,6 +2,7 @@
 #![doc = include_str!("docs.md")]
 
 pub mod auth;
+mod channel_values;
 mod check;
 mod classify;
 mod config;
@@ -15,6 +16,7 @@ mod names;
 mod read;
 mod rows;
 mod said;
+mod translations;
 mod variants;
 pub mod webhook;
 mod wire;

@@ -94,6 +94,14 @@ pub struct Conditions {
     pub untranslated_left_out: bool,
     /// Texts that take no translation.
     pub untranslatable: BTreeSet<String>,
+    /// The store is none of those that have values by channel.
+    pub without_channel_values: bool,
+    /// How many products an answer about values by channel holds; the documents give no number.
+    pub channel_values_page: usize,
+    /// Setting one of a channel's texts takes the others that go in that call away; the documents leave it open.
+    pub channel_values_unset: bool,
+    /// Only texts whose names the documents have are taken back by name.
+    pub documented_removals_only: bool,
     /// Deliveries come without the signature of Standard Webhooks; since when stores sign is not documented.
     pub unsigned_deliveries: bool,
     /// Each delivery comes twice, with the same hash.
@@ -133,6 +141,10 @@ impl Default for Conditions {
             without_limit_headers: false,
             untranslated_left_out: false,
             untranslatable: BTreeSet::new(),
+            without_channel_values: false,
+            channel_values_page: 10,
+            channel_values_unset: false,
+            documented_removals_only: false,
             unsigned_deliveries: false,
             deliveries_twice: false,
             old_token_answer: false,

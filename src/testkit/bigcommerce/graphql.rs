@@ -1,9 +1,10 @@
-//! `POST /graphql`: languages of a channel, and translations of products (`store-operations/translations` and
-//! `settings/locales` of the vendor's documents, read 2026-11-30). There is no schema of this interface, so a document is
-//! held against the members that these pages name.
+//! `POST /graphql`: languages of a channel, translations of products (`store-operations/translations` and
+//! `settings/locales` of the vendor's documents, read 2026-11-30), and a channel's own values. There is no schema of this
+//! interface, so a document is held against the members that these pages name.
 
 use apollo_compiler::ast::{Definition, Document, Field, OperationType, Selection, Value};
 
+use super::channel_values;
 use super::errors::{Answer, Outcome, Problem};
 use super::state::State;
 use crate::testkit::json::Json;
@@ -32,32 +33,39 @@ pub(super) fn answer(state: &mut State, body: &Json) -> Outcome {
     });
     let Some(operation) = operation else { return Ok(fault("the document is no single operation")) };
     let is_write = operation.operation_type == OperationType::Mutation;
-    let scope = if is_write { "store_translations" } else { "store_translations_read_only" };
+    let root = |name| member(&operation.selection_set, name);
+    let (outer, field) = match (is_write, root("store"), root("translation"), root("product")) {
+        (false, Some(store), None, None) => ("store", store),
+        (true, None, Some(translation), None) => ("translation", translation),
+        (true, None, None, Some(product)) => ("product", product),
+        _ => return Ok(fault("the operation has no such member")),
+    };
+    let [Selection::Field(asked)] = field.selection_set.as_slice() else {
+        return Ok(fault("the operation has no such member"));
+    };
+    let of_values = outer == "product" || asked.name == "products";
+    let scope = match (of_values, is_write) {
+        (false, true) => "store_translations",
+        (false, false) => "store_translations_read_only",
+        (true, true) => "store_v2_products",
+        (true, false) => "store_v2_products_read_only",
+    };
     if !state.tokens.may(scope) {
         let title = "You don't have a required scope to access the endpoint";
         return Err(Problem::new(403, title).with(Vec::new()));
     }
-    let outer = if is_write { "translation" } else { "store" };
-    let Some(root) = member(&operation.selection_set, outer) else {
-        return Ok(fault("the operation has no such member"));
+    let data = match (outer, asked.name.as_str()) {
+        ("translation", "updateTranslations") => change(state, asked, "entities"),
+        ("translation", "deleteTranslations") => change(state, asked, "resources"),
+        ("store", "locales") => locales(state, asked),
+        ("store", "translations") => translations(state, asked),
+        ("store", "products") => channel_values::read(state, asked),
+        ("product", name) => channel_values::change(state, operation, asked, name, body.get("variables")),
+        _ => return Ok(fault("the operation has no such member")),
     };
-    let done = if is_write {
-        member(&root.selection_set, "updateTranslations")
-            .map(|field| ("updateTranslations", change(state, field, "entities")))
-            .or_else(|| {
-                let field = member(&root.selection_set, "deleteTranslations")?;
-                Some(("deleteTranslations", change(state, field, "resources")))
-            })
-    } else {
-        member(&root.selection_set, "locales").map(|field| ("locales", locales(state, field))).or_else(|| {
-            let field = member(&root.selection_set, "translations")?;
-            Some(("translations", translations(state, field)))
-        })
-    };
-    let Some((name, data)) = done else { return Ok(fault("the operation has no such member")) };
     Ok(match data {
         Some(data) => {
-            let data = Json::object([(outer, Json::object([(name, data)]))]);
+            let data = Json::object([(outer, Json::object([(asked.name.as_str(), data)]))]);
             Answer::new(200, Json::object([("data", data)]))
         }
         None => fault("an argument is missing or wrong"),
@@ -69,7 +77,7 @@ fn fault(message: &str) -> Answer {
     Answer::new(200, Json::object([("data", Json::Null), ("errors", Json::Array(vec![error]))]))
 }
 
-fn member<'a>(selections: &'a [Selection], name: &str) -> Option<&'a Field> {
+pub(super) fn member<'a>(selections: &'a [Selection], name: &str) -> Option<&'a Field> {
     selections.iter().find_map(|selection| match selection {
         Selection::Field(field) if field.name == name => Some(&**field),
         _ => None,
@@ -77,7 +85,7 @@ fn member<'a>(selections: &'a [Selection], name: &str) -> Option<&'a Field> {
 }
 
 /// An argument as JSON; a word of an enumeration as a text.
-fn argument(field: &Field, name: &str) -> Option<Json> {
+pub(super) fn argument(field: &Field, name: &str) -> Option<Json> {
     field.arguments.iter().find(|it| it.name == name).map(|it| json(&it.value))
 }
 
@@ -94,15 +102,15 @@ fn json(value: &Value) -> Json {
 }
 
 /// What stands behind the last slash of an id of a kind.
-fn of_kind<'a>(input: &'a Json, name: &str, kind: &str) -> Option<&'a str> {
+pub(super) fn of_kind<'a>(input: &'a Json, name: &str, kind: &str) -> Option<&'a str> {
     input.get(name)?.as_str()?.strip_prefix(&format!("bc/store/{kind}/"))
 }
 
-fn channel(input: &Json) -> Option<u64> {
+pub(super) fn channel(input: &Json) -> Option<u64> {
     of_kind(input, "channelId", "channel")?.parse().ok()
 }
 
-fn edges(nodes: Vec<Json>) -> Json {
+pub(super) fn edges(nodes: Vec<Json>) -> Json {
     let edge = |node| Json::object([("node", node), ("cursor", Json::text("c"))]);
     Json::object([("edges", Json::Array(nodes.into_iter().map(edge).collect()))])
 }

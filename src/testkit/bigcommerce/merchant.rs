@@ -277,6 +277,27 @@ impl BigCommerceFake {
         own.map(|(key, text)| (key.3.clone(), text.clone())).collect()
     }
 
+    /// Sets what a channel shows of a product in a language, such as its `name`; `None` takes it back.
+    pub fn set_channel_value(&self, channel: u64, code: &str, product: u64, field: &str, text: Option<&str>) {
+        let mut state = self.state();
+        let key = (channel, code.to_owned(), product, field.to_owned());
+        match text {
+            Some(text) => state.channel_values.insert(key, text.to_owned()),
+            None => state.channel_values.remove(&key),
+        };
+    }
+
+    /// What a channel shows of a product in a language in place of the store's own, by field.
+    #[must_use]
+    pub fn channel_values(&self, channel: u64, code: &str, product: u64) -> BTreeMap<String, String> {
+        let state = self.state();
+        let own = state
+            .channel_values
+            .iter()
+            .filter(|(key, _)| (key.0, key.1.as_str(), key.2) == (channel, code, product));
+        own.map(|(key, text)| (key.3.clone(), text.clone())).collect()
+    }
+
     /// Adds a hook of another API account, which the caller cannot see; gives its id.
     pub fn add_foreign_hook(&self, scope: &str, destination: &str) -> u64 {
         self.add_hook_of("client_of_somebody_else", scope, destination)

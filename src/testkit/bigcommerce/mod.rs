@@ -11,7 +11,7 @@
 //!   [`add_custom_field`](BigCommerceFake::add_custom_field), [`add_metafield`](BigCommerceFake::add_metafield),
 //!   [`create_brand`](BigCommerceFake::create_brand), [`create_category`](BigCommerceFake::create_category),
 //!   [`create_channel`](BigCommerceFake::create_channel), [`add_locale`](BigCommerceFake::add_locale),
-//!   [`translate`](BigCommerceFake::translate).
+//!   [`translate`](BigCommerceFake::translate), [`set_channel_value`](BigCommerceFake::set_channel_value).
 //! - The merchant's hand: [`edit_product`](BigCommerceFake::edit_product),
 //!   [`edit_in_silence`](BigCommerceFake::edit_in_silence), [`delete_product`](BigCommerceFake::delete_product),
 //!   [`set_stock`](BigCommerceFake::set_stock), [`set_alt`](BigCommerceFake::set_alt),
@@ -32,8 +32,7 @@
 //!   [`content`](BigCommerceFake::content).
 //!
 //! # What it does not model
-//! Of GraphQL Admin, overrides by channel: the sources name the mutations and a part of their arguments, and not the input
-//! types of `set*Information`; and translations of anything but products. Uploads of files, inventory routes, price lists, complex rules, redirects, the rule that no two
+//! Of GraphQL Admin, anything but translations of products and a channel's own texts of products. Uploads of files, inventory routes, price lists, complex rules, redirects, the rule that no two
 //! assignments of one product come at once.
 //! Where the sources are silent, the stand-in has one habit and a condition for the other: what a batch does with a
 //! refused item, which changes move `date_modified`, how long an alternative text may be. The words of a 409, of a 403,
@@ -61,6 +60,7 @@
 
 mod brands;
 mod categories;
+mod channel_values;
 mod conditions;
 mod deliveries;
 mod documents;

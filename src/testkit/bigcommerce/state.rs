@@ -42,6 +42,8 @@ pub(super) struct State {
     pub(super) locales: BTreeSet<(u64, String)>,
     /// Translations of products, by channel, language, product and field.
     pub(super) translations: BTreeMap<(u64, String, u64, String), String>,
+    /// What a channel shows in a language: by channel, language, product and field.
+    pub(super) channel_values: BTreeMap<(u64, String, u64, String), String>,
     pub(super) tokens: Tokens,
     pub(super) quota: Quota,
     pub(super) webhooks: Webhooks,
@@ -92,6 +94,7 @@ impl State {
             metafields: BTreeMap::new(),
             locales: BTreeSet::new(),
             translations: BTreeMap::new(),
+            channel_values: BTreeMap::new(),
             quota,
             random: SeededRandom::new(seed),
             changes: 0,
@@ -153,6 +156,7 @@ impl State {
         let Some(product) = self.products.remove(&id) else { return false };
         let variants: BTreeSet<u64> = product.variants.iter().filter_map(id_of).collect();
         self.translations.retain(|(_, _, product, _), _| *product != id);
+        self.channel_values.retain(|(_, _, product, _), _| *product != id);
         self.metafields.retain(|_, it| match it.resource {
             "product" => it.resource_id != id,
             "variant" => !variants.contains(&it.resource_id),
