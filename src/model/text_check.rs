@@ -15,6 +15,13 @@ impl TextCheck {
     /// A global trade item number: 8, 12, 13 or 14 digits, the last of which is the check digit of the others (GS1
     /// General Specifications, section 7.9). A wrong one sells another product.
     pub const GTIN: Self = Self { name: "gtin", altered: gtin };
+
+    /// Says why a text is not one line of at most so many characters. A check is a function without a bound of its own,
+    /// so each platform names a function that calls this with its bound.
+    #[must_use]
+    pub fn line(text: &str, most: usize) -> Option<&'static str> {
+        if text.chars().count() > most { Some("it is longer than the store takes") } else { one_line(text) }
+    }
 }
 
 fn one_line(text: &str) -> Option<&'static str> {
@@ -84,6 +91,9 @@ mod tests {
             assert!(altered(TextCheck::ONE_LINE, wrong), "{wrong:?}");
         }
         assert!(!altered(TextCheck::ONE_LINE, "Salt & Pepper  Set"));
+        // Characters count, and not bytes.
+        assert_eq!(TextCheck::line(&"\u{e9}".repeat(250), 250), None);
+        assert!(TextCheck::line(&"e".repeat(251), 250).is_some() && TextCheck::line("a\nb", 250).is_some());
         assert!(altered(TextCheck::PLAIN, "x <script>") && altered(TextCheck::PLAIN, "</b>"));
         assert!(!altered(TextCheck::PLAIN, "5 < 6 & 7 > 2 <3"));
         assert!(altered(TextCheck::PLAIN_LINE, "a<b>") && altered(TextCheck::PLAIN_LINE, "a "));

@@ -218,6 +218,43 @@ async fn a_url_key_that_another_product_has_is_taken() {
     assert!(other > 0);
 }
 
+/// The platform keeps so many characters, and not bytes: most languages have letters of two or more.
+#[tokio::test]
+async fn short_texts_are_measured_in_characters() {
+    let bench = bench_with(
+        |builder| builder,
+        |store| {
+            let id = store.create("CAP-1", "Cap", |_| {});
+            store.add_image(id, "/a/b.jpg", Some("Before"));
+        },
+        |settings| settings,
+    )
+    .await;
+    let id = bench.store.ids()[0];
+    let entry = bench.store.product(id).unwrap().media[0].id.to_string();
+    for (letters, lands) in [(255, true), (256, false)] {
+        let desk = Desk::new(&bench, own(&bench));
+        let record = desk.record(id).await;
+        let text = if lands { "ж".repeat(letters) } else { "я".repeat(letters) };
+        let mut fields = json!({});
+        for field in ["title", "seo.title", "seo.description"] {
+            fields[field] = Desk::text(&record, field, &text)[field].clone();
+        }
+        fields["media.alt"] =
+            json!({"edit": {"update": {&entry: &text}}, "base_keys": record["base"]["media.alt"]});
+        let plan = desk.plan(&Desk::enrich(&bench, &record, fields)).await;
+        assert_eq!(plan.changes.len(), 4);
+        for change in &plan.changes {
+            assert_eq!(change.verdict == ChangeVerdict::Apply, lands, "{letters}: {plan}");
+        }
+        if lands {
+            let receipt = desk.apply(&bench, &plan).await;
+            assert!(receipt.is_full_success(), "{receipt}");
+            assert_eq!(stored(&bench, "meta_description"), Some(text));
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_refusal_in_the_stores_language_is_a_refusal() {
     let bench = furnished(7).await;

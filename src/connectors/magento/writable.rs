@@ -6,8 +6,10 @@ use crate::model::{Entity, FieldName, NameSource, Normaliser, TextCheck, Unavail
 
 /// Far below what the platform's column takes (64 KiB of `text`, `mediumtext` since 2.4; UNVERIFIED).
 const MAX_HTML_BYTES: usize = 60 * 1024;
-/// Short texts are kept in 255 characters (UNVERIFIED in the sources read; the admin's form asks for as much).
-const MAX_SHORT_BYTES: usize = 255;
+/// Short texts are kept in 255 characters, of which each has four bytes at most (UNVERIFIED in the sources read; the
+/// admin's form asks for as much).
+const MAX_SHORT: usize = 255;
+const MAX_SHORT_BYTES: usize = 4 * MAX_SHORT;
 /// The column of keywords is a long one; far more than anybody reads.
 const MAX_KEYWORD_BYTES: usize = 2000;
 
@@ -33,7 +35,7 @@ pub(super) fn of_products(
     let hides = *scope != Scope::All;
     let text = |name, max_bytes| {
         let mut field = WritableField::text(FieldName::new(name), Normaliser::Exact1);
-        (field.max_bytes, field.check) = (max_bytes, Some(ONE_LINE));
+        (field.max_bytes, field.check) = (max_bytes, Some(SHORT));
         field
     };
     let html = |name| {
@@ -41,14 +43,14 @@ pub(super) fn of_products(
         (field.empty, field.removable) = (hides, true);
         field
     };
-    let seo = |name, max_bytes| WritableField {
+    let seo = |name, max_bytes, check| WritableField {
         empty: hides,
         removable: true,
-        check: Some(TextCheck::PLAIN_LINE),
+        check: Some(check),
         ..text(name, max_bytes)
     };
     let mut alt = WritableField::keyed(FieldName::new("media.alt"), Normaliser::Exact1, false);
-    (alt.max_bytes, alt.check, alt.shared_holder) = (MAX_SHORT_BYTES, Some(ONE_LINE), Some(Entity::Media));
+    (alt.max_bytes, alt.check, alt.shared_holder) = (MAX_SHORT_BYTES, Some(SHORT), Some(Entity::Media));
     alt.empty = true;
     if *scope != Scope::All {
         alt.partly = Some("the picture's place and visibility in this view are its own afterwards");
@@ -58,16 +60,16 @@ pub(super) fn of_products(
     let mut categories = WritableField::set(FieldName::new("categories"));
     (categories.names, categories.max_bytes) = (NameSource::Known, MAX_SHORT_BYTES);
     categories.partly = Some("a category that it is put back into has it at its first place");
-    let mut slug = text("slug", MAX_SHORT_BYTES);
+    let mut slug = text("slug", MAX_SHORT);
     (slug.unique, slug.check) = (true, Some(TextCheck::SLUG));
     slug.partly = Some("the address that it had meanwhile is gone: no redirect leads from it");
     let fields = vec![
         text("title", MAX_SHORT_BYTES),
         html("description"),
         html("short_description"),
-        seo("seo.title", MAX_SHORT_BYTES),
-        seo("seo.description", MAX_SHORT_BYTES),
-        seo("seo.focus_keyword", MAX_KEYWORD_BYTES),
+        seo("seo.title", MAX_SHORT_BYTES, SHORT_PLAIN),
+        seo("seo.description", MAX_SHORT_BYTES, SHORT_PLAIN),
+        seo("seo.focus_keyword", MAX_KEYWORD_BYTES, TextCheck::PLAIN_LINE),
         attributes,
         categories,
         alt,
@@ -95,6 +97,13 @@ pub(super) fn code_of(field: &FieldName) -> Option<&'static str> {
 }
 
 const ONE_LINE: TextCheck = TextCheck::ONE_LINE;
+const SHORT: TextCheck = TextCheck { name: "line_255", altered: |text| TextCheck::line(text, MAX_SHORT) };
+const SHORT_PLAIN: TextCheck = TextCheck {
+    name: "no_markup_255",
+    altered: |text| {
+        (TextCheck::PLAIN_LINE.altered)(text).or_else(|| TextCheck::line(text, MAX_SHORT))
+    },
+};
 
 #[cfg(test)]
 mod tests {
@@ -114,5 +123,11 @@ mod tests {
             assert!(!view.contains(&gone.to_owned()), "{gone}");
         }
         assert_eq!(view.len(), 6);
+    }
+
+    #[test]
+    fn what_the_platform_would_change_is_named() {
+        let short = |text: &str| (SHORT_PLAIN.altered)(text).is_some();
+        assert!(short("a<b>") && short(&"x".repeat(256)) && !short(&"ж".repeat(255)));
     }
 }
