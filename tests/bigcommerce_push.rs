@@ -281,6 +281,8 @@ async fn an_address_that_is_taken_is_refused_and_the_rest_of_the_product_lands()
         |name: &str| &receipt.fields.iter().find(|it| it.cell.field.as_str() == name).unwrap().outcome;
     assert_eq!(outcome("title"), &ReceiptOutcome::Applied, "{receipt}");
     assert!(matches!(outcome("slug"), ReceiptOutcome::Rejected(Rejection::Refused { .. })), "{receipt}");
+    let why = receipt.fields.iter().find(|it| it.cell.field.as_str() == "slug").unwrap().why.clone().unwrap();
+    assert!(why.contains("the store saved the product without a part of it: "), "{why}");
     assert_eq!(desk.store().product(ids[0]).unwrap().text("name"), "Free name");
 }
 

@@ -51,6 +51,15 @@ impl<'p> Run<'p> {
     pub(super) fn set(&mut self, at: usize, outcome: ReceiptOutcome) {
         if let Some(receipt) = self.receipts.get_mut(at) {
             receipt.outcome = outcome;
+            receipt.why = None;
+        }
+    }
+
+    /// Nothing of a change is sent, for this error.
+    pub(super) fn set_unsent(&mut self, at: usize, error: &Error) {
+        self.set(at, ReceiptOutcome::Rejected(Rejection::NotSent { code: error.code().to_owned() }));
+        if let Some(receipt) = self.receipts.get_mut(at) {
+            receipt.why = Some(error.to_string());
         }
     }
 }
@@ -191,8 +200,7 @@ impl Push {
                 Err(error) => {
                     for target in group {
                         for (at, _) in run.changes_of(target) {
-                            let code = error.code().to_owned();
-                            run.set(at, ReceiptOutcome::Rejected(Rejection::NotSent { code }));
+                            run.set_unsent(at, &error);
                         }
                     }
                     return Ok(());
@@ -286,13 +294,12 @@ impl Push {
         run: &mut Run<'_>,
     ) -> Result<()> {
         let at = self.now();
-        let code = error.code().to_owned();
-        let outcome = Outcome::Refused { code: code.as_str().into(), at };
+        let outcome = Outcome::Refused { code: error.code().into(), at };
         let sent = || guarded.iter().flat_map(|guarded| &guarded.sent);
         let ops = sent().map(|sent| Op::Settle { row: sent.row.id, outcome: outcome.clone() }).collect();
         self.state.commit(self.store(), Unit::fenced(fence, ops)).await?;
         for sent in sent() {
-            run.set(sent.at, ReceiptOutcome::Rejected(Rejection::NotSent { code: code.clone() }));
+            run.set_unsent(sent.at, error);
         }
         Ok(())
     }

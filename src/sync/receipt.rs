@@ -45,6 +45,10 @@ pub struct FieldReceipt {
     pub cell: Cell,
     /// What became of it.
     pub outcome: ReceiptOutcome,
+    /// Why it was refused or not sent, with the store's own words where it said some: for people, and in the store's
+    /// language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// How it was guarded, where it was sent.
     pub guard: Option<GuardKind>,
     /// The time between our last read and the answer, in milliseconds, where it was sent.
@@ -103,7 +107,12 @@ impl fmt::Display for ReceiptOutcome {
 
 impl FieldReceipt {
     pub(super) fn new(change: u32, cell: Cell, outcome: ReceiptOutcome) -> Self {
-        Self { change, cell, outcome, guard: None, window_ms: None, warnings: Vec::new() }
+        Self { change, cell, outcome, why: None, guard: None, window_ms: None, warnings: Vec::new() }
+    }
+
+    pub(super) fn because(mut self, why: Option<String>) -> Self {
+        self.why = why;
+        self
     }
 
     pub(super) fn guarded(mut self, guard: GuardKind, window: Duration) -> Self {
@@ -122,6 +131,9 @@ impl fmt::Display for Receipt {
                 write!(f, ", {window} ms between our last read and the answer")?;
             }
             writeln!(f)?;
+            if let Some(why) = &field.why {
+                writeln!(f, "  because {why}")?;
+            }
             for warning in &field.warnings {
                 writeln!(f, "  warning {warning:?}")?;
             }
@@ -180,11 +192,30 @@ pub enum UndoOutcome {
     Unsettled,
 }
 
+impl UndoOutcome {
+    /// What it means, and what to do about it; nothing where all is as it was.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Restored => return None,
+            Self::EditedSince => "somebody changed it after our push, and it is left alone",
+            Self::SupersededByOurs { .. } => "a later push of ours wrote it: undo that one first",
+            Self::NotKept => {
+                "it was written, and the store did not keep it: look at the record, then undo again"
+            }
+            Self::NotDone { .. } => "nothing was written: undo again",
+            Self::Irreversible { .. } => "what was there cannot be written again",
+            Self::Unsettled => "a write on it has no known outcome yet: undo again later",
+        })
+    }
+}
+
 impl fmt::Display for UndoReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "undo of push {}", self.undone)?;
         for (cell, outcome) in &self.cells {
-            writeln!(f, "{cell}: {outcome:?}")?;
+            write!(f, "{cell}: {outcome:?}")?;
+            writeln!(f, "{}", outcome.advice().map(|advice| format!(": {advice}")).unwrap_or_default())?;
         }
         Ok(())
     }

@@ -90,8 +90,16 @@ impl Push {
                 all_landed &= outcome.landed_at().is_some();
                 ops.extend(settle_ops(row, outcome));
                 let (guard_kind, window) = told(target, &change.cell.field);
+                let why = match (&receipt, answer) {
+                    (
+                        ReceiptOutcome::Rejected(Rejection::Refused { .. }),
+                        Some(FieldAnswer::Refused { why, .. }),
+                    ) => Some(why.clone()),
+                    _ => None,
+                };
                 if let Some(place) = run.receipts.get_mut(*place) {
                     *place = FieldReceipt::new(change.number, change.cell.clone(), receipt)
+                        .because(why)
                         .guarded(guard_kind, window);
                     place.warnings.extend(siblings.iter().cloned());
                 }

@@ -108,6 +108,10 @@ async fn what_an_attribute_cannot_hold_is_refused_and_told() {
         let plan = desk.plan(&Desk::enrich(&bench, &record, attributes(&record, update))).await;
         let receipt = desk.apply(&bench, &plan).await;
         assert!(receipt.to_string().contains(code), "{receipt}");
+        assert!(
+            receipt.fields[0].why.as_ref().unwrap().contains("the attribute takes one value"),
+            "{receipt}"
+        );
     }
     let plan = desk
         .plan(&Desk::enrich(&bench, &record, attributes(&record, json!({"Released": ["2026-01-01"]}))))
@@ -268,6 +272,8 @@ async fn a_refusal_in_the_stores_language_is_a_refusal() {
     let outcome = &receipt.fields[0].outcome;
     let refused = Rejection::Refused { code: "refused".to_owned() };
     assert_eq!(*outcome, ReceiptOutcome::Rejected(refused), "{receipt}");
+    // In its own words, with what belongs into their places.
+    assert!(receipt.to_string().contains("Der Wert des Attributs \"care\" muss gesetzt sein."), "{receipt}");
     assert_eq!(stored(&bench, "name").as_deref(), Some("Cap"));
 }
 

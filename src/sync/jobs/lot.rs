@@ -182,8 +182,7 @@ impl Push {
                 Err(error) => {
                     for target in group {
                         for (at, _) in run.changes_of(target) {
-                            let code = error.code().to_owned();
-                            run.set(at, ReceiptOutcome::Rejected(Rejection::NotSent { code }));
+                            run.set_unsent(at, &error);
                         }
                     }
                     continue;
@@ -237,8 +236,7 @@ impl Push {
             Ok(cut) => cut,
             Err(error) => {
                 for sent in entries.iter().flat_map(|entry| &entry.guarded.sent) {
-                    let code = error.code().to_owned();
-                    run.set(sent.at, ReceiptOutcome::Rejected(Rejection::NotSent { code }));
+                    run.set_unsent(sent.at, &error);
                 }
                 return Ok(Sent::Through);
             }
@@ -304,8 +302,7 @@ impl Push {
                     take_back(&refused, &mut entries);
                     if is_first {
                         for sent in entries.iter().flat_map(|entry| &entry.guarded.sent) {
-                            let code = error.code().to_owned();
-                            run.set(sent.at, ReceiptOutcome::Rejected(Rejection::NotSent { code }));
+                            run.set_unsent(sent.at, &error);
                         }
                         return Ok(Sent::NotBegun(error));
                     }
