@@ -306,6 +306,8 @@ pub enum Unavailable {
     SeoPluginNotDetected,
     /// The store's settings do not allow it.
     NotEnabled,
+    /// All views share it, or nobody said that they do not: through one of them it would change in all.
+    SharedByViews,
 }
 
 /// A test of a text, with a name that says what it asks.

@@ -243,6 +243,7 @@ impl Push {
                     _ if !self.holds(&enrichment.target) => Rejection::ForeignRecord,
                     Some(Unavailable::SeoPluginNotDetected) => Rejection::SeoPluginNotDetected,
                     Some(Unavailable::NotEnabled) => Rejection::NotEnabled,
+                    Some(Unavailable::SharedByViews) => Rejection::SharedByViews,
                     None => Rejection::NotWritable,
                 };
                 wish(cell, Err(why), None, base, notes);

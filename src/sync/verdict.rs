@@ -112,6 +112,8 @@ pub enum Rejection {
     SeoPluginNotDetected,
     /// The store's settings do not allow the field to be written.
     NotEnabled,
+    /// All views share the value, and it is not written through one of them.
+    SharedByViews,
     /// The platform refused it.
     Refused {
         /// The stable code.
@@ -209,6 +211,9 @@ impl Rejection {
             }
             Self::NotEnabled => {
                 "allow it in the connector's settings, such as write_slugs or write_identifiers"
+            }
+            Self::SharedByViews => {
+                "all views share it, as far as is known: write it through the connector of the store, and of no view"
             }
             Self::Refused { .. } => "the store refused it",
             Self::NotSent { .. } => "the store does not have it: plan again",

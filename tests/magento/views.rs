@@ -6,7 +6,9 @@ use std::sync::Arc;
 use lily_connect::connector::Connector;
 use lily_connect::model::{Entity, Reversible, StoreProfile, Unavailable, View};
 use lily_connect::state::MemoryState;
-use lily_connect::sync::{Approvals, ChangeVerdict, Push, PushSettings, ReceiptOutcome, UndoOutcome};
+use lily_connect::sync::{
+    Approvals, ChangeVerdict, Push, PushSettings, ReceiptOutcome, Rejection, UndoOutcome,
+};
 use lily_connect::testkit::faults::{Fault, FaultRule, When};
 use lily_connect::testkit::magento::GLOBAL;
 use serde_json::json;
@@ -165,8 +167,20 @@ async fn what_all_views_share_is_not_written_through_one() {
     let claims = bench.connector.capabilities().entity(Entity::Product).unwrap().clone();
     let why =
         |name: &str| claims.unavailable.iter().find(|(field, _)| field.as_str() == name).map(|(_, why)| *why);
-    assert_eq!(why("seo.title"), Some(Unavailable::NotEnabled));
-    assert_eq!((why("attributes"), why("seo.description")), (Some(Unavailable::NotEnabled), None));
+    let shared = Some(Unavailable::SharedByViews);
+    assert_eq!(
+        (why("seo.title"), why("attributes"), why("categories"), why("seo.description")),
+        (shared, shared, shared, None)
+    );
+    // No setting allows it: the plan says where it is written.
+    let desk = Desk::new(&bench, own(&bench));
+    let record = desk.record(bench.store.ids()[0]).await;
+    let plan = desk.plan(&Desk::enrich(&bench, &record, Desk::text(&record, "seo.title", "Ein Titel"))).await;
+    assert_eq!(plan.changes[0].verdict, ChangeVerdict::Rejected(Rejection::SharedByViews), "{plan}");
+    assert!(
+        plan.to_string().contains("all views share it") && !plan.to_string().contains("settings"),
+        "{plan}"
+    );
 }
 
 #[tokio::test]

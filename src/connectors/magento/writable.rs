@@ -75,18 +75,27 @@ pub(super) fn of_products(
         alt,
         slug,
     ];
-    let may = |field: &WritableField| match field.field.as_str() {
-        "slug" if !settings.slugs => false,
+    let why_not = |field: &WritableField| match field.field.as_str() {
+        "slug" if !settings.slugs => Some(Unavailable::NotEnabled),
         // Most attributes are shared by all views, and so are categories.
-        "attributes" | "categories" => *scope == Scope::All,
-        _ => !code_of(&field.field).is_some_and(|code| shared.iter().any(|shared| shared == code)),
+        "attributes" | "categories" if *scope == Scope::All => None,
+        "attributes" | "categories" => Some(Unavailable::SharedByViews),
+        _ => {
+            let is_shared =
+                code_of(&field.field).is_some_and(|code| shared.iter().any(|shared| shared == code));
+            is_shared.then_some(Unavailable::SharedByViews)
+        }
     };
-    let (mut can, cannot): (Vec<_>, Vec<_>) = fields.into_iter().partition(may);
-    for field in &mut can {
+    let (mut can, mut cannot) = (Vec::new(), Vec::new());
+    for mut field in fields {
         // A save of a product is not among what leaves its time as it was; that of a picture is (fact sheet of 2026-11-22).
         field.moves_stamp = !matches!(field.field.as_str(), "media.alt" | "categories");
+        match why_not(&field) {
+            Some(why) => cannot.push((field.field, why)),
+            None => can.push(field),
+        }
     }
-    (can, cannot.into_iter().map(|field| (field.field, Unavailable::NotEnabled)).collect())
+    (can, cannot)
 }
 
 /// The code of the attribute that holds a text of a product; none of what no attribute holds.

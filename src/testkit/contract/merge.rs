@@ -148,6 +148,7 @@ pub(super) async fn an_unavailable_field_is_rejected_by_name(
             let named = match why {
                 Unavailable::SeoPluginNotDetected => Rejection::SeoPluginNotDetected,
                 Unavailable::NotEnabled => Rejection::NotEnabled,
+                Unavailable::SharedByViews => Rejection::SharedByViews,
             };
             claim.check(verdicts == [&ChangeVerdict::Rejected(named)], || {
                 format!("{verdicts:?} of {field}")
