@@ -40,6 +40,39 @@ fn an_event_is_taken_by_either_signature_and_names_its_product() {
     assert_eq!((events[0].topic, events[0].record.as_ref().unwrap().id.as_str()), (EventKind::Deleted, "7"));
 }
 
+/// The test data of Adobe's own library (adobe/aio-lib-events, `test/mock.js` at 01bf2e97): an event, the public key and
+/// the signature over the event's bytes.
+#[test]
+fn the_event_that_adobes_library_is_tested_with_verifies_by_its_key() {
+    const EVENT: &str =
+        r#"{"event_id":"eventId1","event":{"hello":"world"},"recipient_client_id":"client_id1"}"#;
+    const KEY: &str = "-----BEGIN PUBLIC KEY-----
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEArGwUIIdaBSUrZq4V24cL
+R3I19gel9uBBmXE3lt4oVHF0lMsHnA72cJNf/IPFYDWElM/tE4bat8p78O2ZQpus
+6nzi/ISfSWprWhvTuI5sKx6CVgbRIzUM6VTIcvo8o3PK49HbgacRiUABZ1uNo7Cz
+Pfmu5xAY+l2Ie1Dt8yperotKAKJmuPYeFWKGe9tzbPYgFluCy8DjPp2gGsmjsorR
+/CVRJq8fWl5aTLha+ZHSTuyNY+RQhC/fZ7CHf89EdSvonyu6W7/SJmSf9DGGjmX0
+HJNREqdTE9QdbSBMfNn/pa9fCGwR3yEoAZCkfVG06Xx02vOI0Q1RAkf2tGhO4bsZ
+cwIDAQAB
+-----END PUBLIC KEY-----
+";
+    const SIGNATURE: &str = "Hgq9NEIAtFItHQfHYi2x94zAaHG7088PUDLdpSTdsFjLPD+IJCrKpSf4bxNeh3vHmMqj6zUVYfFEYvgI0riJNx12b3wIMHhoa/MxQGzzCcN4GnB/LVaTm9/1LZSxKpyR34FhaaYxbN3u3dSE60zk5swjzMKUFRmFiiE6k0knjcM+e0E3f1g9kFXgy/dUIOlty4SlS3hbv1UHS/BYXakH7d0lb4mrNxHIGNuIyFRmMpbZ4KyXDJo5nCQqvW0dZKAikpavf58/S8xbYyhJTImNJaUMZYQ5m8KD6H1ME48Hr3Q+Vgte9cXrTCreK1tVqCCy/ZaQGC7Z/qPOC+D849hi9g==";
+    let key = [PublicKey::from_pem(KEY).unwrap()];
+    let read = |body: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-adobe-digital-signature-1", HeaderValue::from_static(SIGNATURE));
+        let incoming = Incoming::new(headers, body.to_owned(), Timestamp::UNIX_EPOCH).unwrap();
+        verify_events(&incoming, "client_id1", &key)
+    };
+    // It is about no product of a shop: no record, and no error, since others may come in the same delivery.
+    let events = read(EVENT).unwrap();
+    assert_eq!((events[0].topic, events[0].record.as_ref()), (EventKind::Other, None));
+    assert_eq!(events[0].delivery.as_deref(), Some("eventId1"));
+    // Over the bytes, and not over what they say.
+    assert_eq!(read(&format!("{EVENT} ")).unwrap_err().code(), "webhook_signature_wrong");
+    assert_eq!(read(&EVENT.replace("world", "earth")).unwrap_err().code(), "webhook_signature_wrong");
+}
+
 #[test]
 fn an_event_that_was_changed_is_for_others_or_names_other_keys_is_refused() {
     let delivery = MagentoFake::sign_event(PLAIN);

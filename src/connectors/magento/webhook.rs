@@ -133,18 +133,14 @@ struct Body {
     #[serde(alias = "recipientclientid")]
     recipient_client_id: Option<String>,
     event: Option<Wrapped>,
-    data: Option<Data>,
+    #[serde(default)]
+    data: Value,
 }
 
 #[derive(Deserialize)]
 struct Wrapped {
-    data: Option<Data>,
-}
-
-#[derive(Deserialize)]
-struct Data {
     #[serde(default)]
-    value: Value,
+    data: Value,
 }
 
 fn event(body: Value, client_id: &str, incoming: &Incoming) -> Result<Event> {
@@ -152,15 +148,20 @@ fn event(body: Value, client_id: &str, incoming: &Incoming) -> Result<Event> {
     if body.recipient_client_id.as_deref() != Some(client_id) {
         return Err(Error::new(ErrorKind::Rejected, "webhook_foreign", "the event is for another client"));
     }
-    let data = body.data.or_else(|| body.event.and_then(|event| event.data)).ok_or_else(unreadable)?;
+    // What other providers send under the same registration has other data, or none.
+    let data = match (body.data, body.event) {
+        (Value::Null, Some(event)) => event.data,
+        (data, _) => data,
+    };
+    let value = data.get("value").unwrap_or(&Value::Null);
     let kind = body.kind.unwrap_or_default();
     let is_product = kind.is_empty() || kind.contains("catalog_product");
     let topic = match kind.contains("delete") {
         true => EventKind::Deleted,
-        false if data.value.get("_isNew") == Some(&Value::Bool(true)) => EventKind::Created,
+        false if value.get("_isNew") == Some(&Value::Bool(true)) => EventKind::Created,
         false => EventKind::Updated,
     };
-    let id = data.value.get("entity_id").and_then(|id| match id {
+    let id = value.get("entity_id").and_then(|id| match id {
         Value::String(text) => text.parse::<u64>().ok(),
         Value::Number(number) => number.as_u64(),
         _ => None,
