@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 const MAX_BODY: usize = 64 * 1024;
 /// The longest text that an error repeats, in characters.
 const MAX_SHOWN: usize = 200;
+/// The most further errors of one call that are repeated.
+const MAX_ERRORS: usize = 5;
 
 /// An error as the platform sends it.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -28,6 +30,9 @@ struct Body {
     #[serde(default)]
     parameters: Value,
     messages: Option<Messages>,
+    /// What is wrong in particular, where it is several things.
+    #[serde(default)]
+    errors: Value,
 }
 
 /// What a fatal error is wrapped in.
@@ -47,7 +52,7 @@ impl Said {
     /// Reads a body; none where it is no error of the platform's, such as a page of HTML.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
         let body = body.get(..body.len().min(MAX_BODY)).unwrap_or_default();
-        let Body { message, parameters, messages } = serde_json::from_slice(body).ok()?;
+        let Body { message, parameters, messages, errors } = serde_json::from_slice(body).ok()?;
         let message = match (message, messages) {
             (Some(message), _) => message,
             (None, Some(messages)) => messages.error.into_iter().next()?.message,
@@ -60,7 +65,12 @@ impl Said {
             Value::Object(named) => named.keys().filter(|name| is_word(name)).cloned().collect(),
             _ => Vec::new(),
         };
-        Some(Self { message: shown(&filled), names, number })
+        let further = errors.as_array().into_iter().flatten().take(MAX_ERRORS).filter_map(|error| {
+            let message = error.get("message")?.as_str()?;
+            Some(fill(message, error.get("parameters").unwrap_or(&Value::Null)))
+        });
+        let all: Vec<String> = std::iter::once(filled).chain(further).collect();
+        Some(Self { message: shown(&all.join(" ")), names, number })
     }
 
     /// Whether a parameter has that name.
@@ -179,6 +189,11 @@ mod tests {
             (r#"{"message":"100% of %1","parameters":["%1"]}"#, "100% of %1"),
             (r#"{"message":"none","parameters":[],"trace":null}"#, "none"),
             (r#"{"message":"x %1"}"#, "x %1"),
+            (
+                r#"{"message":"Several.","errors":[{"message":"%1 lacks.","parameters":["Name"]},{"message":"%field!","parameters":{"field":"sku"}},7]}"#,
+                "Several. Name lacks. sku!",
+            ),
+            (r#"{"message":"One.","errors":"none"}"#, "One."),
             (r#"{"messages":{"error":[{"code":500,"message":"Fatal\nerror"}]}}"#, "Fatal error"),
         ] {
             assert_eq!(said(body).message, message);
