@@ -166,6 +166,27 @@ async fn page_sizes_capped_at_a_limit_are_obeyed_in_any_language() {
     }
 }
 
+/// A refusal may name any number: a list that is refused for something else makes no page smaller.
+#[tokio::test]
+async fn a_number_in_another_refusal_is_no_limit_of_pages() {
+    use lily_connect::connector::{PullRequest, Select};
+    use lily_connect::testkit::magento::Refusal;
+    let bench = bench(60).await;
+    bench.store.refuse(
+        1,
+        u64::MAX,
+        |request| request.query.contains("updated_at"),
+        Refusal::Message("Column %1 of table 7 is not known".to_owned(), vec!["3".to_owned()]),
+    );
+    let mut request = PullRequest::all(Entity::Product);
+    request.select = Select::Since(bench.store.now());
+    assert_eq!(bench.connector.pull_page(&request).await.unwrap_err().code(), "refused");
+    bench.server.traffic().clear();
+    let (certificate, records) = pull(&own(&bench), &state(), Entity::Product).await;
+    assert!(certificate.is_complete(), "{certificate}");
+    assert_eq!((records.len(), lists(&bench, "/V1/products")), (96, 1), "one page of a hundred");
+}
+
 #[tokio::test]
 async fn natural_order_signatures_hold_past_index_10() {
     // SKUs with commas cannot stand in one list: each is a filter of its own.

@@ -231,15 +231,12 @@ impl Magento {
         search: Search,
     ) -> Result<Answered> {
         let mut size = self.cap.fit(search.size());
-        let mut pauses = 0;
+        let (mut pauses, mut named) = (0, None);
         loop {
             let call = search.clone().sized(size).on(self.api.get(scope, below)).lane(request.lane);
             match self.client.execute_with(timed(call, request), wire::answered).await {
                 Err(error) if error.kind() == ErrorKind::Rejected => match named_limit(&error) {
-                    Some(limit) if limit < size => {
-                        self.cap.learn(limit);
-                        size = limit;
-                    }
+                    Some(limit) if limit < size => (size, named) = (limit, Some(limit)),
                     _ => return Err(error),
                 },
                 // A page that the store cannot build in its time or memory: half of it may do.
@@ -253,7 +250,13 @@ impl Magento {
                     let Retry::After(wait) = error.retry() else { return Err(error) };
                     self.runtime.clock().sleep(wait).await;
                 }
-                answered => return answered,
+                answered => {
+                    // The number was a limit if a page of that size is taken; a refusal may name any other.
+                    if let (Ok(_), Some(limit)) = (&answered, named) {
+                        self.cap.learn(limit);
+                    }
+                    return answered;
+                }
             }
         }
     }
