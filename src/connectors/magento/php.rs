@@ -11,7 +11,13 @@ pub(super) fn list<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<
     let text = raw.get();
     match text.as_bytes().first()? {
         b'[' => serde_json::from_str(text).ok(),
-        b'{' => serde_json::from_str::<BTreeMap<String, T>>(text).ok().map(|all| all.into_values().collect()),
+        b'{' => {
+            let all: BTreeMap<String, T> = serde_json::from_str(text).ok()?;
+            let mut all: Vec<(String, T)> = all.into_iter().collect();
+            // By their places, of which the tenth comes behind the second.
+            all.sort_by_key(|(place, _)| place.parse::<u64>().unwrap_or(u64::MAX));
+            Some(all.into_iter().map(|(_, one)| one).collect())
+        }
         b'n' => Some(Vec::new()),
         _ => None,
     }
@@ -72,6 +78,7 @@ mod tests {
         let numbers = |text: &str| list::<u64>(Some(&raw(text)));
         assert_eq!(numbers("[1,2]"), Some(vec![1, 2]));
         assert_eq!(numbers(r#"{"1":5,"3":7}"#), Some(vec![5, 7]));
+        assert_eq!(numbers(r#"{"2":5,"9":6,"10":7}"#), Some(vec![5, 6, 7]));
         assert_eq!((numbers("null"), numbers("{}"), numbers("\"x\"")), (Some(vec![]), Some(vec![]), None));
         type Named = BTreeMap<String, u64>;
         let named = |text: &str| object::<Named>(Some(&raw(text)));
