@@ -47,9 +47,10 @@ fn table(connector: &dyn Connector) -> String {
                 continue;
             }
             let places: Vec<String> = rules.iter().map(|rule| format!("`{}`", rule.from)).collect();
-            let cell = FieldName::from(field.split("[]").next().unwrap().to_owned());
+            // A list is written by its name, or a part of each entry by a name of its own: `media.alt`.
+            let cells = [field.split("[]").next().unwrap().to_owned(), field.replace("[]", "")];
             let written = rules.iter().any(|rule| rule.direction == Direction::ReadWrite)
-                && claims.writable(&cell).is_some();
+                && cells.into_iter().any(|cell| claims.writable(&FieldName::from(cell)).is_some());
             let written = if written { "yes" } else { "" };
             writeln!(text, "| `{field}` | {} | {written} |", places.join(", ")).unwrap();
         }
