@@ -202,10 +202,14 @@ impl Bars {
         if let Ok(style) = ProgressStyle::with_template("{msg:>10} {wide_bar} {pos}/{len} {eta}") {
             bar.set_style(style);
         }
-        bar.set_message(format!("{what}s"));
+        let all = match what {
+            Entity::Category => "categories".to_owned(),
+            _ => format!("{what}s"),
+        };
         if bar.is_hidden() {
-            say!("{what}s: pulling");
+            say!("{all}: pulling");
         }
+        bar.set_message(all);
         Bar { bar, tenth: AtomicU64::new(0) }
     }
 

@@ -29,6 +29,7 @@ pub(super) fn config(variables: &Variables<'_>) -> Result<BigCommerceConfig> {
     }
     builder.build().map_err(|error| match error.code() {
         "store_hash_unusable" => error.with_context("variable", "BIGCOMMERCE_STORE_HASH"),
+        "quota_share_unusable" => error.with_context("variable", "BIGCOMMERCE_QUOTA_SHARE"),
         "metafield_namespace_unusable" => error.with_context("variable", "BIGCOMMERCE_METAFIELDS"),
         _ => in_address(mapping.named(error), "BIGCOMMERCE_URL"),
     })

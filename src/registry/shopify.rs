@@ -25,6 +25,7 @@ pub(super) fn config(variables: &Variables<'_>) -> Result<ShopifyConfig> {
         builder = builder.budget_share(share);
     }
     builder.build().map_err(|error| match error.code() {
+        "budget_share_unusable" => error.with_context("variable", "SHOPIFY_BUDGET_SHARE"),
         "shop_domain_invalid" => error.with_context("variable", "SHOPIFY_SHOP"),
         _ => in_address(mapping.named(error), "SHOPIFY_URL"),
     })

@@ -238,7 +238,7 @@ mod bigcommerce {
         assert!(odd.contains("variable=BIGCOMMERCE_STORE_HASH"), "{odd}");
         assert!(refused(&with(&[TOKEN, ("BIGCOMMERCE_URL", "api.example")])).contains("BIGCOMMERCE_URL"));
         for share in ["half", "0", "1.5", "NaN"] {
-            assert!(config(&with(&[TOKEN, ("BIGCOMMERCE_QUOTA_SHARE", share)])).is_err(), "{share}");
+            assert!(refused(&with(&[TOKEN, ("BIGCOMMERCE_QUOTA_SHARE", share)])).contains("BIGCOMMERCE_QUOTA_SHARE"), "{share}");
         }
         assert!(config(&with(&[TOKEN, ("BIGCOMMERCE_METAFIELDS", "lily,Warehouse Locations")])).is_ok());
         let odd = refused(&with(&[TOKEN, ("BIGCOMMERCE_METAFIELDS", "lily,")]));
@@ -298,7 +298,7 @@ mod shopify {
         let odd = refused(&with(&[("SHOPIFY_CLIENT_ID", "an app"), APP[1]]));
         assert!(odd.contains("variable=SHOPIFY_CLIENT_ID"), "{odd}");
         for share in ["half", "0", "1.5", "NaN"] {
-            assert!(config(&with(&[TOKEN, ("SHOPIFY_BUDGET_SHARE", share)])).is_err(), "{share}");
+            assert!(refused(&with(&[TOKEN, ("SHOPIFY_BUDGET_SHARE", share)])).contains("SHOPIFY_BUDGET_SHARE"), "{share}");
         }
         let odd = refused(&with(&[TOKEN, ("SHOPIFY_WRITE_SLUGS", "yes")]));
         assert!(odd.contains("SHOPIFY_WRITE_SLUGS must be 1 or 0"), "{odd}");
