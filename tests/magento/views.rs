@@ -103,6 +103,56 @@ async fn untouched_bytes_a_push_of_one_field_in_one_view_leaves_everything_else_
     }
 }
 
+/// One field at a time, of all that can be written, at what all views share: nothing else of the store moves by a row,
+/// whatever the views have of their own.
+#[tokio::test]
+async fn untouched_bytes_a_push_of_one_field_for_all_views_leaves_everything_else_as_it_was() {
+    let bench = bench(30).await;
+    let id = translated(&bench);
+    let (german, french) = (bench.store.view_id("de").unwrap(), bench.store.view_id("fr").unwrap());
+    let garden = bench.store.add_category(2, "Garden");
+    let entry = bench.store.add_image(id, "/u/b.jpg", Some("Before")).unwrap();
+    bench.store.set_view_value(id, french, "meta_description", "Bonjour");
+    bench.store.set_view_value(id, german, "description", "<p>Von hier</p>");
+    bench.store.set_label(id, french, entry, Some("Une image"));
+    let color = bench.store.attribute("color").unwrap();
+    let now: u64 = bench.store.product(id).unwrap().own(GLOBAL, "color").unwrap().parse().unwrap();
+    let other = color.options.iter().find(|option| option.id != now).unwrap();
+    let color = json!({"Color": [other.label(GLOBAL)]});
+    let claims = bench.connector.capabilities().entity(Entity::Product).unwrap().clone();
+    for field in claims.writable.iter().map(|field| field.field.as_str()) {
+        let desk = Desk::new(&bench, own(&bench));
+        let record = desk.record(id).await;
+        let edit =
+            |edit: serde_json::Value| json!({field: {"edit": edit, "base_keys": record["base"][field]}});
+        let (change, rows): (_, &[&str]) = match field {
+            "title" => (Desk::text(&record, field, "A name"), &["name"]),
+            "description" => (Desk::text(&record, field, "<p>New</p>"), &["description"]),
+            "short_description" => (Desk::text(&record, field, "<p>N</p>"), &["short_description"]),
+            "seo.title" => (Desk::text(&record, field, "ST"), &["meta_title"]),
+            "seo.description" => (Desk::text(&record, field, "SD"), &["meta_description"]),
+            "seo.focus_keyword" => (Desk::text(&record, field, "SK"), &["meta_keyword"]),
+            "slug" => (Desk::text(&record, field, "another-key"), &["url_key", "url_path"]),
+            "attributes" => (edit(json!({"update": color})), &["color"]),
+            "categories" => (edit(json!({"add": ["Garden"]})), &["categories"]),
+            "media.alt" => (edit(json!({"update": {entry.to_string(): "After"}})), &["After", "Before"]),
+            other => panic!("{other} is written and not looked at here"),
+        };
+        let before = bench.store.snapshot();
+        let push = desk.land(&bench, &Desk::enrich(&bench, &record, change)).await;
+        let (went, came) = changes(&before, &bench.store.snapshot());
+        assert!(!came.is_empty() && came.len() <= 1 && went.len() <= 1, "{field}: {went:?} {came:?}");
+        for row in went.iter().chain(&came) {
+            let is_own = row.starts_with(&format!("{id}: ")) && rows.iter().any(|name| row.contains(name));
+            assert!(is_own, "{field}: {row}");
+        }
+        let report = desk.undo(&bench, push).await;
+        assert!(report.is_full_success(), "{field}: {report}");
+        assert_eq!(bench.store.snapshot(), before, "{field}");
+    }
+    assert!(garden > 0);
+}
+
 #[tokio::test]
 async fn untouched_bytes_a_label_of_a_picture_changes_its_row_and_nothing_else() {
     let bench = bench(30).await;
