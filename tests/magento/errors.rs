@@ -43,6 +43,16 @@ async fn each_closed_way_in_has_its_own_code() {
         );
         let error = refused(&bench, wrong).await;
         assert_eq!((error.kind(), error.code()), (ErrorKind::Auth, "signature_refused"), "{error}");
+        // A token that was copied in part is no token at all, and the store does not say that it is the credentials.
+        let cut = MagentoConfig::builder(&url).integration(
+            &bench.keys.consumer_key,
+            Secret::new(bench.keys.consumer_secret.clone()),
+            &bench.keys.access_token[..20],
+            Secret::new(bench.keys.access_token_secret.clone()),
+        );
+        let error = refused(&bench, cut).await;
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Auth, "credentials_malformed"), "{error}");
+        assert!(!format!("{error:?}").contains(&bench.keys.access_token[..20]), "{error:?}");
         let error = refused(&bench, config(&url, &bench.keys).store_view("nowhere")).await;
         assert_eq!((error.kind(), error.code()), (ErrorKind::Config, "store_view_unknown"));
     }

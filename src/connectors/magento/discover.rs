@@ -126,7 +126,16 @@ fn view_of(config: &StoreConfig) -> View {
 /// Reads what is true of the store.
 pub(super) async fn discover(client: ApiClient, config: &MagentoConfig) -> Result<Found> {
     let call = config.api.get(&Scope::All, "store/storeConfigs");
-    let mut views: Vec<StoreConfig> = client.execute_with(call, wire::json).await?;
+    let views = client.execute_with(call, wire::json::<Vec<StoreConfig>>).await;
+    let mut views = views.map_err(|error| match error.code() {
+        // By the platform itself: there is nothing else in this question that could be wrong.
+        "refused" => {
+            Error::new(ErrorKind::Auth, "credentials_malformed", "the store cannot read the credentials")
+                .with_remedy("copy all credentials again, whole and each to its place")
+                .with_source(error)
+        }
+        _ => error,
+    })?;
     views.retain(|view| wire::is_code(&view.code));
     views.truncate(MAX_VIEWS);
     let mut found =
