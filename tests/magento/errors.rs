@@ -89,6 +89,28 @@ async fn a_shop_that_does_not_tell_its_stock_is_pulled_without_and_says_so() {
     assert!(health.findings.iter().any(|it| it.code == "stock_unreadable"), "{health:?}");
 }
 
+/// With a supplied profile nobody asked the shop beforehand whether it tells its stock.
+#[tokio::test]
+async fn a_shop_without_stock_is_pulled_with_a_supplied_profile_too() {
+    let bench = bench(10).await;
+    bench.store.allow_only([
+        "Magento_Catalog::products",
+        "Magento_Catalog::attributes_attributes",
+        "Magento_Catalog::categories",
+    ]);
+    let profile = lily_connect::model::StoreProfile::unknown();
+    let connector = bench.again(|settings| settings.profile(profile)).await;
+    for entity in [Entity::Product, Entity::Variant] {
+        let (certificate, records) = pull(&(connector.clone() as Arc<_>), &state(), entity).await;
+        assert!(certificate.is_complete() && !records.is_empty(), "{certificate}");
+        assert!(records.iter().all(|it| it.get("inventory").is_none()));
+    }
+    let refused = bench.server.traffic().count_where(|entry| entry.path.ends_with("/source-items"));
+    assert_eq!(refused, 2, "it is asked once more for a refresh of the credentials, and no more");
+    let health = connector.check().await.unwrap();
+    assert!(health.findings.iter().any(|it| it.code == "stock_unreadable"), "{health:?}");
+}
+
 #[derive(Debug)]
 struct Factor(MagentoFake);
 

@@ -69,6 +69,11 @@ impl Found {
         }
     }
 
+    /// Whether the profile was supplied, and the store not asked.
+    pub(super) fn is_supplied(&self) -> bool {
+        self.supplied.is_some()
+    }
+
     /// The store's views.
     pub(super) fn views(&self) -> Vec<View> {
         self.views.iter().map(view_of).collect()
