@@ -1,5 +1,6 @@
 //! Probing a store: what stands in the way of pulls and pushes, each with its remedy.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::connector::Magento;
@@ -71,7 +72,7 @@ impl Magento {
     }
 
     fn check_profile(&self, findings: &mut Findings) {
-        if !self.reads_stock {
+        if !self.reads_stock.load(Ordering::Relaxed) {
             findings.add(
                 "stock_unreadable",
                 Severity::Note,

@@ -1,6 +1,7 @@
 //! The connector: what it is, and which way each question goes.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 
@@ -43,7 +44,9 @@ pub struct Magento {
     /// The number of the view, where it is one.
     pub(super) view: Option<u64>,
     pub(super) media_url: Option<String>,
-    pub(super) reads_stock: bool,
+    /// Whether the shop tells its stock, and whether it was asked that before any record was read.
+    pub(super) reads_stock: Arc<AtomicBool>,
+    pub(super) stock_was_asked: bool,
     pub(super) writes: WriteSettings,
     pub(super) cap: Arc<PageCap>,
     pub(super) at_hand: Arc<AtHand>,
@@ -96,7 +99,8 @@ impl Magento {
             scope: config.scope.clone(),
             view: place.id,
             media_url: place.media_url,
-            reads_stock: found.reads_stock,
+            reads_stock: Arc::new(AtomicBool::new(found.reads_stock)),
+            stock_was_asked: !found.is_supplied(),
             writes: config.writes,
             cap: Arc::default(),
             at_hand: Arc::default(),
@@ -128,6 +132,7 @@ impl Magento {
         let made = Self::new(Arc::clone(&self.found), self.runtime.clone(), Arc::new(config))?;
         Ok(Self {
             cap: Arc::clone(&self.cap),
+            reads_stock: Arc::clone(&self.reads_stock),
             making: Arc::clone(&self.making),
             queue: Arc::clone(&self.queue),
             origin: Some(Arc::new(self.clone())),

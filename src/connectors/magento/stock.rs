@@ -1,6 +1,7 @@
 //! What the shop has of products: their lists say nothing of it, so the places that keep stock are asked.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
 
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -39,7 +40,7 @@ impl Magento {
         skus: &[String],
     ) -> Result<HashMap<String, Stock>> {
         let mut stock: HashMap<String, Stock> = HashMap::new();
-        if !self.reads_stock {
+        if !self.reads_stock.load(Ordering::Relaxed) {
             return Ok(stock);
         }
         for some in parts(skus) {
@@ -50,7 +51,14 @@ impl Magento {
                     .then("source_code")
                     .one_of("sku", &some)
                     .number(u32::try_from(page).unwrap_or(u32::MAX));
-                let answered = self.searched(request, &Scope::All, "inventory/source-items", search).await?;
+                let answered =
+                    match self.searched(request, &Scope::All, "inventory/source-items", search).await {
+                        Err(error) if self.is_new_of_stock(&error) => {
+                            self.reads_stock.store(false, Ordering::Relaxed);
+                            return Ok(HashMap::new());
+                        }
+                        answered => answered?,
+                    };
                 let listed = answered.listed()?;
                 let mut fresh = 0;
                 for raw in &listed.records {
@@ -78,6 +86,12 @@ impl Magento {
             }
         }
         Ok(stock)
+    }
+
+    /// Whether an error says for the first time that the shop does not tell its stock: with a supplied profile, nobody
+    /// asked it before. What is refused for what was asked is another thing.
+    fn is_new_of_stock(&self, error: &Error) -> bool {
+        !self.stock_was_asked && error.kind() != ErrorKind::Rejected && Self::tells_no_stock(error)
     }
 
     /// Whether the shop tells its stock to these credentials: the module may be off, and the right may lack.
