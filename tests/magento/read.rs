@@ -260,7 +260,7 @@ async fn what_a_record_names_and_nobody_knew_is_looked_up_once() {
     let record = of(&records, id);
     let color = record["attributes"].as_array().unwrap().iter().find(|it| it["key"] == "color").unwrap();
     assert_eq!((&color["values"][0], &record["categories"][0]["name"]), (&"Teal".into(), &"Fresh".into()));
-    // An option that is gone is shown by its id, and asked for again with each page only.
+    // An option that is gone is shown by its id.
     bench.store.remove_option("color", option);
     bench.clock.advance(Duration::from_secs(60));
     let (certificate, records) = pull(&connector, &state, Entity::Product).await;
@@ -273,6 +273,24 @@ async fn what_a_record_names_and_nobody_knew_is_looked_up_once() {
         .clone();
     assert_eq!(color["values"][0], option.to_string());
     assert!(certificate.is_complete(), "{certificate}");
+}
+
+/// A shop keeps the values of an option that is gone: they are looked for once, and not with each page.
+#[tokio::test]
+async fn values_of_options_that_are_gone_cost_no_page_a_further_look() {
+    let bench = bench(250).await;
+    let gone = bench.store.add_option("color", "Teal").unwrap();
+    for id in bench.store.ids() {
+        bench.store.edit(id, |product| product.set(GLOBAL, "color", gone.to_string()));
+    }
+    bench.store.remove_option("color", gone);
+    bench.server.traffic().clear();
+    let (certificate, records) = pull(&own(&bench), &state(), Entity::Product).await;
+    assert!(certificate.is_complete() && records.len() == 400, "{certificate}");
+    assert!(records.iter().any(|record| record["attributes"][0]["values"][0] == gone.to_string()));
+    assert_eq!((lists(&bench, "/V1/products"), lists(&bench, "/source-items")), (4, 4));
+    // Once for the list, and once for the option.
+    assert_eq!((lists(&bench, "/products/attributes"), lists(&bench, "/categories/list")), (2, 2));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What the store's ids stand for in the connector's view: attributes, their options, and categories.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -21,12 +21,17 @@ const WITHIN_A_LIST: Duration = Duration::from_secs(600);
 /// The most attributes and categories that are kept, each.
 const MAX_ENTRIES: usize = 200_000;
 
+/// The most names that are remembered as missing.
+const MAX_MISSING: usize = 10_000;
+
 /// Attributes by their codes, and categories by their ids.
 #[derive(Debug, Default)]
 pub(super) struct Dictionary {
     attributes: HashMap<String, Attribute>,
     codes: HashMap<u64, String>,
     categories: HashMap<u64, String>,
+    /// What records name and the store does not list, as it was found.
+    missing: Mutex<HashSet<String>>,
 }
 
 /// An attribute that the merchant made.
@@ -88,6 +93,22 @@ impl Dictionary {
 
     pub(super) fn category(&self, id: u64) -> Option<&str> {
         self.categories.get(&id).map(String::as_str)
+    }
+
+    /// Whether all of these were looked for and not found: ids are not given again.
+    pub(super) fn was_asked_for(&self, names: &HashSet<String>) -> bool {
+        names.is_subset(&self.missing.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Remembers what it does not have, and what the one before it did not.
+    pub(super) fn note_missing(&self, names: HashSet<String>, before: &Self) {
+        let known = before.missing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        missing.extend(known);
+        if missing.len() > MAX_MISSING {
+            missing.clear();
+        }
+        missing.extend(names);
     }
 
     pub(super) fn categories(&self) -> impl Iterator<Item = (u64, &str)> {

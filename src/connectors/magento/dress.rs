@@ -358,32 +358,38 @@ pub(super) fn pictures(raw: &RawValue) -> Option<Vec<u64>> {
     entries.iter().map(|entry| php::number(entry.id)).collect()
 }
 
-/// Whether the dictionary knows all that a record names: a category or an option may be new. What is no such record is
-/// known: nothing more is to be learned of it.
-pub(super) fn is_known(
+/// What a record names and the dictionary does not know, each as a word: a category or an option may be new, or gone.
+/// Of what is no such record nothing is to be learned.
+pub(super) fn unknown(
     raw: &RawValue,
     dictionary: &Dictionary,
     families: Option<&HashMap<u64, Family>>,
-) -> bool {
-    let knows = || {
+) -> Vec<String> {
+    let find = || {
         let skim = skim(raw)?;
         let extension: Extension<'_> = php::object(skim.extension_attributes)?;
         let links: Vec<Link<'_>> = php::list(extension.category_links)?;
-        let categories = links.iter().filter_map(|link| php::number(link.category_id));
-        let categories =
-            families.is_some() || categories.into_iter().all(|id| dictionary.category(id).is_some());
         let options: Vec<ConfigurableOption<'_>> = php::list(extension.configurable_product_options)?;
-        let mut options = options.iter().filter_map(|option| php::number(option.attribute_id));
         let values: Vec<CustomAttribute<'_>> = php::list(skim.custom_attributes)?;
-        let of_options = values.iter().all(|value| {
+        let mut unknown = Vec::new();
+        if families.is_none() {
+            let categories = links.iter().filter_map(|link| php::number(link.category_id));
+            let new = categories.filter(|id| dictionary.category(*id).is_none());
+            unknown.extend(new.map(|id| format!("category {id}")));
+        }
+        let attributes = options.iter().filter_map(|option| php::number(option.attribute_id));
+        let new = attributes.filter(|id| dictionary.attribute_of_id(*id).is_none());
+        unknown.extend(new.map(|id| format!("attribute {id}")));
+        for value in &values {
             let attribute = dictionary.attribute(&value.attribute_code).filter(|it| it.has_options());
-            let (Some(attribute), Some(raw)) = (attribute, value.value) else { return true };
+            let (Some(attribute), Some(raw)) = (attribute, value.value) else { continue };
             let texts = php::texts(raw).unwrap_or_default();
             let ids =
                 texts.iter().flat_map(|text| text.split(',')).map(str::trim).filter(|id| !id.is_empty());
-            ids.into_iter().all(|id| attribute.option(id).is_some())
-        });
-        Some(categories && options.all(|id| dictionary.attribute_of_id(id).is_some()) && of_options)
+            let new = ids.filter(|id| attribute.option(id).is_none());
+            unknown.extend(new.map(|id| format!("option {} {id}", attribute.code)));
+        }
+        Some(unknown)
     };
-    knows().unwrap_or(true)
+    find().unwrap_or_default()
 }

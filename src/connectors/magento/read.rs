@@ -295,18 +295,24 @@ impl Magento {
         Ok(items)
     }
 
-    /// The dictionary; where a record names what it does not know, it is read anew once.
+    /// The dictionary; where a record names what it does not know, it is read anew, once for each such name: shops keep
+    /// values whose options are gone, in any number of records.
     async fn dictionary_for(
         &self,
         request: &PullRequest,
         records: &[&RawValue],
         families: Option<&HashMap<u64, Family>>,
     ) -> Result<std::sync::Arc<Dictionary>> {
+        let unknown = |dictionary: &Dictionary| -> HashSet<String> {
+            records.iter().flat_map(|raw| dress::unknown(raw, dictionary, families)).collect()
+        };
         let dictionary = self.dictionary(request).await?;
-        if records.iter().all(|raw| dress::is_known(raw, &dictionary, families)) {
+        if dictionary.was_asked_for(&unknown(&dictionary)) {
             return Ok(dictionary);
         }
-        self.dictionary_of(std::time::Duration::ZERO, request).await
+        let fresh = self.dictionary_of(std::time::Duration::ZERO, request).await?;
+        fresh.note_missing(unknown(&fresh), &dictionary);
+        Ok(fresh)
     }
 
     /// Which values of a view are those that all views share, and which it hides: the platform says so of no value, so
