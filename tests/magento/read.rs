@@ -133,6 +133,56 @@ async fn duplicate_rows_across_pages_are_counted_once() {
     }
 }
 
+/// A row that comes in before what was read moves the others: one of them comes again, and is counted once.
+#[tokio::test]
+async fn duplicate_rows_of_stock_that_moves_between_two_pages_are_counted_once() {
+    let bench = bench_with(
+        |builder| builder,
+        |store| {
+            for n in 0..30 {
+                store.create(&format!("CUP-{n:02}"), &format!("Cup {n}"), |product| product.stock.qty = 3.0);
+            }
+            store.set_conditions(|conditions| conditions.page_size_limit = Some(20));
+            for source in ["east", "north"] {
+                store.add_source(source, source);
+            }
+            for id in store.ids() {
+                store.set_source_item(&store.product(id).unwrap().sku, "north", 1.0);
+            }
+        },
+        |settings| settings,
+    )
+    .await;
+    // Learns the limit, so that what follows is read in pages of twenty.
+    pull(&own(&bench), &state(), Entity::Product).await;
+    bench.store.set_conditions(|conditions| conditions.page_size_limit = Some(20));
+    bench.server.traffic().clear();
+    let request = lily_connect::connector::PullRequest::by_ids(
+        Entity::Product,
+        bench.store.ids().into_iter().map(|id| id.to_string().into()).collect(),
+        lily_connect::connector::Purpose::Guard,
+    );
+    bench.store.after_request(
+        1,
+        |request| request.path.ends_with("/source-items"),
+        |store| store.set_source_item("CUP-00", "east", 5.0),
+    );
+    let page = bench.connector.pull_page(&request).await.unwrap();
+    let schema = bench.connector.schema(Entity::Product).unwrap();
+    let mut quantities = Vec::new();
+    for items in &page.items {
+        for record in schema.map(items, &bench.connector.info().profile).unwrap().records {
+            let record = serde_json::to_value(record).unwrap();
+            quantities.push((record["sku"].to_string(), record["inventory"]["quantity"].to_string()));
+        }
+    }
+    assert_eq!(quantities.len(), 30);
+    for (sku, quantity) in quantities {
+        let expected: &[&str] = if sku.contains("CUP-00") { &["\"4\"", "\"9\""] } else { &["\"4\""] };
+        assert!(expected.contains(&quantity.as_str()), "{sku}: {quantity}");
+    }
+}
+
 #[tokio::test]
 async fn page_sizes_capped_at_a_limit_are_obeyed_in_any_language() {
     for (limit, filled, language) in

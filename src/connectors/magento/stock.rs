@@ -18,8 +18,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// The most SKUs of one question, and the most bytes that they have: an address has to stay short.
 const MAX_SKUS: usize = 100;
 const MAX_SKU_BYTES: usize = 3000;
-/// The most pages of one question.
+/// The most pages of one question, and how often it is asked where rows move meanwhile.
 const MAX_PAGES: usize = 1000;
+const TRIES: u32 = 3;
 
 #[derive(Deserialize)]
 struct SourceItem<'a> {
@@ -40,52 +41,66 @@ impl Magento {
         skus: &[String],
     ) -> Result<HashMap<String, Stock>> {
         let mut stock: HashMap<String, Stock> = HashMap::new();
-        if !self.reads_stock.load(Ordering::Relaxed) {
-            return Ok(stock);
-        }
         for some in parts(skus) {
-            // The platform numbers these rows, and does not tell the numbers: they are paged by SKU and place.
-            let mut seen: HashSet<(String, String)> = HashSet::new();
-            for page in 1..=MAX_PAGES {
-                let search = Search::page("sku", wire::MAX_SHORT_PAGE)
-                    .then("source_code")
-                    .one_of("sku", &some)
-                    .number(u32::try_from(page).unwrap_or(u32::MAX));
-                let answered =
-                    match self.searched(request, &Scope::All, "inventory/source-items", search).await {
-                        Err(error) if self.is_new_of_stock(&error) => {
-                            self.reads_stock.store(false, Ordering::Relaxed);
-                            return Ok(HashMap::new());
-                        }
-                        answered => answered?,
-                    };
-                let listed = answered.listed()?;
-                let mut fresh = 0;
-                for raw in &listed.records {
-                    let item: SourceItem<'_> =
-                        serde_json::from_str(raw.get()).map_err(|_| wire::unreadable())?;
-                    let key = (item.sku.to_lowercase(), item.source_code.unwrap_or_default().into_owned());
-                    // A page past the end repeats the last one, and rows come twice where the order is not strict.
-                    if !seen.insert(key.clone()) {
-                        continue;
-                    }
-                    fresh += 1;
-                    let quantity = item.quantity.and_then(|raw| decimal(raw.get())).unwrap_or_default();
-                    let available = php::truth(item.status).unwrap_or(false);
-                    let known =
-                        stock.entry(key.0).or_insert(Stock { quantity: Decimal::ZERO, available: false });
-                    known.quantity = known.quantity.checked_add(quantity).unwrap_or(known.quantity);
-                    known.available |= available;
+            let mut tries = 0;
+            loop {
+                if !self.reads_stock.load(Ordering::Relaxed) {
+                    return Ok(HashMap::new());
                 }
-                if seen.len() as u64 >= listed.total {
+                if let Some(found) = self.stock_of(request, &some).await? {
+                    stock.extend(found);
                     break;
                 }
-                if fresh == 0 || page == MAX_PAGES {
+                tries += 1;
+                if tries == TRIES {
                     return Err(read::page_repeats());
                 }
             }
         }
         Ok(stock)
+    }
+
+    /// The stock of some SKUs; none where rows came or went between two pages, so that one may have slipped.
+    async fn stock_of(&self, request: &PullRequest, skus: &[&str]) -> Result<Option<HashMap<String, Stock>>> {
+        let mut stock: HashMap<String, Stock> = HashMap::new();
+        // The platform numbers these rows, and does not tell the numbers: they are paged by SKU and place.
+        let mut seen: HashSet<(String, String)> = HashSet::new();
+        for page in 1..=MAX_PAGES {
+            let search = Search::page("sku", wire::MAX_SHORT_PAGE)
+                .then("source_code")
+                .one_of("sku", skus)
+                .number(u32::try_from(page).unwrap_or(u32::MAX));
+            let answered = match self.searched(request, &Scope::All, "inventory/source-items", search).await {
+                Err(error) if self.is_new_of_stock(&error) => {
+                    self.reads_stock.store(false, Ordering::Relaxed);
+                    return Ok(None);
+                }
+                answered => answered?,
+            };
+            let listed = answered.listed()?;
+            let mut fresh = 0;
+            for raw in &listed.records {
+                let item: SourceItem<'_> = serde_json::from_str(raw.get()).map_err(|_| wire::unreadable())?;
+                let key = (item.sku.to_lowercase(), item.source_code.unwrap_or_default().into_owned());
+                // A page past the end repeats the last one, and rows come twice where the order is not strict.
+                if !seen.insert(key.clone()) {
+                    continue;
+                }
+                fresh += 1;
+                let quantity = item.quantity.and_then(|raw| decimal(raw.get())).unwrap_or_default();
+                let available = php::truth(item.status).unwrap_or(false);
+                let known = stock.entry(key.0).or_insert(Stock { quantity: Decimal::ZERO, available: false });
+                known.quantity = known.quantity.checked_add(quantity).unwrap_or(known.quantity);
+                known.available |= available;
+            }
+            if seen.len() as u64 >= listed.total {
+                return Ok(Some(stock));
+            }
+            if fresh == 0 {
+                break;
+            }
+        }
+        Ok(None)
     }
 
     /// Whether an error says for the first time that the shop does not tell its stock: with a supplied profile, nobody
