@@ -30,7 +30,7 @@ async fn serve(answers: Vec<&'static str>) -> (String, tokio::task::JoinHandle<V
             socket.write_all(answer.as_bytes()).await.unwrap();
             if answer.ends_with('~') {
                 // Silent, and open.
-                tokio::time::sleep(Duration::from_secs(5)).await;
+                std::future::pending::<()>().await;
             }
         }
         seen
@@ -92,9 +92,14 @@ async fn a_body_over_its_bound_cut_short_or_silent_is_an_error_and_no_end() {
     assert_eq!(all(open(10).await.unwrap()).await.unwrap().len(), 10);
     assert_eq!(all(open(9).await.unwrap()).await.unwrap_err().kind(), ErrorKind::TooLarge);
     assert_eq!(all(open(100).await.unwrap()).await.unwrap_err().code(), "answer_cut");
-    let quick = ApiRequest::get("a").attempt_limits(Duration::from_millis(200), Duration::from_secs(2));
-    let silent = client.open(quick, 100).await.unwrap();
-    assert_eq!(all(silent).await.unwrap_err().code(), "read_timeout");
+    let patient = ApiRequest::get("a").attempt_limits(Duration::from_secs(20), Duration::from_secs(30));
+    let silent = client.open(patient, 100).await.unwrap();
+    // From here on time goes to the next limit as soon as nothing comes.
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    let ended = tokio::time::timeout(Duration::from_secs(3600), all(silent)).await;
+    assert_eq!(ended.unwrap().unwrap_err().code(), "read_timeout");
+    assert_eq!(begun.elapsed().as_secs(), 20);
 }
 
 #[tokio::test]
