@@ -70,7 +70,10 @@ pub struct World {
 
 impl World {
     pub fn new(again: Again, state: Arc<dyn StateStore>) -> Self {
-        let clock = Arc::new(FakeClock::automatic());
+        Self::at(Arc::new(FakeClock::automatic()), again, state)
+    }
+
+    pub fn at(clock: Arc<FakeClock>, again: Again, state: Arc<dyn StateStore>) -> Self {
         let platform = Platform::new(clock.clone(), again);
         let runtime = Runtime::with_parts(platform.clone(), clock.clone(), Arc::new(SeededEntropy::new(11)));
         let vault = Arc::new(Steps(StateVault::new(state)));
