@@ -23,9 +23,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bench::{Bench, Ran, Running, example};
+use bench::{Bench, PATIENCE, Ran, Running, example};
 use fake::{Fake, Platform};
 use lily_connect::state::{Checkpoint, Op, RunKey, SinkMark, Unit};
 use lily_connect::testkit::exchange::{Request, Transport};
@@ -173,17 +174,18 @@ async fn quickstart_names_and_restores_one_product_of_the_store_that_is_set(plat
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_example_whose_output_nobody_reads_does_not_panic() {
     let bench = Bench::sample(FIRST).await;
+    // Whose reader is gone before anything is written.
+    let pipe = || std::io::pipe().unwrap().1;
     let unread = |name: &str, args: &[&str]| {
-        let mut child = Command::new(example(name))
+        let child = Command::new(example(name))
             .args(args)
             .current_dir(bench.folder.path())
             .envs(&bench.env)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(pipe())
+            .stderr(pipe())
             .spawn()
             .unwrap();
-        drop((child.stdout.take(), child.stderr.take()));
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("stderr"), "").unwrap();
         let mut running = Running { child, folder: folder.path().to_owned() };
@@ -219,8 +221,10 @@ async fn quickstart_that_is_interrupted_says_how_to_undo(platform: Platform) {
 #[cfg(unix)]
 async fn quickstart_that_is_interrupted_before_it_writes_says_that_nothing_was_touched(platform: Platform) {
     let bench = Bench::sample(platform).await;
-    let slow = Fault::Delay(Duration::from_millis(500));
-    bench.server.faults().push(FaultRule::new(slow).times(1_000));
+    // What it asks for once it plans is not answered, so it does not come to write.
+    let said = bench.path("stderr");
+    let plans = move |_: &Request| std::fs::read_to_string(&said).unwrap().contains("4. plan");
+    bench.server.faults().push(FaultRule::new(Fault::Hang(PATIENCE)).matching(plans).times(1_000));
     let mut running = bench.start("quickstart", &[]);
     running.wait_until("it does not plan", |running| {
         assert!(!running.has_ended(), "{}", running.read("stderr"));
@@ -288,6 +292,12 @@ async fn a_pull_that_is_killed_goes_on_and_comes_to_the_same_lines(platform: Pla
     let whole = lines(&bench.path("whole.jsonl"));
     let requests = bench.server.traffic().requests();
 
+    // After so many requests the store is silent: the example does not come to its end before it is killed.
+    let answered = Arc::new(AtomicU64::new(u64::MAX));
+    let (most, traffic) = (Arc::clone(&answered), bench.server.traffic().clone());
+    let silent = move |_: &Request| traffic.requests() > most.load(Ordering::SeqCst);
+    bench.server.faults().push(FaultRule::new(Fault::Hang(PATIENCE)).matching(silent).times(u64::MAX));
+
     let seed = 20_261_122;
     eprintln!("seed {seed}");
     let mut random = SeededRandom::new(seed);
@@ -300,6 +310,7 @@ async fn a_pull_that_is_killed_goes_on_and_comes_to_the_same_lines(platform: Pla
         let after = 1 + random.below(requests + 2);
         let pause = Duration::from_millis(random.below(60));
         bench.server.traffic().clear();
+        answered.store(after + random.below(4), Ordering::SeqCst);
         let mut running = bench.start("pull_catalog", &args);
         running.wait_until("too few requests", |running| {
             bench.server.traffic().requests() >= after || running.has_ended()
@@ -309,6 +320,7 @@ async fn a_pull_that_is_killed_goes_on_and_comes_to_the_same_lines(platform: Pla
         running.child.kill().unwrap();
         running.child.wait().unwrap();
         drop(running);
+        answered.store(u64::MAX, Ordering::SeqCst);
         let ran = bench.run("pull_catalog", &args);
         let context = format!("seed {seed}, round {round}, after {after} requests and {pause:?}");
         eprintln!("{context}: {}", ran.err.lines().next().unwrap_or(""));
