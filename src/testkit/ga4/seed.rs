@@ -3,10 +3,10 @@
 use super::property::Property;
 use crate::time::Timestamp;
 
-/// Fills a property: so many items and pages a day, for so many days up to yesterday.
+/// Fills a property: so many items and pages a day, for so many days up to yesterday, and for today.
 pub(super) fn fill(property: &mut Property, now: Timestamp, items: u32, pages: u32, days: u32) {
     let today = property.today(now);
-    for ago in 1..=days {
+    for ago in 0..=days {
         let day = today.saturating_sub(ago);
         for n in 0..items {
             let item = if n == 0 { "(not set)".to_owned() } else { format!("SKU-{n:04}") };

@@ -96,8 +96,9 @@ impl Ga4Fake {
         self.state().properties.insert(id, property);
     }
 
-    /// Adds a property with so many items and pages a day, for so many days up to yesterday. The numbers follow from
-    /// their place; one item and one page a day are `(not set)`.
+    /// Adds a property with so many items and pages a day, for so many days up to yesterday, and for today: what ends
+    /// with yesterday has all its days once today is over, too. The numbers follow from their place; one item and one
+    /// page a day are `(not set)`.
     pub fn seed_property(&self, id: u64, items: u32, pages: u32, days: u32) {
         let now = self.now();
         self.add_property(id, |property| super::seed::fill(property, now, items, pages, days));
