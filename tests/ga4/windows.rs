@@ -107,6 +107,14 @@ async fn an_empty_range_is_an_answer_and_no_error() {
 }
 
 #[tokio::test]
+async fn a_seeded_property_has_its_last_day_once_today_is_over_too() {
+    let bench = bench(2, 3).await;
+    bench.clock.advance(std::time::Duration::from_secs(24 * 3600));
+    let (certificate, records) = bench.pulled(bench.last(7)).await;
+    assert_eq!((records.len(), certificate.verdict), (7 * (2 + 3), Verdict::Complete));
+}
+
+#[tokio::test]
 async fn a_property_with_pages_alone_or_without_empty_keys_is_read_so() {
     let pages =
         bench_with(|fake| fake.seed_property(PROPERTY, 4, 5, 3), |it| it.items(false).skip_empty(true)).await;
