@@ -291,8 +291,11 @@ async fn a_pull_that_is_killed_goes_on_and_comes_to_the_same_lines(platform: Pla
     is_whole(&bench, &ran, &bench.path("whole.jsonl"));
     let whole = lines(&bench.path("whole.jsonl"));
     let requests = bench.server.traffic().requests();
+    bench.server.traffic().clear();
+    drop(bench.connector().await);
+    let connecting = bench.server.traffic().requests();
 
-    // After so many requests the store is silent: the example does not come to its end before it is killed.
+    // After so many requests the store is silent, so that the example is not ahead of who kills it.
     let answered = Arc::new(AtomicU64::new(u64::MAX));
     let (most, traffic) = (Arc::clone(&answered), bench.server.traffic().clone());
     let silent = move |_: &Request| traffic.requests() > most.load(Ordering::SeqCst);
@@ -306,11 +309,18 @@ async fn a_pull_that_is_killed_goes_on_and_comes_to_the_same_lines(platform: Pla
     for round in 0..rounds {
         let out = format!("{round}.jsonl");
         let args = ["--out", out.as_str()];
-        // A moment is a number of requests that the store has seen, and a little time behind it.
-        let after = 1 + random.below(requests + 2);
+        // A moment is a number of requests that the store has seen, and a little time behind it. Every other time
+        // it is one between the first page and the last.
+        let is_within = round % 2 == 1;
+        let after = match is_within {
+            true => connecting + 1 + random.below(requests - connecting - 1),
+            false => 1 + random.below(requests + 2),
+        };
         let pause = Duration::from_millis(random.below(60));
+        let silent_after = after + random.below(4);
         bench.server.traffic().clear();
-        answered.store(after + random.below(4), Ordering::SeqCst);
+        answered
+            .store(if is_within { silent_after.min(requests - 1) } else { silent_after }, Ordering::SeqCst);
         let mut running = bench.start("pull_catalog", &args);
         running.wait_until("too few requests", |running| {
             bench.server.traffic().requests() >= after || running.has_ended()
@@ -324,7 +334,9 @@ async fn a_pull_that_is_killed_goes_on_and_comes_to_the_same_lines(platform: Pla
         let ran = bench.run("pull_catalog", &args);
         let context = format!("seed {seed}, round {round}, after {after} requests and {pause:?}");
         eprintln!("{context}: {}", ran.err.lines().next().unwrap_or(""));
-        resumed += u32::from(ran.err.contains("going on"));
+        let goes_on = ran.err.contains("going on");
+        assert!(goes_on || !is_within, "{context}: {}", ran.err);
+        resumed += u32::from(goes_on);
         is_whole(&bench, &ran, &bench.path(&out));
         assert_eq!(lines(&bench.path(&out)), whole, "{context}");
         assert!(!bench.path(&format!("{out}.partial")).exists(), "{context}");
