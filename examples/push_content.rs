@@ -137,11 +137,14 @@ fn read_approvals(path: &Path, plan: &Plan) -> Result<Vec<Approval>, Failure> {
         if approval.plan != plan.hash {
             return wrong(format!("it approves a change of another plan: this one's hash is {}", plan.hash));
         }
-        if !plan.changes.iter().any(|change| change.number == approval.change) {
+        let Some(change) = plan.changes.iter().find(|change| change.number == approval.change) else {
             return wrong(format!("the plan has no change {}", approval.change));
-        }
-        if !plan.to_apply().any(|change| change.number == approval.change) {
-            return wrong(format!("change {} of the plan is not to be applied", approval.change));
+        };
+        if !plan.to_apply().any(|known| known.number == change.number) {
+            let (number, verdict) = (change.number, &change.verdict);
+            return wrong(format!(
+                "change {number} is not to be applied, for the plan says {verdict:?} of it: leave the line out"
+            ));
         }
         approvals.push(approval);
     }
@@ -163,8 +166,10 @@ fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<(u64, T)>, Failure
         if line.len() as u64 > MAX_LINE_BYTES {
             return Err(wrong(&format!("longer than {MAX_LINE_BYTES} bytes")).into());
         }
-        if !line.iter().all(u8::is_ascii_whitespace) {
-            items.push((number, serde_json::from_slice(&line).map_err(|error| wrong(&place(&error)))?));
+        // Some editors begin a file with a mark of its encoding.
+        let text = line.strip_prefix(b"\xEF\xBB\xBF").filter(|_| number == 1).unwrap_or(&line);
+        if !text.iter().all(u8::is_ascii_whitespace) {
+            items.push((number, serde_json::from_slice(text).map_err(|error| wrong(&place(&error)))?));
         }
     }
     Ok(items)

@@ -300,6 +300,21 @@ async fn r3_pages_overlap_by_one_in_ahead_too() {
 }
 
 #[tokio::test]
+async fn r3_a_page_that_was_answered_early_does_not_end_a_run_before_it_began() {
+    let bench = three_pages().await;
+    let began =
+        bench.connector.pull_page(&PullRequest::all(Entity::Product)).await.unwrap().server_time.unwrap();
+    let early = Tampered::new(bench.connector.clone(), move |request, _, mut page| {
+        if request.cursor.is_some() {
+            page.server_time = Some(began.saturating_sub(Duration::from_secs(60)));
+        }
+        page
+    });
+    let certificate = certified(&pull_of(Arc::new(early)), &mut Taken::default()).await;
+    assert!(certificate.from.is_some() && certificate.to >= certificate.from, "{certificate}");
+}
+
+#[tokio::test]
 async fn r4_the_same_cursor_twice_is_an_error() {
     let bench = three_pages().await;
     let circle = Tampered::new(bench.connector.clone(), |_, _, mut page| {

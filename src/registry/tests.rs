@@ -238,7 +238,11 @@ mod bigcommerce {
         assert!(odd.contains("variable=BIGCOMMERCE_STORE_HASH"), "{odd}");
         assert!(refused(&with(&[TOKEN, ("BIGCOMMERCE_URL", "api.example")])).contains("BIGCOMMERCE_URL"));
         for share in ["half", "0", "1.5", "NaN"] {
-            assert!(refused(&with(&[TOKEN, ("BIGCOMMERCE_QUOTA_SHARE", share)])).contains("BIGCOMMERCE_QUOTA_SHARE"), "{share}");
+            assert!(
+                refused(&with(&[TOKEN, ("BIGCOMMERCE_QUOTA_SHARE", share)]))
+                    .contains("BIGCOMMERCE_QUOTA_SHARE"),
+                "{share}"
+            );
         }
         assert!(config(&with(&[TOKEN, ("BIGCOMMERCE_METAFIELDS", "lily,Warehouse Locations")])).is_ok());
         let odd = refused(&with(&[TOKEN, ("BIGCOMMERCE_METAFIELDS", "lily,")]));
@@ -298,7 +302,10 @@ mod shopify {
         let odd = refused(&with(&[("SHOPIFY_CLIENT_ID", "an app"), APP[1]]));
         assert!(odd.contains("variable=SHOPIFY_CLIENT_ID"), "{odd}");
         for share in ["half", "0", "1.5", "NaN"] {
-            assert!(refused(&with(&[TOKEN, ("SHOPIFY_BUDGET_SHARE", share)])).contains("SHOPIFY_BUDGET_SHARE"), "{share}");
+            assert!(
+                refused(&with(&[TOKEN, ("SHOPIFY_BUDGET_SHARE", share)])).contains("SHOPIFY_BUDGET_SHARE"),
+                "{share}"
+            );
         }
         let odd = refused(&with(&[TOKEN, ("SHOPIFY_WRITE_SLUGS", "yes")]));
         assert!(odd.contains("SHOPIFY_WRITE_SLUGS must be 1 or 0"), "{odd}");

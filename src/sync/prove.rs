@@ -75,7 +75,7 @@ impl Work<'_> {
         let (mut held, mut total) = (true, None);
         let mut ids = HashSet::new();
         while let Some(read) = pages.next(&self.pull.cancel).await? {
-            self.to = read.page.server_time.or(self.to);
+            self.to = self.to.max(read.page.server_time);
             held &= self.joins(&read, last.as_ref());
             last = read.records().last().map(|record| record.reference().id.clone()).or(last);
             if let Total::Exact(exact) = read.page.total {
@@ -213,7 +213,7 @@ impl Work<'_> {
                 visibility,
             ),
             from: self.checkpoint.from,
-            to: self.to.or(self.checkpoint.from),
+            to: self.to.max(self.checkpoint.from),
             records: (self.seen.len() as u64).saturating_sub(self.rejected.len() as u64),
             rejected,
             dropped_fields: self.checkpoint.dropped_fields,

@@ -426,7 +426,8 @@ impl Work<'_> {
                 )
                 .with_remedy("ask for a time that has passed, such as a certificate's next_since"));
             }
-            self.to = read.page.server_time.or(self.to);
+            // Pages that are read ahead may be answered before the one before them.
+            self.to = self.to.max(read.page.server_time);
             if let Total::Exact(total) = read.page.total {
                 self.checkpoint.totals.0.get_or_insert(total);
                 self.checkpoint.totals.1 = Some(total);

@@ -205,7 +205,7 @@ impl Rejection {
             Self::Linked => "its names are kept somewhere else on the platform: change them there",
             Self::WouldEmptyList => "it is the last entry, and the store would put a default in its place",
             Self::NotOneEntry => "the list holds one entry: take out the one that is there, and add one",
-            Self::Altered { .. } => "the store would change this text in silence: correct it",
+            Self::Altered { .. } => "the store would refuse this text, or change it in silence: correct it",
             Self::SeoPluginNotDetected => {
                 "no SEO plugin was found: name the one that keeps the fields in the connector's settings"
             }

@@ -109,9 +109,7 @@ const ONE_LINE: TextCheck = TextCheck::ONE_LINE;
 const SHORT: TextCheck = TextCheck { name: "line_255", altered: |text| TextCheck::line(text, MAX_SHORT) };
 const SHORT_PLAIN: TextCheck = TextCheck {
     name: "no_markup_255",
-    altered: |text| {
-        (TextCheck::PLAIN_LINE.altered)(text).or_else(|| TextCheck::line(text, MAX_SHORT))
-    },
+    altered: |text| (TextCheck::PLAIN_LINE.altered)(text).or_else(|| TextCheck::line(text, MAX_SHORT)),
 };
 
 #[cfg(test)]
