@@ -86,6 +86,7 @@ struct Mortal<T: ?Sized> {
 #[deny(clippy::missing_trait_methods)]
 impl StateStore for Mortal<dyn StateStore> {
     async fn commit(&self, store: &StoreKey, unit: Unit) -> Result<()> {
+        assert!(unit.fence.is_some(), "another writer may have come between: {unit:?}");
         self.life.step("commit", self.inner.commit(store, unit)).await
     }
     async fn checkpoint(&self, store: &StoreKey, run: &RunKey) -> Result<Option<Checkpoint>> {
@@ -325,8 +326,14 @@ impl Case {
 
     fn push(&self) -> Push {
         let connector: Arc<dyn Connector> = self.desk.bench.connector.clone();
-        Push::new(connector, self.desk.state.clone(), self.desk.bench.runtime.clone())
-            .settings(settings(self.window))
+        let life = Life {
+            left: AtomicI64::new(i64::MAX),
+            after: false,
+            ended: AtomicBool::new(false),
+            steps: Mutex::default(),
+        };
+        let state = Mortal { life: Arc::new(life), inner: self.desk.state.clone() };
+        Push::new(connector, Arc::new(state), self.desk.bench.runtime.clone()).settings(settings(self.window))
     }
 
     /// Starts anew after a while: the same plan is applied until nothing is unsettled.

@@ -85,7 +85,6 @@ impl Push {
             self.wait_and_settle(run, lease).await?;
         }
         paged.sort_unstable();
-        paged.dedup();
         run.chosen = paged;
         Ok(())
     }
@@ -115,7 +114,7 @@ impl Push {
             .collect();
         let records: HashSet<&RecordRef> = guards.keys().map(|(target, _)| target).collect();
         let prediction = jobs.predict(records.len() as u64);
-        if records.is_empty() || !settings.when.is_for(&prediction) {
+        if !settings.when.is_for(&prediction) {
             return None;
         }
         let goes = |at: &usize| key(at).is_some_and(|(key, _)| guards.contains_key(&key));
@@ -131,18 +130,20 @@ impl Push {
         lease: &mut Lease,
         paged: &mut Vec<usize>,
     ) -> Result<()> {
-        let mut attempts = 0;
+        let (mut attempts, left) = (0, paged.len());
         loop {
-            let (fence, left) = (lease.fence, paged.len());
+            // What an earlier look left to go alone may go by job now.
+            paged.truncate(left);
+            let fence = lease.fence;
             let entries = self.guard_lot(run, lease, paged).await?;
             if entries.is_empty() {
                 return Ok(());
             }
             // Somebody else wrote while these were read: what the first reads found may be old.
             if lease.fence != fence {
-                paged.truncate(left);
                 attempts += 1;
                 if attempts >= self.settings.guard_attempts {
+                    paged.truncate(left);
                     paged.extend(run.chosen.iter().copied());
                     return Ok(());
                 }
@@ -159,7 +160,7 @@ impl Push {
             // Another upload, or a guard read that is younger, may help; a job that is refused is refused again.
             let may_help =
                 matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Unavailable | ErrorKind::Timeout)
-                    || matches!(error.code(), "staged_file_invalid" | WINDOW_PASSED);
+                    || error.code() == "staged_file_invalid";
             if !may_help || attempts >= self.settings.guard_attempts {
                 paged.extend(places);
                 return Ok(());
@@ -301,9 +302,6 @@ impl Push {
                     let refused: HashSet<RowId> = rows.iter().map(|(row, _)| *row).collect();
                     take_back(&refused, &mut entries);
                     if is_first {
-                        for sent in entries.iter().flat_map(|entry| &entry.guarded.sent) {
-                            run.set_unsent(sent.at, &error);
-                        }
                         return Ok(Sent::NotBegun(error));
                     }
                     tracing::warn!(code = error.code(), "a further write job of a lot was not started");
@@ -586,4 +584,60 @@ fn fold_all(part: &JobPart, why: &str, at: Duration, entries: &mut [Entry<'_>]) 
 
 fn late(code: &'static str) -> Error {
     Error::new(ErrorKind::Timeout, code, "the upload of a write job took too long")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Entity, Platform, Product, Record};
+
+    fn entry(field: &FieldName, answers: &[FieldAnswer]) -> Entry<'static> {
+        let target = RecordRef::new(Platform::new("p"), Entity::Product, "1");
+        let guard = Record::Product(Box::new(Product::new(target.clone())));
+        let mut entry = Entry {
+            guarded: Guarded { target, guard, sent: Vec::new() },
+            guarded_at: Duration::ZERO,
+            answered_at: Duration::ZERO,
+            answers: BTreeMap::new(),
+            committed: BTreeSet::new(),
+            splits: BTreeSet::new(),
+            unsent: BTreeSet::new(),
+        };
+        for answer in answers {
+            entry.fold(field, answer, Duration::ZERO);
+        }
+        entry
+    }
+
+    #[test]
+    fn of_the_lines_of_a_field_the_worst_answer_counts_and_only_behind_accepted_ones_a_further_line_goes() {
+        let field = FieldName::new("attributes");
+        let refused = FieldAnswer::Refused { code: "first".to_owned(), why: String::new() };
+        let other = FieldAnswer::Refused { code: "second".to_owned(), why: String::new() };
+        let unknown = FieldAnswer::Unknown { why: String::new() };
+        let accepted = FieldAnswer::Accepted;
+        for (answers, worst) in [
+            (vec![&accepted, &accepted], &accepted),
+            (vec![&accepted, &refused], &refused),
+            (vec![&accepted, &unknown], &unknown),
+            (vec![&refused, &accepted], &refused),
+            (vec![&refused, &other], &refused),
+            // A line that may have run counts for more than one that did not.
+            (vec![&refused, &unknown], &unknown),
+            (vec![&unknown, &accepted], &unknown),
+            (vec![&unknown, &refused], &unknown),
+        ] {
+            let answers: Vec<FieldAnswer> = answers.into_iter().cloned().collect();
+            let entry = entry(&field, &answers);
+            assert_eq!(entry.answers.get(&field), Some(worst), "{answers:?}");
+            assert!(entry.is_open(&FieldName::new("title")), "another field");
+            let lines = vec![
+                JobLine::new(0, vec![FieldName::new("title"), field.clone()], "{}", false),
+                JobLine::new(0, vec![FieldName::new("title")], "{}", false),
+            ];
+            let (part, dropped) = open_lines(JobPart::new("kind", lines), &HashSet::new(), &[entry]);
+            let open = if *worst == accepted { 2 } else { 1 };
+            assert_eq!((part.lines.len(), dropped.len()), (open, 2 - open), "{answers:?}");
+        }
+    }
 }
