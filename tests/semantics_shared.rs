@@ -18,6 +18,7 @@ mod shop;
 use std::sync::Arc;
 
 use desk::Tampered;
+use lily_connect::connector::Connector;
 use lily_connect::error::ErrorKind;
 use lily_connect::model::{Enrichment, Entity};
 use lily_connect::state::RowQuery;
@@ -356,4 +357,22 @@ async fn l3_a_picture_that_left_between_plan_and_apply_is_not_brought_back() {
     assert_eq!(receipt.fields[0].outcome, ReceiptOutcome::Rejected(Rejection::NoSuchEntry));
     assert_eq!(shared.shop.server.traffic().writes(), writes);
     assert_eq!(shared.shop.stored(shared.products[0]).images, [own]);
+}
+
+#[tokio::test]
+async fn c1_a_list_of_pictures_that_cannot_be_read_says_nothing_of_what_is_in_it() {
+    let shared = Shared::open().await;
+    let [one, _] = shared.records().await;
+    let enrichment = shared.alt(&one, "New text");
+    let odd = Tampered::new(shared.shop.connector.clone(), |_, _, mut page| {
+        for items in &mut page.items {
+            let body = String::from_utf8(items.body.to_vec()).unwrap();
+            items.body = body.replace("\"alt\":\"Own", "\"alt\":7,\"was\":\"Own").into();
+        }
+        page
+    });
+    let connector: Arc<dyn Connector> = Arc::new(odd);
+    let push = Push::new(connector, shared.shop.state.clone(), shared.shop.runtime.clone());
+    let plan = push.plan(&[enrichment]).await.unwrap();
+    assert_eq!(plan.changes[0].verdict, ChangeVerdict::Rejected(Rejection::Unreadable), "{plan}");
 }

@@ -14,11 +14,14 @@
 mod common;
 #[path = "common/desk.rs"]
 mod desk;
+#[path = "common/fenced.rs"]
+mod fenced;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use desk::{Desk, Tampered};
+use fenced::Fenced;
 use lily_connect::state::{Outcome, RowQuery, SqliteState, StateStore};
 use lily_connect::sync::{
     Approvals, ChangeVerdict, Conflict, Push, PushSettings, Receipt, ReceiptOutcome, Rejection, UndoOutcome,
@@ -260,6 +263,46 @@ async fn w7_who_settles_takes_turns_with_every_other_writer() {
     assert_eq!(desk.settled().await, []);
     let next = desk.state.lease(store, "third", now, until).await.unwrap();
     assert_eq!(next.0, fence.0 + 1);
+}
+
+#[tokio::test]
+async fn w7_the_log_is_written_under_the_lease_alone() {
+    // The state asks for the fence of each unit.
+    let desk = Desk::with(Arc::new(Fenced::default()), |_| {}).await;
+    let record = desk.pulled().await;
+    let undone = desk.land(&desk.title(&record, "First")).await;
+    assert_eq!(desk.undo(undone).await, UndoOutcome::Restored);
+    // Taken back by the merchant, so that nothing is left to write.
+    let record = desk.pulled().await;
+    let restored = desk.land(&desk.title(&record, "Second")).await;
+    desk.rename("Old");
+    let writes = desk.writes();
+    assert_eq!(desk.undo(restored).await, UndoOutcome::Restored);
+    assert_eq!(desk.writes(), writes);
+    let record = desk.pulled().await;
+    let plan = desk.plan(&desk.title(&record, "Third")).await;
+    desk.apply(&plan).await;
+    assert_eq!(desk.push.release(&[plan.changes[0].cell.clone()]).await.unwrap(), 1);
+    let record = desk.pulled().await;
+    desk.lose(&record, When::After).await;
+    desk.wait(100);
+    assert_eq!(desk.settled().await, [ReceiptOutcome::Applied]);
+}
+
+#[tokio::test]
+async fn w6_a_key_that_never_came_is_one_that_may_be_added_and_no_entry_that_is_gone() {
+    let desk = Desk::new().await;
+    let record = desk.pulled().await;
+    let mut settings = PushSettings::default();
+    settings.wait_for_unknown = false;
+    desk.bench.server.faults().push(FaultRule::new(Fault::Reset(When::Before)).on_method("POST"));
+    let plan = desk.plan(&desk.tags(&record, json!({"add": ["Mine"]}))).await;
+    let push = desk.push.clone().settings(settings);
+    let receipt = push.apply(&plan, &Approvals::AllowUnreviewed).await.unwrap();
+    assert_eq!(receipt.fields[0].outcome, ReceiptOutcome::Unknown, "{receipt}");
+    desk.wait(100);
+    let code = "not_landed".to_owned();
+    assert_eq!(desk.settled().await, [ReceiptOutcome::Rejected(Rejection::NotSent { code })]);
 }
 
 /// Of two records, the first takes long to read: the lease is there for the second one all the same.

@@ -259,6 +259,28 @@ async fn v5_a_release_lets_a_later_enrichment_follow_the_merchants_edit() {
 }
 
 #[tokio::test]
+async fn v5_a_release_is_of_its_cells_alone_and_nothing_that_landed() {
+    let desk = Desk::new().await;
+    let record = desk.pulled().await;
+    desk.land(&desk.title(&record, "First")).await;
+    let slug = json!({"slug": {"value": "first", "base": record["base"]["slug"]}});
+    desk.land(&desk.enrich(&record, slug)).await;
+    let record = desk.pulled().await;
+    let second = desk.plan(&desk.title(&record, "Second")).await;
+    let cell = second.changes[0].cell.clone();
+    assert_eq!(desk.push.release(&[cell]).await.unwrap(), 1);
+    // The claim on the other cell stands.
+    desk.edit(|product| product.slug = "edited".to_owned());
+    let fresh = desk.pulled().await;
+    let slug = json!({"slug": {"value": "second", "base": fresh["base"]["slug"]}});
+    assert_eq!(desk.verdict(&desk.enrich(&fresh, slug)).await, conflict(Conflict::Claimed));
+    // What was reviewed before is still what is there: nothing was written since.
+    let receipt = desk.apply(&second).await;
+    assert!(receipt.is_full_success(), "{receipt}");
+    assert_eq!(desk.name(), "Second");
+}
+
+#[tokio::test]
 async fn v6_only_if_ours_applies_over_our_own_text() {
     let desk = Desk::new().await;
     let record = desk.pulled().await;

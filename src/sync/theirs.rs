@@ -19,16 +19,12 @@ pub(super) fn is_shared(cell: &Cell) -> bool {
 
 /// What a record holds in a cell; `None` where that was not read whole, or is not the record's to show.
 pub(super) fn read_cell(record: &Record, cell: &Cell) -> Option<CellValue> {
-    if is_shared(cell) {
-        entry(record, cell).map(|entry| entry.value)
-    } else {
-        cells::value(record, &cell.field, key(cell))
-    }
+    cells::value(record, &cell.field, key(cell))
 }
 
 /// Whether the record's list was read whole and does not have the cell's entry, which nobody can make.
 pub(super) fn lacks_entry(record: &Record, cell: &Cell) -> bool {
-    (is_shared(cell) || cells::is_fixed(record, &cell.field))
+    cells::is_fixed(record, &cell.field)
         && cells::entries(record, &cell.field).is_some()
         && entry(record, cell).is_none()
 }
