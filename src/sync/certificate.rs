@@ -264,3 +264,67 @@ impl fmt::Display for Certificate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Platform;
+
+    fn certificate(select: Select, verdict: Verdict) -> Certificate {
+        let (asked, seen) = ([ProductStatus::Active, ProductStatus::Draft], [ProductStatus::Active]);
+        Certificate {
+            scope: Scope {
+                store: StoreKey::new("tenant", Platform::new("p"), "shop"),
+                view: None,
+                entity: Entity::Product,
+                select,
+                visibility: Visibility::new(&asked, &seen),
+            },
+            from: None,
+            to: None,
+            records: 1,
+            rejected: 0,
+            dropped_fields: 0,
+            missing: Vec::new(),
+            deleted: Vec::new(),
+            delivery: Delivery::AtLeastOnce,
+            next_since: None,
+            bulk: None,
+            measured: None,
+            checks: Vec::new(),
+            verdict,
+        }
+    }
+
+    #[test]
+    fn what_came_is_told_in_the_order_of_what_was_asked_for_and_what_nobody_asked_for_too() {
+        let asked = [ProductStatus::Active, ProductStatus::Draft];
+        let seen = [ProductStatus::Private, ProductStatus::Draft];
+        let visibility = Visibility::new(&asked, &seen);
+        assert_eq!(visibility.seen, [ProductStatus::Draft, ProductStatus::Private]);
+        assert_eq!(visibility.unseen().collect::<Vec<_>>(), [&ProductStatus::Active]);
+    }
+
+    #[test]
+    fn only_a_full_list_says_that_none_came_of_a_status_and_only_ids_are_named() {
+        let line = "none came of status Draft";
+        let full = certificate(Select::All, Verdict::Complete);
+        assert!(full.to_string().contains(line), "{full}");
+        let mut all = full.clone();
+        all.scope.visibility.seen.clone_from(&all.scope.visibility.asked);
+        assert!(!all.to_string().contains("none came"), "{all}");
+        let delta = certificate(Select::Since(Timestamp::UNIX_EPOCH), Verdict::Complete);
+        assert!(!delta.to_string().contains("none came"), "{delta}");
+        for (ids, end) in [(vec![], "Incomplete [StillMoving]"), (vec!["7".into()], "[StillMoving], ids 7")] {
+            let told =
+                certificate(Select::All, Verdict::Incomplete { reasons: vec![Reason::StillMoving], ids });
+            assert!(told.to_string().ends_with(end), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_is_unproven_is_not_complete() {
+        assert!(certificate(Select::All, Verdict::Complete).is_complete());
+        assert!(!certificate(Select::All, Verdict::Unproven).is_complete());
+    }
+}
