@@ -116,10 +116,11 @@ mod tests {
     use crate::mapping::{Direction::Read, Transform, rule};
     use crate::model::{Platform, RawItems, RecordRef, Shape, StoreProfile};
 
-    const RULES: [crate::mapping::Rule; 11] = [
+    const RULES: [crate::mapping::Rule; 12] = [
         rule("/id", "ref.id", Transform::Id, Read),
         rule("/title", "title", Transform::EscapedText, Read),
         rule("/seo", "seo.title", Transform::Text, Read),
+        rule("/address", "url", Transform::Text, Read),
         rule("/tags/*", "tags[].name", Transform::EscapedText, Read),
         rule("/media/*/id", "media[].id", Transform::Id, Read),
         rule("/media/*/alt", "media[].alt", Transform::EscapedText, Read),
@@ -165,6 +166,9 @@ mod tests {
             (|it| it["title"] = json!("Cap &#38; hat"), &title, &[], &[]),
             (|it| it["seo"] = json!("Caps"), &seo, &[], &[]),
             (|it| it["seo"] = json!("Caps"), &title, &[], &["seo.title"]),
+            // What is no cell, and has a value only now.
+            (|it| it["address"] = json!("https://shop.example/hat"), &title, &[], &["url"]),
+            (|it| it["address"] = json!("https://shop.example/hat"), &title, &["url"], &[]),
             (|it| it["tags"] = json!(["Wool"]), &tag, &[], &[]),
             (|it| it["tags"] = json!(["Red"]), &tag, &[], &["tags"]),
             (|it| it["tags"] = json!(["Red", "Wool"]), &title, &[], &[]),
