@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use bigcommerce::{Bench, Desk, Held, bench_with, config, ids};
 use common::Kept;
-use lily_connect::connector::{Connector, Patch, PatchField, PatchValue, PushRequest};
+use lily_connect::connector::{Connector, FieldAnswer, Patch, PatchField, PatchValue, PushRequest};
 use lily_connect::connectors::bigcommerce::{BigCommerceBuilder, PLATFORM};
 use lily_connect::error::ErrorKind;
 use lily_connect::model::{CellValue, Enrichment, Entity, FieldName, Record, RecordRef, Reversible, View};
@@ -24,6 +24,7 @@ use lily_connect::sync::{
     Warning,
 };
 use lily_connect::testkit::bigcommerce::BigCommerceFake;
+use lily_connect::testkit::exchange::Response;
 use lily_connect::time::Clock;
 use serde_json::{Value, json};
 
@@ -305,6 +306,36 @@ async fn values_of_channels_are_checked_without_a_call_and_asked_for_when_they_a
     bench.store.set_conditions(|it| (it.channel_values_page, it.without_channel_values) = (10, true));
     let error = pulled().await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Unsupported, "channel_values_refused"), "{error}");
+}
+
+/// A change of which nothing came was refused; where the platform broke down, or did a part, nobody knows.
+#[tokio::test]
+async fn what_is_known_of_a_change_is_told_by_what_the_answer_has_beside_its_errors() {
+    let bench = shop(Held::ChannelValues).await;
+    let french = view_of(&bench, "fr");
+    let error = |code: Option<&str>| json!([{"message": "No.", "extensions": code.map(|code| json!({"code": code}))}]);
+    for (body, is_refused) in [
+        (json!({"errors": error(None)}), true),
+        (json!({"data": null, "errors": error(Some("BAD_USER_INPUT"))}), true),
+        (json!({"data": null, "errors": error(Some("INTERNAL_SERVER_ERROR"))}), false),
+        (json!({"data": {"product": null}, "errors": error(None)}), false),
+        (json!({"data": {"product": {"setProductBasicInformation": {"product": null}}}}), false),
+        (json!({"data": {"product": {}}}), false),
+    ] {
+        bench.answer_next(true, Response::new(200).with_body(body.to_string().into_bytes()));
+        let value = PatchValue::Text { text: "Titre".into(), raw: None };
+        let change = PatchField::new(FieldName::new("title"), value, CellValue::Absent);
+        let id = bench.store.ids()[0].to_string();
+        let patch = Patch::new(RecordRef::new(PLATFORM, Entity::Product, id), vec![change]);
+        let until = bench.clock.elapsed() + std::time::Duration::from_secs(5);
+        let answer = match french.push(&PushRequest::new(vec![patch], until)).await {
+            Ok(mut answers) => answers.remove(0).fields.remove(0).1,
+            Err(error) => FieldAnswer::Refused { code: error.code().to_owned(), why: error.to_string() },
+        };
+        let told = matches!(answer, FieldAnswer::Refused { .. });
+        assert_eq!(told, is_refused, "{body}: {answer:?}");
+        assert!(told || matches!(answer, FieldAnswer::Unknown { .. }), "{body}: {answer:?}");
+    }
 }
 
 /// Whether a call leaves the texts that it does not name as they are is not documented: the read tells.

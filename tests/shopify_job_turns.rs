@@ -55,6 +55,7 @@ fn as_is<T>() -> Says<T> {
 struct Turns {
     inner: Arc<dyn Connector>,
     capabilities: Capabilities,
+    has_jobs: bool,
     plan: PollPlan,
     max_bytes: u64,
     guards: fn(&Cell) -> bool,
@@ -91,6 +92,7 @@ impl Turns {
         let inner: Arc<dyn Connector> = desk.bench.connector.clone();
         Self {
             capabilities: inner.capabilities().clone(),
+            has_jobs: true,
             plan: inner.write_jobs().unwrap().poll_plan(),
             max_bytes: u64::MAX,
             guards: |_| true,
@@ -179,64 +181,7 @@ impl Connector for Turns {
         self.inner.bulk()
     }
     fn write_jobs(&self) -> Option<&dyn WriteJobs> {
-        Some(self)
-    }
-}
-
-/// A connector that knows no jobs.
-#[derive(Debug)]
-struct Without(Arc<dyn Connector>);
-
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl Connector for Without {
-    fn info(&self) -> &ConnectorInfo {
-        self.0.info()
-    }
-    fn capabilities(&self) -> &Capabilities {
-        self.0.capabilities()
-    }
-    fn schema(&self, entity: Entity) -> Option<&SchemaMap> {
-        self.0.schema(entity)
-    }
-    async fn check(&self) -> Result<Health> {
-        self.0.check().await
-    }
-    async fn pull_page(&self, request: &PullRequest) -> Result<Page> {
-        self.0.pull_page(request).await
-    }
-    async fn push(&self, request: &PushRequest) -> Result<Vec<Answer>> {
-        self.0.push(request).await
-    }
-    async fn look_up(&self, names: &LookUp) -> Result<Vec<Known>> {
-        self.0.look_up(names).await
-    }
-    async fn shown_by(&self, holders: &[RecordRef]) -> Result<Vec<Vec<RecordRef>>> {
-        self.0.shown_by(holders).await
-    }
-    async fn prepare(&self, brings: &[FieldName]) -> Result<()> {
-        self.0.prepare(brings).await
-    }
-    fn views(&self) -> &[View] {
-        self.0.views()
-    }
-    fn in_view(&self, view: &View) -> Result<Arc<dyn Connector>> {
-        self.0.in_view(view)
-    }
-    fn origin(&self) -> Option<&dyn Connector> {
-        self.0.origin()
-    }
-    fn webhooks(&self) -> Option<&dyn WebhookSource> {
-        self.0.webhooks()
-    }
-    fn deletions(&self) -> Option<&dyn DeletionSource> {
-        self.0.deletions()
-    }
-    fn bulk(&self) -> Option<&dyn BulkSource> {
-        self.0.bulk()
-    }
-    fn write_jobs(&self) -> Option<&dyn WriteJobs> {
-        None
+        self.has_jobs.then_some(self)
     }
 }
 
@@ -1310,7 +1255,7 @@ async fn a_job_that_nobody_can_ask_for_any_more_is_taken_for_over_in_two_days() 
         let (desk, _) = left(true, 2).await;
         desk.bench.clock.advance(after);
         // The same store, through a connector that knows no jobs.
-        let connector = Arc::new(Without(desk.bench.connector.clone()));
+        let connector = Arc::new(Turns { has_jobs: false, ..Turns::new(&desk) });
         let push = Push::new(connector, desk.state.clone(), desk.bench.runtime.clone());
         assert_eq!(push.settle().await.unwrap(), []);
         assert_eq!(jobs_in_state(&desk).await, kept);

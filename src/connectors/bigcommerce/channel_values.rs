@@ -4,7 +4,7 @@
 //! 2026-04-01, read 2026-11-30). UNVERIFIED: how many products an answer holds, whether a text that a call does not name
 //! stays as it is, and the names by which one of two texts is taken back, of which the documents have those of titles only.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -161,7 +161,7 @@ impl Texts for ChannelValues {
             quoted(&self.locale),
         );
         let mut of = HashMap::new();
-        let mut left: HashMap<String, u64> = ids.iter().map(|id| (resource(*id), *id)).collect();
+        let mut left: BTreeMap<String, u64> = ids.iter().map(|id| (resource(*id), *id)).collect();
         while !left.is_empty() {
             let names: Vec<String> = left.keys().take(MAX_PAGE as usize).map(|name| quoted(name)).collect();
             let text = format!(
