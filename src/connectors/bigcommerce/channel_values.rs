@@ -72,7 +72,7 @@ const GROUPS: [Group; 2] = [
 ];
 
 fn refused() -> Error {
-    let what = "the store does not answer questions about values of channels";
+    let what = "the store refused what was asked of a channel's values";
     Error::new(ErrorKind::Unsupported, "channel_values_refused", what).with_remedy(
         "they are for Enterprise stores: have the platform's support switch them on, and look up channel and language",
     )
